@@ -1,0 +1,1 @@
+"""Side-by-side timings against PyTorch, runnable by anyone: `python -m benchmarks.mnist`."""

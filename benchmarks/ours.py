@@ -1,0 +1,66 @@
+"""The worker that trains in dlfun: epochs of `dlfun.train.loop.fit`, the loop of every run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.worker import best_rate, serve
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.experiment import Experiment
+from dlfun.metrics import values
+from dlfun.train import loop, run
+
+WARM_UP = 100
+"""Updates before the first timed epoch; compiling is before them."""
+FOREVER = 10**6
+
+
+def only_training(experiment: Experiment, steps: int | None) -> Experiment:
+    """The experiment on its training set alone, cut to `steps` batches, without end."""
+    train = experiment.dataset.splits["train"]
+    cut = None if steps is None else steps * experiment.batch_size
+    splits = {"train": {name: array[:cut] for name, array in train.items()}}
+    return experiment._replace(dataset=experiment.dataset._replace(splits=splits), epochs=FOREVER)
+
+
+def epochs(experiment: Experiment, devices: int) -> Iterator[None]:
+    """Each `next` trains one epoch: draws its order, and reads the metrics of its pieces, as a run
+    does. The first only warms up: it starts `WARM_UP` updates before the end of an epoch.
+    """
+    size = len(experiment.dataset.splits["train"]["label"])
+    first = max(0, -(-size // experiment.batch_size) - WARM_UP)
+    position = loop.start(experiment, devices)._replace(step=first)
+    for progress in loop.fit(experiment, position, devices=devices):
+        if progress.diverged is not None:
+            raise FloatingPointError(f"the loss of step {progress.diverged} is not finite")
+        values(loop.summed(progress.position.totals))
+        if progress.evaluated:
+            yield
+
+
+def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Build and warm up `settings["network"]`."""
+    options = run.Options()
+    run.set_up(options)
+    name = settings["network"]
+    config = configs.from_dict(experiments.load(name).Config, settings["config"])
+    experiment, devices = run.build(name, config, options)
+    training = epochs(only_training(experiment, settings["steps"]), devices)
+    next(training)
+    return {"setting": f"{devices} CPU device{'s' * (devices > 1)}"}, {
+        "epoch": lambda: next(training),
+        "product": _product,
+    }
+
+
+def _product(size: int = 2048) -> float:
+    matrix = jnp.ones((size, size), jnp.float32)
+    multiply = jax.jit(jnp.matmul)
+    return best_rate(lambda: multiply(matrix, matrix).block_until_ready(), size)
+
+
+if __name__ == "__main__":
+    serve(prepare)

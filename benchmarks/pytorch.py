@@ -1,0 +1,181 @@
+"""The same networks in PyTorch, and the worker that trains them in one of two settings.
+
+- tuned: the training set as one float tensor in memory, batches by index, fused Adam; of one
+  thread and one per core, and for the CNN of the two memory formats, what a trial finds faster;
+- loader: as a book's script has it: a Dataset that scales each image when asked for it, a shuffling
+  DataLoader, Adam, and the loss read after each batch.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice, pairwise, product, starmap
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.work import CLASSES, SIDE
+from benchmarks.worker import best_rate, serve
+from dlfun import data
+
+BATCH, LEARNING_RATE = 64, 1e-3
+WARM_UP, TRIAL = 100, 30
+SCALE = {"mnist_cnn": (0.1307, 0.3081)}
+"""Mean and deviation that pixels in [0, 1] are normalized by, where it is not (0, 1)."""
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class RowReader(nn.Module):
+    """Stacked recurrent layers over the rows of an image, then a dense layer on the last output."""
+
+    def __init__(self, cell: str, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.recurrent = CELLS[cell](SIDE, hidden, layers, batch_first=True)
+        self.dense = nn.Linear(hidden, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images [batch, 1, 28, 28]."""
+        outputs, _ = self.recurrent(images.squeeze(1))
+        return self.dense(outputs[:, -1])
+
+
+def network(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """The network of the experiment `name` with its Config's values."""
+    if name == "mnist_mlp":
+        return nn.Sequential(nn.Flatten(), *_dense(SIDE**2, config["hidden"]))
+    if name == "mnist_cnn":
+        blocks: list[nn.Module] = []
+        for before, after in pairwise((1, *config["channels"])):
+            blocks += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        side = SIDE >> len(config["channels"])
+        flat = side**2 * config["channels"][-1]
+        return nn.Sequential(*blocks, nn.Flatten(), *_dense(flat, config["hidden"]))
+    return RowReader(config["cell"], config["hidden"], config["layers"])
+
+
+def _dense(inputs: int, hidden: Iterable[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for before, after in pairwise((inputs, *hidden, CLASSES)):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return layers[:-1]
+
+
+class Digits(Dataset):
+    """Images scaled one at a time, as torchvision's ToTensor and Normalize do it."""
+
+    def __init__(self, split: Mapping[str, np.ndarray], scale: tuple[float, float]) -> None:
+        self.images = torch.tensor(split["image"]).permute(0, 3, 1, 2).contiguous()
+        self.labels = torch.tensor(split["label"], dtype=torch.int64)
+        self.scale = scale
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = self.images[index].to(torch.float32).div(255)
+        if self.scale != (0, 1):
+            image = image.sub(self.scale[0]).div(self.scale[1])
+        return image, self.labels[index]
+
+
+def train_from_loader(
+    model: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterable[tuple[Tensor, Tensor]]
+) -> float:
+    """One epoch as a book writes it; the mean loss."""
+    total, batches = 0.0, 0
+    for images, labels in loader:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total, batches = total + loss.item(), batches + 1
+    return total / batches
+
+
+class Way(NamedTuple):
+    """How the tuned setting computes."""
+
+    threads: int
+    format: str
+
+
+def tuned_training(
+    model: nn.Module, images: Tensor, labels: Tensor, way: Way
+) -> Callable[[int | None], float]:
+    """A function that trains an epoch, or its first batches, and gives the mean loss."""
+    layout = FORMATS[way.format]
+    model, images = model.to(memory_format=layout), images.contiguous(memory_format=layout)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+
+    def train(steps: int | None = None) -> float:
+        torch.set_num_threads(way.threads)
+        total = torch.zeros(())
+        batches = torch.randperm(len(labels)).split(BATCH)[:steps]
+        for batch in batches:
+            optimizer.zero_grad(set_to_none=True)
+            loss = cross_entropy(model(images[batch]), labels[batch])
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+        return total.item() / len(batches)
+
+    return train
+
+
+def fastest(ways: dict[Way, Callable[[int | None], float]], steps: int) -> Way:
+    """The way whose better of two trials is the shortest."""
+    times: dict[Way, list[float]] = {way: [] for way in ways}
+    for _, (way, train) in product(range(3), ways.items()):
+        began = time.perf_counter()
+        train(steps)
+        times[way].append(time.perf_counter() - began)
+    return min(ways, key=lambda way: min(times[way][1:]))  # the first trial warms up
+
+
+def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Build and warm up `settings["network"]` in `settings["setting"]`."""
+    name, steps = settings["network"], settings["steps"]
+    split = data.load("mnist").splits["train"]
+    cut = None if steps is None else steps * BATCH
+    digits = Digits({key: array[:cut] for key, array in split.items()}, SCALE.get(name, (0, 1)))
+    warm_up, trial = min(steps or WARM_UP, WARM_UP), min(steps or TRIAL, TRIAL)
+    if settings["setting"] == "loader":
+        model = network(name, settings["config"])
+        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+        loader = DataLoader(digits, batch_size=BATCH, shuffle=True)
+        train_from_loader(model, optimizer, islice(loader, warm_up))
+        about = {"setting": f"{torch.get_num_threads()} threads"}
+        return about, {"epoch": lambda: train_from_loader(model, optimizer, loader)}
+
+    torch.set_flush_denormal(True)  # as XLA does; before the first thread is started
+    images = torch.stack([image for image, _ in digits])
+    formats = ("contiguous", "channels_last") if name == "mnist_cnn" else ("contiguous",)
+    ways = {
+        way: tuned_training(network(name, settings["config"]), images, digits.labels, way)
+        for way in starmap(Way, product({1, cores()}, formats))
+    }
+    way = fastest(ways, trial)
+    train = ways[way]
+    train(warm_up)
+    about = {"setting": f"{way.threads} threads, {way.format}"}
+    return about, {"epoch": train, "product": _product}
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _product(size: int = 2048) -> float:
+    torch.set_num_threads(cores())
+    matrix = torch.ones(size, size)
+    return best_rate(lambda: matrix @ matrix, size)
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,0 +1,107 @@
+"""Workers: processes that hold one framework and one network, and do a task when told to.
+
+In one process the thread pools of two frameworks would wait for work on the same cores. A worker
+is one process, started once, compiled and warmed up; one at a time works, while the others wait
+for a line on their standard input. How much processor time they burn in waiting is measured.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dlfun.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu"}
+"""The comparison is on the CPU, also where there is a GPU."""
+
+
+class Worker:
+    """The asking side. Raises UserError where the process ends before it has answered."""
+
+    def __init__(self, module: str, settings: Mapping[str, Any]) -> None:
+        self.name = module
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT,
+        )
+        self.about = self._answer()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def ask(self, task: str) -> dict[str, Any]:
+        """Have `task` done; its answer, seconds, idle and peak memory."""
+        assert self.process.stdin
+        self.process.stdin.write(task + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise UserError(f"{self.name} ended with status {self.process.wait()}: see above")
+        return json.loads(line)
+
+
+def serve(prepare: Callable[[dict[str, Any]], tuple[Any, Mapping[str, Callable[[], Any]]]]) -> None:
+    """The working side: `prepare(settings)` gives what to say about itself and the tasks by name.
+
+    For each task named on a line of standard input, answers one line of JSON:
+    answer: what the task returned; seconds: wall-clock time it took; memory: peak resident bytes
+    so far; idle: [processor seconds, wall-clock seconds] between the answer before and this task.
+    """
+    # What libraries print must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(value: Any) -> None:
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+    about, tasks = prepare(json.loads(sys.argv[1]))
+    answer(about)
+    processor, wall = time.process_time(), time.perf_counter()
+    for line in sys.stdin:
+        began = time.perf_counter()
+        idle = (time.process_time() - processor, began - wall)
+        value = tasks[line.strip()]()
+        seconds = time.perf_counter() - began
+        answer({"answer": value, "seconds": seconds, "memory": peak_memory(), "idle": idle})
+        processor, wall = time.process_time(), time.perf_counter()
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    return in_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def in_bytes(maxrss: int) -> int:
+    """`ru_maxrss` in bytes: Linux counts in KiB, macOS in bytes."""
+    return maxrss if sys.platform == "darwin" else maxrss * 1024
+
+
+def best_rate(product: Callable[[], Any], size: int, tries: int = 6) -> float:
+    """Best operations per second of `product`, one of two `size` x `size` matrices."""
+    product()
+    times = []
+    for _ in range(tries):
+        began = time.perf_counter()
+        product()
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 / min(times)

@@ -1,0 +1,83 @@
+"""Configurations: frozen dataclasses to and from JSON, and their bounds."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import annotated_types
+
+from dlfun.errors import UserError, nearest
+
+BOUNDS = {
+    annotated_types.Gt: ("gt", "greater than", lambda value, bound: value > bound),
+    annotated_types.Ge: ("ge", "at least", lambda value, bound: value >= bound),
+    annotated_types.Lt: ("lt", "less than", lambda value, bound: value < bound),
+    annotated_types.Le: ("le", "at most", lambda value, bound: value <= bound),
+}
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values; tuples become lists."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
+    """The dataclass `kind` from `to_dict`'s values. Raises UserError on a field it does not have."""
+    hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            raise UserError(f"{kind.__name__} has no field '{name}'{nearest(name, hints)}")
+
+    def typed(hint: Any, value: Any) -> Any:
+        if dataclasses.is_dataclass(hint):
+            return from_dict(typing.cast(type, hint), value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return kind(**{name: typed(hints[name], value) for name, value in values.items()})
+
+
+def check(config: Any, prefix: str = "--") -> None:
+    """Raise UserError where a field is outside the bounds that its type is annotated with."""
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        flag = prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            check(value, flag + ".")
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            for bound in _bounds(hints[field.name]):
+                attribute, words, holds = BOUNDS[type(bound)]
+                limit = getattr(bound, attribute)
+                if item is not None and not holds(item, limit):
+                    raise UserError(f"{flag} must be {words} {limit}, got {item}")
+
+
+def _bounds(hint: Any) -> Iterator[Any]:
+    """Bounds annotated anywhere in a type: in a union's members, in a tuple's items."""
+    if typing.get_origin(hint) is typing.Annotated:
+        yield from (bound for bound in hint.__metadata__ if type(bound) in BOUNDS)
+        hint = hint.__origin__
+    if typing.get_origin(hint) in (typing.Union, types.UnionType, tuple):
+        for argument in typing.get_args(hint):
+            yield from _bounds(argument)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Where two nested mappings differ, as `name: old → new`."""
+    found = []
+    for name in [*old, *(name for name in new if name not in old)]:
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += difference(a, b, f"{prefix}{name}.")
+        elif a != b:
+            found.append(f"{prefix}{name}: {a} → {b}")
+    return found

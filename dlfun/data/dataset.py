@@ -1,0 +1,74 @@
+"""What a dataset is here: named splits of two arrays; and how examples are held out of one."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dlfun.errors import UserError
+
+Split = dict[str, np.ndarray]
+
+
+class Dataset(NamedTuple):
+    """Labelled images in memory, or mapped from the disk.
+
+    Attributes:
+        name: the name it was loaded by.
+        splits: "train" and "test", and "validation" when there is one; each is
+            {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only.
+        classes: the name of each label, in order.
+    """
+
+    name: str
+    splits: dict[str, Split]
+    classes: tuple[str, ...]
+
+
+def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (kept, held out) of a random partition of range(size), each ascending.
+
+    The held-out ones are the last round(share·size) of a permutation that depends on (size, seed)
+    only: the ranks of the first `size` raw draws of Philox (Salmon et al. 2011) keyed by the seed.
+    NumPy promises those draws for all its versions, and does not promise `Generator.permutation`.
+    """
+    order = np.argsort(np.random.Philox(key=seed).random_raw(size), kind="stable")
+    kept = size - round(share * size)
+    return np.sort(order[:kept]), np.sort(order[kept:])
+
+
+def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """Move a share of "train" into "validation", as `held_out` picks it.
+
+    Every example of "train" ends in exactly one of the two, in its old order. The two are copies in
+    memory, also where "train" was mapped from the disk. A share of 0 returns the dataset as it is.
+
+    Raises:
+        UserError: a share outside [0, 1), or one that leaves either split empty; a seed that is
+            no unsigned 64-bit integer; a set that comes with a validation split of its own.
+    """
+    if not 0 <= share < 1:
+        raise UserError(f"validation must be at least 0 and below 1, not {share}")
+    if share == 0:
+        return dataset
+    if not 0 <= seed < 2**64:
+        raise UserError(f"seed must be at least 0 and below 2**64, not {seed}")
+    if "validation" in dataset.splits:
+        size = len(dataset.splits["validation"]["label"])
+        raise UserError(
+            f"{dataset.name} comes with a validation split of {size:,} examples:"
+            " leave validation at 0"
+        )
+    train = dataset.splits["train"]
+    size = len(train["label"])
+    kept, held = held_out(size, share, seed)
+    if not (len(kept) and len(held)):
+        raise UserError(
+            f"validation {share} of {size:,} examples holds out {len(held):,}"
+            f" and leaves {len(kept):,} to train on: both must be at least 1"
+        )
+    splits = {
+        "train": {name: array[kept] for name, array in train.items()},
+        "validation": {name: array[held] for name, array in train.items()},
+        "test": dataset.splits["test"],
+    }
+    return dataset._replace(splits=splits)

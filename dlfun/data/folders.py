@@ -1,0 +1,37 @@
+"""Where datasets lie on this machine."""
+
+import os
+from pathlib import Path
+
+from dlfun.errors import UserError
+
+
+def roots(data_dir: Path | None) -> list[Path]:
+    """Folders to look in, best first: `data_dir`, $DLFUN_DATA, the user's cache.
+
+    The user's cache is $XDG_CACHE_HOME/dlfun/data, by default ~/.cache/dlfun/data.
+    """
+    named = [data_dir, os.environ.get("DLFUN_DATA")]
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return [Path(root).expanduser() for root in [*named, f"{cache}/dlfun/data"] if root]
+
+
+def writable_root(data_dir: Path | None) -> Path:
+    """The first of `roots` that can be written to, made if it is not there.
+
+    Raises:
+        UserError: none can.
+    """
+    tried = roots(data_dir)
+    for root in tried:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        # The superuser passes os.access even where the folder is marked read-only.
+        if os.access(root, os.W_OK) and root.stat().st_mode & 0o222:
+            return root
+    raise UserError(
+        f"no folder to keep data in: cannot write to {', '.join(map(str, tried))};"
+        " name another with DLFUN_DATA"
+    )

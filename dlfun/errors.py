@@ -1,0 +1,14 @@
+"""Errors that are the user's to mend, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input: the command line prints the message as one line and exits with status 2."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The valid name closest to `name` as `" (did you mean 'x'?)"`, or `""` when none is close."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,73 @@
+"""Experiments: what a file under `experiments/` gives, and how it is found by name."""
+
+import ast
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from dlfun.errors import UserError, nearest
+
+ROOT = Path(__file__).parent.parent / "experiments"
+
+
+class Experiment(NamedTuple):
+    """What `build(config)` returns: a learner, the data it learns from, and how long."""
+
+    learner: Any
+    dataset: Any
+    epochs: int
+    batch_size: int
+    seed: int = 0
+    model: Any = None
+    """The Flax module, where there is one: for `summary` and `predict`."""
+    inputs: Callable | None = None
+    """From stored images to what the model reads."""
+    cpu_devices: int = 1
+    """On a CPU, over how many virtual devices to split each batch: more than one pays where a step
+    is made of many products too small for a matrix library to spread over cores."""
+
+
+class Claim(NamedTuple):
+    """What an experiment shows: the mean over seeds of a metric of `result.json` is within bounds."""
+
+    metric: str
+    """`split/name`, such as `test/accuracy`."""
+    source: str
+    printed: float | None = None
+    """The figure that the source reports."""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether the value is within the bounds (nan never is)."""
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most) and value == value
+
+
+def paths() -> dict[str, Path]:
+    """Each experiment's file by its name, in order of folder and name."""
+    files = sorted(ROOT.glob("*/*.py"))
+    return {path.stem: path for path in files if path.stem != "__init__"}
+
+
+def load(name: str) -> ModuleType:
+    """The module of the experiment `name`. Raises UserError where there is none."""
+    known = paths()
+    if name not in known:
+        raise UserError(f"no experiment '{name}'{nearest(name, known)}; `list` names them all")
+    return importlib.import_module(f"experiments.{known[name].parent.name}.{name}")
+
+
+def describe(name: str) -> dict[str, str]:
+    """Name, what it shows, figure and time, read from the docstring without importing the module."""
+    docstring = ast.get_docstring(ast.parse(paths()[name].read_text())) or ""
+    found = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
+    return {
+        "name": name,
+        "shows": docstring.partition("\n")[0].rstrip("."),
+        "figure": found.get("Figure", ""),
+        "time": found.get("Time", ""),
+    }

@@ -1,0 +1,50 @@
+"""The one idea: a learning algorithm is three pure functions.
+
+Everything that is done to a learner (compiling it, looping it over an epoch, mapping it over seeds
+and hyperparameters, spreading it over devices, saving it) is a transformation of these three.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+from jax import Array
+
+from dlfun.metrics import Metrics
+
+Key = Array
+"""A typed pseudo-random key, `jax.random.key`."""
+State = Any
+"""A pytree: parameters, optimizer state, hidden state, a persistent chain, ..."""
+Batch = Mapping[str, Array]
+"""Arrays of equal length by name; `"weight"` is 1 for an example and 0 for padding."""
+
+AXIS = "devices"
+"""Name of the axis along which a batch is split over devices."""
+
+
+class Learner(NamedTuple):
+    """A learning algorithm.
+
+    What is true of each:
+
+    - pure: equal arguments give equal results; no key travels in the state, it comes with the call;
+    - `update(state, batch, key)` counts each example of the batch by its weight, so a batch padded
+      with examples of weight 0 gives what the batch without them gives;
+    - metrics are sums and counts, so those of two batches add up to those of both together;
+    - when the batch is split along `AXIS` over devices, what is averaged over examples is averaged
+      over all devices (`total`), so the state stays the same on each. Metrics stay local sums.
+    """
+
+    init: Callable[[Key, Batch], State]
+    update: Callable[[State, Batch, Key], tuple[State, Metrics]]
+    evaluate: Callable[[State, Batch, Key], Metrics]
+
+
+def total(tree: Any) -> Any:
+    """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
+    try:
+        jax.lax.axis_size(AXIS)
+    except NameError:
+        return tree
+    return jax.lax.psum(tree, AXIS)

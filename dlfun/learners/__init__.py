@@ -1,0 +1,1 @@
+"""Makers of learners: from a model, a loss and an optimizer to `Learner`."""

@@ -1,0 +1,45 @@
+"""Losses: each maps predictions and targets of a batch to one loss per example, in nats or squares."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+
+def cross_entropy(
+    logits: Float[Array, "batch classes"], label: Int[Array, " batch"]
+) -> Float[Array, " batch"]:
+    """Softmax cross entropy from integer labels: -log softmax(z)_y. Its gradient is p - onehot(y)."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, label)
+
+
+def cross_entropy_of_distributions(
+    logits: Float[Array, "batch classes"], target: Float[Array, "batch classes"]
+) -> Float[Array, " batch"]:
+    """Softmax cross entropy from a distribution q: -Σ_k q_k log softmax(z)_k = H(q) + KL(q ‖ p)."""
+    return optax.softmax_cross_entropy(logits, target)
+
+
+def binary_cross_entropy(
+    logits: Float[Array, "batch *features"], target: Float[Array, "batch *features"]
+) -> Float[Array, " batch"]:
+    """Sigmoid cross entropy: -Σ t log σ(z) + (1 - t) log σ(-z), summed over features."""
+    return _per_example(optax.sigmoid_binary_cross_entropy(logits, target), jnp.sum)
+
+
+def mse(
+    prediction: Float[Array, "batch *features"], target: Float[Array, "batch *features"]
+) -> Float[Array, " batch"]:
+    """Mean squared error: the mean over features of (prediction - target)²."""
+    return _per_example(jnp.square(prediction - target), jnp.mean)
+
+
+def mse_of_labels(
+    logits: Float[Array, "batch classes"], label: Int[Array, " batch"]
+) -> Float[Array, " batch"]:
+    """Mean squared error between softmax(z) and the one-hot label."""
+    return mse(jax.nn.softmax(logits), jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype))
+
+
+def _per_example(loss: Array, reduce) -> Float[Array, " batch"]:
+    return reduce(loss.reshape(loss.shape[0], -1), axis=1)

@@ -1,0 +1,79 @@
+"""Metrics as sums and counts, so that batches of any size and devices of any number combine exactly."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+
+class Ratio(NamedTuple):
+    """A mean kept as its sum and its count; the two may be arrays of one shape."""
+
+    total: Array
+    count: Array
+
+
+Metrics = dict[str, Ratio]
+
+
+def add(a: Metrics, b: Metrics) -> Metrics:
+    """Metrics of two sets of examples taken together."""
+    return jax.tree.map(jnp.add, a, b)
+
+
+def values(metrics: Metrics) -> dict[str, float | list]:
+    """`total / count` of each metric as Python numbers; nan where nothing was counted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            name: (np.asarray(m.total, np.float64) / np.asarray(m.count, np.float64)).tolist()
+            for name, m in metrics.items()
+        }
+
+
+def mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Ratio:
+    """Weighted mean over the batch: Σ wᵢ vᵢ / Σ wᵢ."""
+    return Ratio(jnp.sum(value * weight), jnp.sum(weight))
+
+
+def top_k(
+    logits: Float[Array, "batch classes"],
+    label: Int[Array, " batch"],
+    weight: Float[Array, " batch"],
+    k: int = 1,
+) -> Ratio:
+    """Share of examples whose label is among the k largest logits; a tie counts for the label."""
+    own = jnp.take_along_axis(logits, label[:, None], axis=1)
+    rank = jnp.sum(logits > own, axis=1)
+    # A label's logit that is nan is larger than none and must not count as a hit.
+    hit = (rank < k) & jnp.isfinite(own[:, 0])
+    return mean(hit.astype(weight.dtype), weight)
+
+
+def confusion(
+    logits: Float[Array, "batch classes"],
+    label: Int[Array, " batch"],
+    weight: Float[Array, " batch"],
+) -> Ratio:
+    """Confusion matrix: row = label, column = prediction, each row a share of its label's examples."""
+    classes = logits.shape[-1]
+    truth = jax.nn.one_hot(label, classes, dtype=weight.dtype) * weight[:, None]
+    guess = jax.nn.one_hot(jnp.argmax(logits, axis=1), classes, dtype=weight.dtype)
+    matrix = jnp.matmul(truth.T, guess, precision="highest")
+    return Ratio(matrix, jnp.broadcast_to(truth.sum(axis=0)[:, None], matrix.shape))
+
+
+def classification(
+    logits: Float[Array, "batch classes"],
+    label: Int[Array, " batch"],
+    weight: Float[Array, " batch"],
+) -> Metrics:
+    """Accuracy, top-5 and per-class accuracy, and the confusion matrix."""
+    matrix = confusion(logits, label, weight)
+    return {
+        "accuracy": top_k(logits, label, weight),
+        "top_5": top_k(logits, label, weight, k=5),
+        "class_accuracy": Ratio(jnp.diagonal(matrix.total), matrix.count[:, 0]),
+        "confusion": matrix,
+    }

@@ -1,0 +1,1 @@
+"""Models: Flax Linen modules, one family a file."""

@@ -1,0 +1,27 @@
+"""The multilayer perceptron."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh, "sigmoid": nn.sigmoid}
+
+
+class MLP(nn.Module):
+    """Fully connected layers x ← σ(xW + b), the last without activation [T3, sec. 3.1.1].
+
+    (T3 writes WX + B; for a batch X of rows it is XW + B.) Inputs are flattened. Kernels start from
+    LeCun's normal distribution of variance 1/fan-in, biases from 0.
+    """
+
+    hidden: Sequence[int] = (128,)
+    classes: int = 10
+    activation: str = "relu"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+        x = x.reshape(x.shape[0], -1)
+        for width in self.hidden:
+            x = ACTIVATIONS[self.activation](nn.Dense(width)(x))
+        return nn.Dense(self.classes)(x)

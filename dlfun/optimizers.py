@@ -1,0 +1,95 @@
+"""Optimizers: optax's update rules behind one documented dataclass, every float of it traceable."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+from annotated_types import Ge, Gt, Lt
+
+from dlfun.schedules import Schedule, factor
+
+EPSILON = {"adagrad": 1e-10, "rmsprop": 1e-8, "adadelta": 1e-6, "adam": 1e-8, "adamw": 1e-8}
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A gradient method. With gradient g, parameters w and learning rate η:
+
+    - sgd:       w ← w - η g
+    - momentum:  v ← μ v + g;            w ← w - η v                           (Polyak 1964)
+    - nesterov:  v ← μ v + g;            w ← w - η (g + μ v)                   (Nesterov 1983)
+    - adagrad:   s ← s + g²;             w ← w - η g / √(s + ε)                (Duchi et al. 2011)
+    - rmsprop:   s ← γ s + (1-γ) g²;     w ← w - η g / √(s + ε)                (Tieleman, Hinton 2012)
+    - adadelta:  s ← γ s + (1-γ) g²;     u = g √(r + ε) / √(s + ε);
+                 r ← γ r + (1-γ) u²;     w ← w - η u                           (Zeiler 2012)
+    - adam:      m ← β₁ m + (1-β₁) g;    s ← β₂ s + (1-β₂) g²;
+                 w ← w - η m̂ / (√ŝ + ε), m̂ = m/(1-β₁ᵗ), ŝ = s/(1-β₂ᵗ)          (Kingma, Ba 2015)
+    - adamw:     adam, and w ← w - η λ w                                       (Loshchilov, Hutter 2019)
+    """
+
+    name: Literal[
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw"
+    ] = "adam"
+    """Update rule."""
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    """η, the base learning rate (1 is adadelta's own)."""
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """μ of momentum and nesterov."""
+    decay: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """γ of rmsprop and adadelta."""
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """β₁ of adam and adamw."""
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    """β₂ of adam and adamw."""
+    epsilon: Annotated[float, Gt(0)] | None = None
+    """ε; by default adagrad 1e-10, adadelta 1e-6, the others 1e-8."""
+    weight_decay: Annotated[float, Ge(0)] | None = None
+    """λ, decoupled: w ← w - η λ w beside the step, biases and norms left out (adamw: 0.01)."""
+    l2: Annotated[float, Ge(0)] | None = None
+    """λ of an L2 penalty λ/2 ‖w‖²: g ← g + λ w, biases and norms left out."""
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    """Largest global norm c of the gradient: g ← g · min(1, c/‖g‖)."""
+    schedule: Schedule = Schedule()
+    """How the learning rate changes."""
+
+
+def make(
+    optimizer: Optimizer, steps_per_epoch: int = 1, epochs: int = 1
+) -> optax.GradientTransformation:
+    """The optax transformation of an `Optimizer`; the schedule counts in epochs of the run."""
+    o = optimizer
+    epsilon = EPSILON.get(o.name) if o.epsilon is None else o.epsilon
+    weight_decay = 0.01 if o.name == "adamw" and o.weight_decay is None else o.weight_decay
+    rule = {
+        "sgd": lambda: optax.identity(),
+        "momentum": lambda: optax.trace(o.momentum),
+        "nesterov": lambda: optax.trace(o.momentum, nesterov=True),
+        "adagrad": lambda: optax.scale_by_rss(0.0, epsilon),
+        "rmsprop": lambda: optax.scale_by_rms(o.decay, epsilon),
+        "adadelta": lambda: optax.scale_by_adadelta(o.decay, epsilon),
+        "adam": lambda: optax.scale_by_adam(o.beta1, o.beta2, epsilon),
+        "adamw": lambda: optax.scale_by_adam(o.beta1, o.beta2, epsilon),
+    }[o.name]
+    rate = factor(o.schedule, steps_per_epoch, epochs)
+    steps = [
+        o.l2 is not None and optax.add_decayed_weights(o.l2, is_weight),
+        o.clip_norm is not None and optax.clip_by_global_norm(o.clip_norm),
+        rule(),
+        weight_decay is not None and optax.add_decayed_weights(weight_decay, is_weight),
+        optax.scale_by_schedule(lambda step: -o.learning_rate * rate(step)),
+    ]
+    chain = optax.chain(*(step for step in steps if step))
+
+    def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        # optax raises its floats to integer powers, which strict promotion forbids.
+        with jax.numpy_dtype_promotion("standard"):
+            return chain.update(gradient, state, params)
+
+    return optax.GradientTransformation(chain.init, update)
+
+
+def is_weight(params: optax.Params) -> optax.Params:
+    """True for each kernel and embedding (two or more axes), False for biases and norms."""
+    return jax.tree.map(lambda p: jnp.ndim(p) > 1, params)

@@ -1,0 +1,101 @@
+"""What the units of the first layer look for: their kernels as images."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dlfun.plots.style import LABEL, figure, tiled
+from dlfun.summary import Row, Shape
+
+SHOWN, COLUMNS = 64, 8
+GATES = {
+    3: ("reset gate", "update gate", "candidate"),
+    4: ("input gate", "forget gate", "candidate", "output gate"),
+}
+"""In the order of `dlfun.layers.recurrent`."""
+SIGNS = "red excites the unit, blue inhibits it"
+
+
+def draw(subject: str, after: str, layer: Row, params: Any, shape: Shape) -> Figure:
+    """The first kernel of a layer that reads images of `shape` [height, width, channels].
+
+    A dense kernel [height·width·channels, units] is an image a unit, a convolution's
+    [height, width, in, out] an image an output channel; any other is a heat map of its two axes.
+    """
+    for name in layer.path:
+        params = params[name]
+    kernels = {name: np.asarray(p, np.float32) for name, p in params.items() if np.ndim(p) > 1}
+    name = next((name for name in ("kernel", "input_kernel") if name in kernels), min(kernels))
+    kernel = kernels[name]
+    if name == "input_kernel" and "recurrent_kernel" in kernels:
+        hidden = len(kernels["recurrent_kernel"])
+        title = f"{subject}: what the first recurrent layer takes from its input"
+        return _gates(_heat_map(title, after, kernel, "hidden unit"), kernel.shape[1], hidden)
+    if kernel.ndim == 4:
+        size = f"{kernel.shape[0]}×{kernel.shape[1]} kernels of the first convolution"
+        return _images(f"{subject}: %s {size}", after, np.moveaxis(kernel, -1, 0))
+    if kernel.ndim == 2 and len(kernel) == math.prod(shape):
+        title = f"{subject}: which pixels %s first-layer units look at"
+        return _images(title, after, kernel.T.reshape(-1, *shape))
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    return _heat_map(f"{subject}: weights of the first layer", after, flat, "unit")
+
+
+def _images(title: str, after: str, kernels: np.ndarray) -> Figure:
+    n, channels = len(kernels), kernels.shape[-1]
+    which = f"the {n}" if n <= SHOWN else f"{SHOWN} of the {n}"
+    images = kernels[:SHOWN].mean(axis=-1)
+    # A pixel is the least a gap can be, and of a small kernel too much.
+    enlarged = -(-24 // images.shape[2])
+    images = images.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
+    canvas, _ = tiled(list(images), min(len(images), COLUMNS), (3, 3))
+    averaged = "" if channels == 1 else f"; mean over {channels} channels"
+    width = 9.0
+    height = min(width, width * canvas.shape[0] / canvas.shape[1])
+    drawn = figure(width + 1, height + 0.6, title % which, f"{after}; {SIGNS}{averaged}")
+    axes = drawn.subplots()
+    _show(drawn, axes, canvas, images, "equal")
+    axes.axis("off")
+    return drawn
+
+
+def _heat_map(title: str, after: str, kernel: np.ndarray, unit: str) -> Figure:
+    drawn = figure(11, 5, title, f"{after}; {SIGNS}")
+    axes = drawn.subplots()
+    _show(drawn, axes, kernel, kernel, "auto")
+    axes.set_xlabel(unit, fontsize=LABEL)
+    axes.set_ylabel("input feature", fontsize=LABEL)
+    return drawn
+
+
+def _gates(drawn: Figure, width: int, hidden: int) -> Figure:
+    """Mark where one gate's units end and the next one's begin."""
+    names = GATES.get(width // hidden, ())
+    axes = drawn.axes[0]
+    for k, name in enumerate(names):
+        axes.text((k + 0.5) * hidden, -1, name, ha="center", va="bottom", fontsize=LABEL)
+        axes.axvline(k * hidden - 0.5, color="black", linewidth=1.5)
+    if names:
+        axes.set_xticks(
+            [k * hidden + i for k in range(len(names)) for i in (0, hidden // 2)],
+            [str(i) for _ in names for i in (0, hidden // 2)],
+        )
+    return drawn
+
+
+def _show(drawn: Figure, axes: Axes, canvas: np.ndarray, weights: np.ndarray, aspect: Any) -> None:
+    """One symmetric scale for all; the few largest weights go off it, not to pale the others."""
+    limit = float(np.percentile(np.abs(weights), 99.5)) or 1.0
+    image = axes.imshow(
+        np.ma.masked_invalid(canvas),
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        interpolation="nearest",
+        aspect=aspect,
+    )
+    bar = drawn.colorbar(image, ax=axes, extend="both", fraction=0.03, pad=0.02)
+    bar.set_label("weight", fontsize=LABEL)

@@ -1,0 +1,68 @@
+"""What the figures share: colours that the colour-blind can tell apart, sizes, tiling, saving."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
+"""Of Okabe and Ito (2008)."""
+INK, TITLE, LABEL, SMALL = "#222222", 15, 12, 9
+
+
+def figure(width: float, height: float, title: str, detail: str = "") -> Figure:
+    """An empty figure of a size in inches, under a title that says what was found."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    # A bold letter is about 0.64 of its size wide, and a point 1/72 inch.
+    size = min(TITLE, 72 * width / (0.64 * len(title)))
+    title = plain(title) + ("\n" if detail else "")
+    made.suptitle(title, fontsize=size, fontweight="bold", color=INK)
+    made.text(0.5, 1 - 0.45 / height, plain(detail), ha="center", va="top", fontsize=LABEL)
+    return made
+
+
+def save(drawn: Figure, path: Path) -> Path:
+    """Write a PNG beside, then rename, so that no half-written file is left behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        drawn.savefig(part, format="png", dpi=150, facecolor="white")
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def plain(text: str) -> str:
+    """Text without marks that matplotlib would read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def short(name: str, length: int = 14) -> str:
+    """A class name cut to a length."""
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def tiled(
+    images: Sequence[np.ndarray], columns: int, gap: tuple[int, int]
+) -> tuple[Float[np.ndarray, "height width *channels"], list[tuple[int, int]]]:
+    """Images of one shape as one, with the (top, left) corner of each.
+
+    Rows and columns are `gap` pixels apart; between images is nan.
+    """
+    height, width, *channels = images[0].shape
+    rows = -(-len(images) // columns)
+    down, right = height + gap[0], width + gap[1]
+    canvas = np.full((rows * down - gap[0], columns * right - gap[1], *channels), np.nan)
+    corners = [(i // columns * down, i % columns * right) for i in range(len(images))]
+    for image, (top, left) in zip(images, corners, strict=True):
+        canvas[top : top + height, left : left + width] = image
+    return canvas, corners

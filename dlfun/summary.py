@@ -1,0 +1,136 @@
+"""What a model is made of, layer by layer, found by tracing: nothing is computed."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from rich.table import Table
+
+from dlfun import experiment as experiments
+from dlfun.errors import UserError
+
+Shape = tuple[int, ...]
+
+
+class Row(NamedTuple):
+    """One call of one layer; shapes are of one example."""
+
+    path: tuple[str, ...]
+    """Where the layer's parameters lie among the model's."""
+    kind: str
+    """The layer's class."""
+    input: Shape
+    output: Shape
+    parameters: int
+    """0 where an earlier call of the same layer has counted them."""
+    multiply_adds: int
+
+    @property
+    def name(self) -> str:
+        """The path as text; the model's own class where the model itself is the layer."""
+        return "/".join(self.path) or self.kind
+
+
+def summarize(model: nn.Module, inputs: jax.ShapeDtypeStruct | jax.Array) -> list[Row]:
+    """A row for each layer, in the order of their calls.
+
+    A layer is a module that owns parameters or calls no other. `inputs` is a batch, or its shape
+    and type. Multiply-adds are those of the definition, per example: Σ over a layer's parameters of
+    two or more axes (kernels) of size × positions, where positions = output elements / output
+    features. That is 1 for a dense layer, the number of output pixels for a convolution, of time
+    steps for a recurrent layer. Biases, activations and pooling are left out, and so is what a
+    faster algorithm saves.
+    """
+    rows: list[tuple[int, Row]] = []
+    paths: set[tuple[str, ...]] = set()
+    calls = 0
+
+    def record(call, arguments, keywords, context):
+        nonlocal calls
+        if context.method_name != "__call__":
+            return call(*arguments, **keywords)
+        calls += 1
+        number = calls
+        output = call(*arguments, **keywords)
+        module = context.module
+        own = [
+            value
+            for value in module.variables.get("params", {}).values()
+            if not isinstance(value, dict)
+        ]
+        holds_none = calls == number
+        if own or holds_none:
+            out = _example(output)
+            positions = math.prod(out[:-1])
+            sizes = [math.prod(value.shape) for value in own]
+            row = Row(
+                module.path,
+                type(module).__name__,
+                _example((arguments, keywords)),
+                out,
+                0 if module.path in paths else sum(sizes),
+                positions * sum(n for n, v in zip(sizes, own, strict=True) if v.ndim > 1),
+            )
+            paths.add(module.path)
+            rows.append((number, row))
+        return output
+
+    with nn.intercept_methods(record):
+        # A function of its own for each call: a cached trace would call no layer.
+        jax.eval_shape(lambda x: model.init(jax.random.key(0), x), inputs)
+    return [row for _, row in sorted(rows)]
+
+
+def summarize_experiment(name: str, config: Any) -> list[Row]:
+    """`summarize` for the model of an experiment on its dataset.
+
+    Raises UserError where the experiment has no model, and what its `build` raises.
+    """
+    return summarize_built(name, experiments.load(name).build(config))
+
+
+def summarize_built(name: str, experiment: experiments.Experiment) -> list[Row]:
+    """`summarize` for the model of an experiment that is built."""
+    if experiment.model is None or experiment.inputs is None:
+        raise UserError(f"experiment '{name}' has no single model to summarize")
+    shape = experiment.dataset.splits["train"]["image"].shape[1:]
+    stored = jax.ShapeDtypeStruct((1, *shape), jnp.uint8)
+    return summarize(experiment.model, jax.eval_shape(experiment.inputs, stored))
+
+
+def to_dict(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows and totals as plain JSON values."""
+    return {
+        "layers": [
+            {"name": row.name} | {k: v for k, v in row._asdict().items() if k != "path"}
+            for row in rows
+        ],
+        "parameters": sum(row.parameters for row in rows),
+        "multiply_adds": sum(row.multiply_adds for row in rows),
+    }
+
+
+def render(rows: Sequence[Row]) -> Table:
+    """Rows and totals as a table."""
+    totals = to_dict(rows)
+    table = Table(show_footer=True)
+    table.add_column("layer", "total")
+    table.add_column("type")
+    table.add_column("input")
+    table.add_column("output")
+    for name in ("parameters", "multiply_adds"):
+        heading = name.replace("_", "-")
+        table.add_column(heading, f"{totals[name]:,}", justify="right", no_wrap=True)
+    for row in rows:
+        shapes = ("×".join(map(str, shape)) for shape in (row.input, row.output))
+        table.add_row(row.name, row.kind, *shapes, f"{row.parameters:,}", f"{row.multiply_adds:,}")
+    return table
+
+
+def _example(tree: Any) -> Shape:
+    """The shape of one example of the first array in `tree`."""
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "shape")]
+    return tuple(arrays[0].shape[1:]) if arrays else ()

@@ -1,0 +1,1 @@
+"""Experiments: one claim of the literature a file, launched by name."""

@@ -1,0 +1,58 @@
+"""Every test runs with strict promotion, two virtual CPU devices, checked shapes and no network."""
+
+import os
+import socket
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+
+from jaxtyping import install_import_hook
+
+# Not dlfun.optimizers and dlfun.schedules: their float fields may be traced arrays.
+PARTS = ("data", "layers", "learners", "losses", "metrics", "models", "random", "runs", "train")
+install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")
+
+import numpy as np
+import pytest
+
+from dlfun import data
+from dlfun.data import Dataset
+
+REAL_LOAD = data.load
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Fail on any connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test reached for the network: {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """MNIST's first 300 training and 120 test images: 300 does not divide by 64."""
+    mnist = REAL_LOAD("mnist")
+    sizes = {"train": 300, "test": 120}
+    splits = {
+        name: {key: np.ascontiguousarray(array[:size]) for key, array in mnist.splits[name].items()}
+        for name, size in sizes.items()
+    }
+    return mnist._replace(splits=splits)
+
+
+@pytest.fixture
+def small_mnist(monkeypatch, digits):
+    """Have every experiment load the small MNIST."""
+
+    def load(name, *, data_dir=None, validation=0.0, seed=0):
+        return data.hold_out_validation(digits, validation, seed)
+
+    monkeypatch.setattr(data, "load", load)
+    return digits
