@@ -1,7 +1,8 @@
-"""Recurrent classifiers that read an image row by row."""
+"""Recurrent classifiers of images, read row by row [T3, sec. 3.3.2]."""
 
 import flax.linen as nn
-from jaxtyping import Array, Float
+from jax import Array
+from jaxtyping import Float
 
 from dlfun.layers.recurrent import Recurrent
 
@@ -9,13 +10,12 @@ from dlfun.layers.recurrent import Recurrent
 class RecurrentClassifier(nn.Module):
     """Stacked recurrent layers over the rows of an image, then a dense layer on the last output.
 
-    Row t of the image is the input at step t, so that a 28x28 image is 28 steps of 28
-    features [T3, sec. 3.3.2].
+    Row t is the input at step t: an image of 28x28 is 28 steps of 28 features.
 
     Attributes:
         cell: "rnn", "lstm" or "gru".
-        hidden: size of every layer's hidden state.
-        layers: how many recurrent layers.
+        hidden: size of each layer's hidden state.
+        layers: number of recurrent layers.
         classes: number of classes.
     """
 
@@ -28,9 +28,9 @@ class RecurrentClassifier(nn.Module):
     def __call__(
         self, images: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch classes"]:
-        """Logits of `images`. Raises ValueError for an unknown cell."""
+        """Logits of images. Raises ValueError for an unknown cell."""
         batch, height, width, channels = images.shape
         x = images.reshape(batch, height, width * channels)
         for _ in range(self.layers):
-            x, state = Recurrent(self.hidden, self.cell)(x)
+            x, _ = Recurrent(self.hidden, self.cell)(x)
         return nn.Dense(self.classes)(x[:, -1])

@@ -51,7 +51,8 @@ def _images(title: str, after: str, kernels: np.ndarray) -> Figure:
     # A pixel is the least a gap can be, and of a small kernel too much.
     enlarged = -(-24 // images.shape[2])
     images = images.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    canvas, _ = tiled(list(images), min(len(images), COLUMNS), (3, 3))
+    columns = min(len(images), COLUMNS, math.ceil(math.sqrt(2 * len(images))))
+    canvas, _ = tiled(list(images), columns, (3, 3))
     averaged = "" if channels == 1 else f"; mean over {channels} channels"
     width = 9.0
     height = min(width, width * canvas.shape[0] / canvas.shape[1])

@@ -55,7 +55,7 @@ def draw(
         f"{after}; true → predicted class, and the probability given to it",
     )
     axes = drawn.subplots()
-    axes.imshow(canvas, interpolation="nearest")
+    axes.imshow(np.nan_to_num(canvas), interpolation="nearest")
     axes.set_ylim(canvas.shape[0] - 0.5, -gap[0])
     axes.axis("off")
     for i, (true, taken), (top, left) in zip(shown, names, corners, strict=True):

@@ -1,6 +1,5 @@
 """The layers equal the textbook loop and PyTorch, in outputs and in every gradient."""
 
-import inspect
 from functools import partial
 
 import jax
@@ -10,69 +9,63 @@ import pytest
 from jax.nn import sigmoid
 from jax.test_util import check_grads
 
-from dlfun.layers.recurrent import CELLS, Recurrent, find_cell, recurrence
+from dlfun.layers.recurrent import CELLS, Recurrent
 
-BATCH, STEPS, INPUTS, HIDDEN = 3, 5, 4, 6
+BATCH, STEPS, INPUTS, HIDDEN = 3, 4, 4, 6
 NAMES = ("rnn", "lstm", "gru")
-
-
-def enable_x64():
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    from jax.experimental import enable_x64
-
-    return enable_x64()
 
 
 @pytest.fixture
 def x64():
-    with enable_x64():
+    with jax.enable_x64(True):
         yield
-
-
-def textbook_step(name, params, state, x):
-    """One step as the books write it, on `batch` rows."""
-    h, *rest = state
-    a = jnp.split(x @ params["input_kernel"] + params["bias"], CELLS[name].gates, -1)
-    z = jnp.split(h @ params["recurrent_kernel"], CELLS[name].gates, -1)
-    if name == "rnn":
-        return (jnp.tanh(a[0] + z[0]),)
-    if name == "lstm":
-        i, f, o = (sigmoid(a[k] + z[k]) for k in (0, 1, 3))
-        c = f * rest[0] + i * jnp.tanh(a[2] + z[2])
-        return (o * jnp.tanh(c), c)
-    r, u = sigmoid(a[0] + z[0]), sigmoid(a[1] + z[1])
-    return ((1 - u) * jnp.tanh(a[2] + r * (z[2] + params["recurrent_bias"])) + u * h,)
-
-
-def textbook(name, params, x, state):
-    """The loop in plain Python."""
-    outputs = []
-    for t in range(x.shape[1]):
-        state = textbook_step(name, params, state, x[:, t])
-        outputs.append(state[0])
-    return jnp.stack(outputs, 1), state
 
 
 def layer(name, params, x, state=None):
     return Recurrent(HIDDEN, name).apply({"params": params}, x, state)
 
 
-def problem(name, dtype=None, steps=STEPS):
-    """Parameters, input and state drawn anew, larger than at initialization."""
+def textbook(name, params, x, state):
+    """The loop in plain Python, step by step as the books write it."""
+    outputs = []
+    for t in range(x.shape[1]):
+        h, *rest = state
+        a = jnp.split(x[:, t] @ params["input_kernel"] + params["bias"], CELLS[name].gates, -1)
+        z = jnp.split(h @ params["recurrent_kernel"], CELLS[name].gates, -1)
+        if name == "rnn":
+            state = (jnp.tanh(a[0] + z[0]),)
+        elif name == "lstm":
+            i, f, o = (sigmoid(a[k] + z[k]) for k in (0, 1, 3))
+            c = f * rest[0] + i * jnp.tanh(a[2] + z[2])
+            state = (o * jnp.tanh(c), c)
+        else:
+            r, u = sigmoid(a[0] + z[0]), sigmoid(a[1] + z[1])
+            n = jnp.tanh(a[2] + r * (z[2] + params["recurrent_bias"]))
+            state = ((1 - u) * n + u * h,)
+        outputs.append(state[0])
+    return jnp.stack(outputs, 1), state
+
+
+def problem(name, steps=STEPS, dtype=np.float64):
+    """Parameters, inputs and state drawn anew, the parameters larger than initial ones."""
     rng = np.random.default_rng(0)
-    dtype = dtype or jnp.zeros(()).dtype
-    draw = lambda *shape: jnp.asarray(rng.normal(size=shape) * 0.7, dtype)  # noqa: E731
-    x = draw(BATCH, steps, INPUTS)
-    shapes = Recurrent(HIDDEN, name).init(jax.random.key(0), x.astype(jnp.float32))["params"]
-    params = {key: draw(*value.shape) for key, value in sorted(shapes.items())}
-    return params, x, tuple(draw(BATCH, HIDDEN) for _ in range(CELLS[name].states))
+
+    def draw(shape):
+        return rng.normal(scale=0.7, size=shape).astype(dtype)
+
+    x = draw((BATCH, steps, INPUTS))
+    init = jax.eval_shape(Recurrent(HIDDEN, name).init, jax.random.key(0), np.float32(x))
+    params = {key: draw(value.shape) for key, value in sorted(init["params"].items())}
+    return params, x, tuple(draw((BATCH, HIDDEN)) for _ in range(CELLS[name].states))
 
 
-def weigh(result):
-    """A scalar in which every output and every part of the last state has its own weight."""
-    leaves = jax.tree.leaves(result)
-    return sum((v * jnp.cos(jnp.arange(v.size, dtype=v.dtype)).reshape(v.shape)).sum() for v in leaves)
+@partial(jax.jit, static_argnums=(0, 1))
+def run_and_differentiate(run, name, *arguments):
+    """The result, and the gradients through the outputs alone and through the last state alone."""
+    result, vjp = jax.vjp(partial(run, name), *arguments)
+    outputs, last = jax.tree.map(jnp.cos, result)
+    nothing = jax.tree.map(jnp.zeros_like, (outputs, last))
+    return result, vjp((outputs, nothing[1])), vjp((nothing[0], last))
 
 
 def assert_close(ours, theirs, tolerance):
@@ -80,125 +73,102 @@ def assert_close(ours, theirs, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("steps", [1, STEPS])
 @pytest.mark.parametrize("name", NAMES)
-def test_outputs_and_gradients_are_those_of_the_plain_loop(name, x64):
-    params, x, state = problem(name)
-    assert_close(layer(name, params, x, state), textbook(name, params, x, state), 1e-12)
-    value = lambda run: lambda p, x, s: weigh(run(name, p, x, s))  # noqa: E731
-    ours = jax.grad(value(layer), (0, 1, 2))(params, x, state)
-    assert_close(ours, jax.grad(value(textbook), (0, 1, 2))(params, x, state), 1e-10)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_state_is_the_zero_state(name, x64):
-    params, x, state = problem(name)
-    zero = jax.tree.map(jnp.zeros_like, state)
-    value = lambda s: lambda p, x: weigh(layer(name, p, x, s))  # noqa: E731
-    assert_close(layer(name, params, x), layer(name, params, x, zero), 1e-13)
-    assert_close(
-        jax.grad(value(None), (0, 1))(params, x), jax.grad(value(zero), (0, 1))(params, x), 1e-12
-    )
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_one_step_with_and_without_a_state(name, x64):
-    params, x, state = problem(name, steps=1)
-    for s in (state, jax.tree.map(jnp.zeros_like, state)):
-        value = lambda run, s: lambda p, x: weigh(run(name, p, x, s))  # noqa: E731
-        ours = jax.grad(value(layer, s if s is state else None), (0, 1))(params, x)
-        assert_close(ours, jax.grad(value(textbook, s), (0, 1))(params, x), 1e-12)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_of_the_outputs_alone_and_of_the_last_state_alone(name, x64):
-    params, x, state = problem(name)
-    for part in (0, 1):
-        value = lambda run, part: lambda p, x, s: weigh(run(name, p, x, s)[part])  # noqa: E731
-        ours = jax.grad(value(layer, part), (0, 1, 2))(params, x, state)
-        theirs = jax.grad(value(textbook, part), (0, 1, 2))(params, x, state)
-        assert_close(ours, theirs, 1e-10)
+def test_outputs_and_gradients_are_those_of_the_plain_loop(name, steps, x64):
+    arguments = problem(name, steps)
+    ours = run_and_differentiate(layer, name, *arguments)
+    assert ours[0][0].dtype == jnp.float64
+    assert_close(ours, run_and_differentiate(textbook, name, *arguments), 1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_equal_finite_differences(name, x64):
-    params, x, state = problem(name)
-    check_grads(partial(layer, name), (params, x, state), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+    run = jax.jit(partial(layer, name))
+    check_grads(run, problem(name), order=1, modes=["rev"], atol=1e-7, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_state_is_the_zero_state(name):
+    params, x, state = problem(name, dtype=np.float32)
+    zero = jax.tree.map(np.zeros_like, state)
+    run = jax.jit(partial(layer, name))
+    assert_close(run(params, x), run(params, x, zero), 1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_carrying_the_state_over_a_cut_changes_no_output(name, x64):
     params, x, state = problem(name)
-    first, middle = layer(name, params, x[:, :2], state)
-    second, last = layer(name, params, x[:, 2:], middle)
-    assert_close((jnp.concatenate([first, second], 1), last), layer(name, params, x, state), 1e-13)
+    run = jax.jit(partial(layer, name))
+    first, middle = run(params, x[:, : STEPS // 2], state)
+    second, last = run(params, x[:, STEPS // 2 :], middle)
+    joined = np.concatenate([first, second], 1)
+    assert_close((joined, last), run(params, x, state), 1e-13)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vmap_over_parameters_equals_serial(name, x64):
-    params, x, _ = problem(name)
-    population = jax.tree.map(lambda p: jnp.stack([p, 0.5 * p, -p]), params)
-    grad = jax.grad(lambda p: weigh(layer(name, p, x)))
-    serial = [grad(jax.tree.map(lambda p, i=i: p[i], population)) for i in range(3)]
-    assert_close(jax.vmap(grad)(population), jax.tree.map(lambda *p: jnp.stack(p), *serial), 1e-12)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_devices_sum_to_the_whole_batch(name, x64):
     params, x, state = problem(name)
-    x, state = jax.tree.map(lambda v: jnp.concatenate([v, -v]), (x, state))
-    halves = jax.tree.map(lambda v: v.reshape(2, BATCH, *v.shape[1:]), (x, state))
-    grad = jax.grad(lambda p, x, s: (layer(name, p, x, s)[0] ** 2).sum())
-    split = jax.pmap(
-        lambda p, xs: jax.lax.psum(grad(p, *xs), "devices"), "devices", in_axes=(None, 0)
-    )(params, halves)
-    assert_close(jax.tree.map(lambda v: v[0], split), grad(params, x, state), 1e-10)
+    members = [jax.tree.map(lambda p, k=k: k * p, params) for k in (1.0, 0.5, -1.0)]
+    population = jax.tree.map(lambda *p: np.stack(p), *members)
+    grad = jax.grad(lambda p: (layer(name, p, x, state)[0] ** 2).sum())
+    serial = [jax.jit(grad)(member) for member in members]
+    assert_close(
+        jax.jit(jax.vmap(grad))(population), jax.tree.map(lambda *p: np.stack(p), *serial), 1e-12
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_initial_parameters_are_uniform_within_one_over_root_hidden(name):
-    module = Recurrent(64, name)
-    params = module.init(jax.random.key(0), jnp.zeros((1, 2, 32)))["params"]
-    for value in params.values():
-        assert 0.9 / 8 < float(jnp.abs(value).max()) <= 1 / 8
-        assert abs(float(value.mean())) < 0.25 / 8
+    params = jax.jit(Recurrent(64, name).init)(jax.random.key(0), np.zeros((1, 2, 32), "f"))
+    for value in params["params"].values():
+        assert 0.9 / 8 < np.abs(value).max() <= 1 / 8
+        assert abs(np.mean(value)) < 0.25 / 8
 
 
 def test_unknown_cell_is_refused_with_the_valid_names():
     with pytest.raises(ValueError, match=r"'lsmt'.*rnn, lstm, gru.*did you mean 'lstm'"):
-        Recurrent(4, "lsmt").init(jax.random.key(0), jnp.zeros((1, 2, 3)))
+        Recurrent(4, "lsmt").init(jax.random.key(0), np.zeros((1, 2, 3), "f"))
+
+
+def from_torch(name, weights, k):
+    """Our parameters from PyTorch's of layer k."""
+    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    w, u, b, c = (weights[f"{part}_l{k}"] for part in parts)
+    if not CELLS[name].recurrent_bias:
+        return {"input_kernel": w.T, "recurrent_kernel": u.T, "bias": b + c}
+    both = b + jnp.concatenate([c[:-HIDDEN], jnp.zeros_like(c[-HIDDEN:])])
+    last = c[-HIDDEN:]
+    return {"input_kernel": w.T, "recurrent_kernel": u.T, "bias": both, "recurrent_bias": last}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_layers_equal_torch(name):
     torch = pytest.importorskip("torch")
     network = getattr(torch.nn, name.upper())(INPUTS, HIDDEN, num_layers=2, batch_first=True)
-    states = CELLS[name].states
     rng = np.random.default_rng(1)
     x = rng.normal(size=(BATCH, STEPS, INPUTS)).astype(np.float32)
-    start = rng.normal(size=(states, 2, BATCH, HIDDEN)).astype(np.float32)
+    starts = rng.normal(size=(CELLS[name].states, 2, BATCH, HIDDEN)).astype(np.float32)
 
-    def ours(torch_params, x, start):
+    tx, tstarts = (torch.tensor(v, requires_grad=True) for v in (x, starts))
+    toutputs, tlast = network(tx, tuple(tstarts) if len(starts) > 1 else tstarts[0])
+    tlast = torch.stack(tlast) if len(starts) > 1 else tlast[None]
+    ((toutputs**2).sum() + (tlast**3).sum()).backward()
+
+    def loss(weights, x, starts):
         lasts = []
         for k in range(2):
-            w, u, b, c = (torch_params[f"{p}_l{k}"] for p in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            params = {"input_kernel": w.T, "recurrent_kernel": u.T, "bias": b + c}
-            if CELLS[name].bias:
-                params["bias"] = b + c.at[-HIDDEN:].set(0)
-                params["recurrent_bias"] = c[-HIDDEN:]
-            x, last = layer(name, params, x, tuple(start[:, k]))
-            lasts.append(last)
-        return x, jnp.stack([jnp.stack(v) for v in zip(*lasts, strict=True)])
+            x, last = layer(name, from_torch(name, weights, k), x, tuple(starts[:, k]))
+            lasts.append(jnp.stack(last))
+        last = jnp.stack(lasts, 1)
+        return (x**2).sum() + (last**3).sum(), (x, last)
 
-    tx, tstart = (torch.tensor(v, requires_grad=True) for v in (x, start))
-    toutputs, tlast = network(tx, tuple(tstart) if states > 1 else tstart[0])
-    tlast = torch.stack(tlast) if states > 1 else tlast[None]
-    params = {key: jnp.asarray(value.detach().numpy()) for key, value in network.named_parameters()}
-    outputs, last = ours(params, x, start)
-    assert_close((outputs, last), (toutputs.detach(), tlast.detach()), 1e-6)
-
-    ((toutputs**2).sum() + (tlast**3).sum()).backward()
-    value = lambda *a: (lambda o, s: (o**2).sum() + (s**3).sum())(*ours(*a))  # noqa: E731
-    dparams, dx, dstart = jax.grad(value, (0, 1, 2))(params, x, start)
-    assert_close((dx, dstart), (tx.grad, tstart.grad), 1e-5)
-    for key, parameter in network.named_parameters():
-        assert_close(dparams[key], parameter.grad, 1e-5)
+    weights = {
+        key: jnp.asarray(value.detach().numpy()) for key, value in network.named_parameters()
+    }
+    grad = jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))
+    (dweights, dx, dstarts), result = grad(weights, x, starts)
+    assert_close(result, (toutputs.detach(), tlast.detach()), 1e-6)
+    assert_close((dx, dstarts), (tx.grad, tstarts.grad), 1e-5)
+    for key, weight in network.named_parameters():
+        assert_close(dweights[key], weight.grad, 1e-5)

@@ -1,0 +1,135 @@
+"""The measurements as tables, for a terminal or in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+AIMS = {"mnist_mlp": 4.0, "mnist_cnn": 1.2, "mnist_rnn": 1.2, "mnist_lstm": 2.0, "mnist_gru": 3.0}
+"""How many times as fast as tuned PyTorch an epoch should be."""
+GB = 1e9
+
+
+class Rows(NamedTuple):
+    """A table of text."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def tables(report: Mapping[str, Any]) -> list[Rows]:
+    """The tables of a report as `benchmarks.mnist` gathers it."""
+    found = [_epochs(report), _shares(report)]
+    return [*found, _whole(report)] if report["whole"] else found
+
+
+def ratio(report: Mapping[str, Any], network: str, setting: str) -> float:
+    """Median epoch of a PyTorch setting over dlfun's."""
+    times = report["networks"][network]["seconds"]
+    return median(times[setting]) / median(times["dlfun"])
+
+
+def _epochs(report: Mapping[str, Any]) -> Rows:
+    rows = []
+    for name, found in report["networks"].items():
+        times = found["seconds"]
+        rows.append(
+            (
+                name,
+                *(_spread(times[setting]) for setting in ("dlfun", "tuned", "loader")),
+                f"{ratio(report, name, 'tuned'):.2f}",
+                f"≥ {AIMS[name]:g}",
+                f"{ratio(report, name, 'loader'):.2f}",
+            )
+        )
+    examples = report["examples"]
+    return Rows(
+        f"One epoch of {examples:,} examples: median seconds (least to most) of {report['repeats']}",
+        (
+            "network",
+            "dlfun",
+            "PyTorch tuned",
+            "PyTorch DataLoader",
+            "tuned / dlfun",
+            "aim",
+            "DataLoader / dlfun",
+        ),
+        rows,
+    )
+
+
+def _shares(report: Mapping[str, Any]) -> Rows:
+    peak = report["peak_flops_per_second"]
+    rows = []
+    for name, found in report["networks"].items():
+        rates = {key: found["flops"] / median(times) for key, times in found["seconds"].items()}
+        rows.append(
+            (
+                name,
+                f"{found['flops'] / 1e9:,.0f}",
+                *(
+                    f"{rates[key] / 1e9:,.1f} ({rates[key] / peak:.1%})"
+                    for key in ("dlfun", "tuned")
+                ),
+                f"{found['memory']['dlfun'] / GB:.2f}",
+                f"{found['memory']['tuned'] / GB:.2f}",
+                found["settings"]["dlfun"],
+                found["settings"]["tuned"],
+            )
+        )
+    return Rows(
+        f"Share of this machine's matrix-product peak, {peak / 1e9:,.0f} GFLOP/s in this run",
+        (
+            "network",
+            "GFLOP an epoch",
+            "dlfun GFLOP/s",
+            "PyTorch tuned GFLOP/s",
+            "dlfun GB",
+            "PyTorch tuned GB",
+            "dlfun used",
+            "PyTorch tuned used",
+        ),
+        rows,
+    )
+
+
+def _whole(report: Mapping[str, Any]) -> Rows:
+    rows = []
+    for label, found in report["whole"].items():
+        rows.append(
+            (
+                label,
+                _spread([run["seconds"] for run in found]),
+                f"{max(run['memory'] for run in found) / GB:.2f}",
+                f"{median(run['accuracy'] for run in found):.4f}",
+            )
+        )
+    return Rows(
+        "Whole processes, from Enter to result",
+        ("process", "median seconds (least to most)", "peak resident GB", "test accuracy"),
+        rows,
+    )
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    middle = f"{median(seconds):.3g}"
+    return f"{middle} ({min(seconds):.3g} to {max(seconds):.3g})" if len(seconds) > 1 else middle
+
+
+def markdown(table: Rows) -> str:
+    """The table in Markdown, under its title."""
+    lines = [table.header, ("---",) * len(table.header), *table.rows]
+    return f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def show(table: Rows) -> None:
+    """Print the table with rich; unbroken, however wide, where the output is no terminal."""
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=250)
+    grid = Table(*table.header, title=table.title, title_justify="left")
+    for row in table.rows:
+        grid.add_row(*row)
+    console.print(grid)

@@ -1,0 +1,67 @@
+"""Whole processes from Enter to result, and the memory that they take."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.worker import ENVIRONMENT, ROOT, in_bytes
+from dlfun import runs
+from dlfun.errors import UserError
+
+
+class Finished(NamedTuple):
+    """A process that ended well."""
+
+    seconds: float
+    """From its start to its end."""
+    memory: int
+    """Peak resident bytes."""
+    accuracy: float
+    """On the test set."""
+
+
+def dlfun_run(network: str, *flags: str) -> Finished:
+    """`launch.py train NETWORK` in a new run directory."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "run"
+        command = [str(ROOT / "launch.py"), "train", network, "--run-dir", str(directory), *flags]
+        seconds, memory, _ = _run(command)
+        result = runs.read_result(directory)
+        return Finished(seconds, memory, result["metrics"]["test"]["accuracy"])
+
+
+def book_run(network: str, config: Mapping[str, Any]) -> Finished:
+    """The PyTorch script of `benchmarks.book`."""
+    settings = json.dumps({"network": network, "config": config})
+    seconds, memory, said = _run(["-m", "benchmarks.book", settings])
+    return Finished(seconds, memory, float(said.splitlines()[-1]))
+
+
+def _run(arguments: Sequence[str]) -> tuple[float, int, str]:
+    """Seconds, peak memory and output of a Python process. Raises UserError where it fails."""
+    with tempfile.TemporaryFile("w+") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT,
+        )
+        # Not process.wait: only wait4 tells the memory of this child alone.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read()
+    if process.returncode:
+        last = (said.strip().splitlines() or ["nothing said"])[-1]
+        raise UserError(f"{' '.join(arguments[:3])}: status {process.returncode}: {last}")
+    return seconds, in_bytes(usage.ru_maxrss), said
