@@ -24,14 +24,16 @@ def main() -> None:
     held_out = DataLoader(test, batch_size=BATCH)
     model = network(name, config)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    accuracy = 0.0
     for epoch in range(config["epochs"]):
         loss = train_from_loader(model, optimizer, loader)
         correct = 0
         with torch.no_grad():
             for images, labels in held_out:
                 correct += (model(images).argmax(dim=1) == labels).sum().item()
-        print(f"epoch {epoch + 1}: loss {loss:.4f}, test accuracy {correct / len(test):.4f}")
-    print(correct / len(test))
+        accuracy = correct / len(test)
+        print(f"epoch {epoch + 1}: loss {loss:.4f}, test accuracy {accuracy:.4f}")
+    print(accuracy)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
+import dlfun
 from benchmarks import tables, whole, work
 from benchmarks.worker import Worker
 from dlfun import cli, runs
@@ -23,7 +24,7 @@ from dlfun import experiment as experiments
 from dlfun.errors import UserError
 
 TRAINING_SET, BATCH = 60_000, 64
-PACKAGES = ("dlfun", "jax", "jaxlib", "torch", "numpy")
+PACKAGES = ("jax", "jaxlib", "torch", "numpy")
 WORKERS = {
     "dlfun": ("benchmarks.ours", ""),
     "tuned": ("benchmarks.pytorch", "tuned"),
@@ -76,13 +77,18 @@ def main(arguments: Sequence[str]) -> int:
             print(tables.markdown(table))
         else:
             tables.show(table)
-    print(f"Idle workers used at most {report['idle']:.1%} of a core while another one was timed.")
+    print(
+        f"Idle workers used at most {report['idle']:.1%} of a core while another one was timed."
+        f" Load average of the machine before: {report['load_before']:.1f}"
+        " (above 0.5, something else was running: measure again)."
+    )
     return 0
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
     """Everything that the tables say, and every single time, as JSON values."""
     steps = benchmark.steps
+    busy = os.getloadavg()[0]
     examples = TRAINING_SET if steps is None else min(TRAINING_SET, steps * BATCH)
     found = {
         name: time_epochs(name, benchmark.repeats, steps, examples) for name in benchmark.networks
@@ -91,7 +97,9 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "device": f"{runs.processor()}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in PACKAGES},
+        | {"dlfun": dlfun.__version__}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "load_before": busy,
         "repeats": benchmark.repeats,
         "examples": examples,
         "peak_flops_per_second": max(max(f["products"]) for f in found.values()),
@@ -157,13 +165,6 @@ def whole_processes(networks: Sequence[str], repeats: int) -> dict[str, list[Map
             add(f"launch.py train {name}, {config['epochs']} epochs", whole.dlfun_run(name))
             add(f"PyTorch script, {config['epochs']} epochs", whole.book_run(name, config))
     return found
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _note(text: str) -> None:

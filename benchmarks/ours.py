@@ -27,8 +27,9 @@ def only_training(experiment: Experiment, steps: int | None) -> Experiment:
 
 
 def epochs(experiment: Experiment, devices: int) -> Iterator[None]:
-    """Each `next` trains one epoch: draws its order, and reads the metrics of its pieces, as a run
-    does. The first only warms up: it starts `WARM_UP` updates before the end of an epoch.
+    """Each `next` trains one epoch, and reads the metrics of its pieces as a run does.
+
+    The first one only warms up: it starts `WARM_UP` updates before the end of an epoch.
     """
     size = len(experiment.dataset.splits["train"]["label"])
     first = max(0, -(-size // experiment.batch_size) - WARM_UP)

@@ -6,7 +6,6 @@
   DataLoader, Adam, and the loss read after each batch.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, pairwise, product, starmap
@@ -24,9 +23,14 @@ from dlfun import data
 
 BATCH, LEARNING_RATE = 64, 1e-3
 WARM_UP, TRIAL = 100, 30
+THREADS = torch.get_num_threads()
+"""PyTorch's own choice: one a core, or what OMP_NUM_THREADS says."""
 SCALE = {"mnist_cnn": (0.1307, 0.3081)}
 """Mean and deviation that pixels in [0, 1] are normalized by, where it is not (0, 1)."""
-FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+FORMATS: dict[str, dict[str, Any]] = {
+    "contiguous": {"memory_format": torch.contiguous_format},
+    "channels_last": {"memory_format": torch.channels_last},
+}
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -109,10 +113,10 @@ def tuned_training(
 ) -> Callable[[int | None], float]:
     """A function that trains an epoch, or its first batches, and gives the mean loss."""
     layout = FORMATS[way.format]
-    model, images = model.to(memory_format=layout), images.contiguous(memory_format=layout)
+    model, images = model.to(**layout), images.contiguous(**layout)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
 
-    def train(steps: int | None = None) -> float:
+    def train(steps: int | None) -> float:
         torch.set_num_threads(way.threads)
         total = torch.zeros(())
         batches = torch.randperm(len(labels)).split(BATCH)[:steps]
@@ -157,22 +161,17 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     formats = ("contiguous", "channels_last") if name == "mnist_cnn" else ("contiguous",)
     ways = {
         way: tuned_training(network(name, settings["config"]), images, digits.labels, way)
-        for way in starmap(Way, product({1, cores()}, formats))
+        for way in starmap(Way, product({1, THREADS}, formats))
     }
     way = fastest(ways, trial)
     train = ways[way]
     train(warm_up)
     about = {"setting": f"{way.threads} threads, {way.format}"}
-    return about, {"epoch": train, "product": _product}
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return about, {"epoch": lambda: train(None), "product": _product}
 
 
 def _product(size: int = 2048) -> float:
-    torch.set_num_threads(cores())
+    torch.set_num_threads(THREADS)
     matrix = torch.ones(size, size)
     return best_rate(lambda: matrix @ matrix, size)
 

@@ -45,9 +45,9 @@ def _epochs(report: Mapping[str, Any]) -> Rows:
                 f"{ratio(report, name, 'loader'):.2f}",
             )
         )
-    examples = report["examples"]
     return Rows(
-        f"One epoch of {examples:,} examples: median seconds (least to most) of {report['repeats']}",
+        f"One epoch of {report['examples']:,} examples: median seconds (least to most)"
+        f" of {report['repeats']}",
         (
             "network",
             "dlfun",
@@ -69,7 +69,7 @@ def _shares(report: Mapping[str, Any]) -> Rows:
         rows.append(
             (
                 name,
-                f"{found['flops'] / 1e9:,.0f}",
+                f"{found['flops'] / 1e9:,.1f}",
                 *(
                     f"{rates[key] / 1e9:,.1f} ({rates[key] / peak:.1%})"
                     for key in ("dlfun", "tuned")

@@ -96,7 +96,7 @@ def in_bytes(maxrss: int) -> int:
     return maxrss if sys.platform == "darwin" else maxrss * 1024
 
 
-def best_rate(product: Callable[[], Any], size: int, tries: int = 6) -> float:
+def best_rate(product: Callable[[], Any], size: int, tries: int = 3) -> float:
     """Best operations per second of `product`, one of two `size` x `size` matrices."""
     product()
     times = []

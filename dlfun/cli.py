@@ -34,13 +34,15 @@ def parse(kind: type[T], arguments: Sequence[str], program: str, **options: Any)
 
 
 def _one_line(box: str) -> str:
-    """tyro's boxed error as one line: its first section, and the nearest name of its second."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rules = [i for i, line in enumerate(lines) if line.startswith("─")] or [len(lines)]
-    message = re.sub(r"^(.)", lambda m: m[1].lower(), " ".join(lines[: rules[0]]))
+    """Tyro's error as one line: its first section, and the nearest name of the second."""
+    # Title, message and advice, parted by rules; without Unicode the frame is spaces and dashes.
+    box = re.sub(r"^╭─ (.*?) ─*╮$", r"\1\n───", box, flags=re.MULTILINE)
+    lines = [line.strip("│ ") for line in box.splitlines()]
+    parts = re.split(r"\n[-─╰╯]{3,}", "\n".join(lines))
+    message = " ".join(parts[1].split()).rstrip(".")
+    message = message[:1].lower() + message[1:]
     if choices := re.search(r"invalid choice '(.*?)' .*\((.*)\)", message):
-        return message.rstrip(".") + nearest(choices[1], re.findall(r"'(.*?)'", choices[2]))
-    flags = [m[0] for line in lines[rules[0] :] if (m := re.match(r"--[\w.-]+", line))]
-    wrong = re.search(r"(--[\w.-]+)", message)
-    guess = nearest(wrong[1], flags) if wrong and wrong[1] not in flags else ""
-    return message.rstrip(".") + guess
+        return message + nearest(choices[1], re.findall(r"'(.*?)'", choices[2]))
+    flags = re.findall(r"^--[\w.-]+", "\n".join(parts[2:]), flags=re.MULTILINE)
+    wrong = re.search(r"--[\w.-]+", message)
+    return message + (nearest(wrong[0], flags) if wrong and wrong[0] not in flags else "")

@@ -22,7 +22,7 @@ from dlfun import cli, experiment
 from dlfun.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from dlfun.train.run import Options
+    pass
 
 PROGRAM = "launch.py"
 Files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE …")]
@@ -238,7 +238,7 @@ class Reproduce:
 
         if self.seeds < 1:
             raise UserError(f"--seeds must be at least 1, got {self.seeds}")
-        if len(self.what) == 1 and "/" in self.what[0] or Path(self.what[0]).is_dir():
+        if (len(self.what) == 1 and "/" in self.what[0]) or Path(self.what[0]).is_dir():
             return report.reproduce_run(Path(self.what[0]), warn, self.json)
         rows = report.reproduce(report.expand(self.what), self.seeds, self.run_dir, self.data_dir)
         if self.json:

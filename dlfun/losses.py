@@ -1,4 +1,4 @@
-"""Losses: each maps predictions and targets of a batch to one loss per example, in nats or squares."""
+"""Losses: each maps predictions and targets to one loss per example, in nats or squares."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 def cross_entropy(
     logits: Float[Array, "batch classes"], label: Int[Array, " batch"]
 ) -> Float[Array, " batch"]:
-    """Softmax cross entropy from integer labels: -log softmax(z)_y. Its gradient is p - onehot(y)."""
+    """Softmax cross entropy of integer labels: -log softmax(z)_y. Its gradient is p - onehot(y)."""
     return optax.softmax_cross_entropy_with_integer_labels(logits, label)
 
 

@@ -1,6 +1,6 @@
-"""Metrics as sums and counts, so that batches of any size and devices of any number combine exactly."""
+"""Metrics as sums and counts, so that batches and devices of any number combine exactly."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ class Ratio(NamedTuple):
     """A mean kept as its sum and its count; the two may be arrays of one shape."""
 
     total: Array
-    count: Array
+    count: Array  # type: ignore[assignment]  # Hides tuple.count, which nobody calls.
 
 
 Metrics = dict[str, Ratio]
@@ -23,7 +23,7 @@ def add(a: Metrics, b: Metrics) -> Metrics:
     return jax.tree.map(jnp.add, a, b)
 
 
-def values(metrics: Metrics) -> dict[str, float | list]:
+def values(metrics: Metrics) -> dict[str, Any]:
     """`total / count` of each metric as Python numbers; nan where nothing was counted."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
@@ -56,7 +56,7 @@ def confusion(
     label: Int[Array, " batch"],
     weight: Float[Array, " batch"],
 ) -> Ratio:
-    """Confusion matrix: row = label, column = prediction, each row a share of its label's examples."""
+    """Confusion matrix: row = label, column = prediction, in shares of the label's examples."""
     classes = logits.shape[-1]
     truth = jax.nn.one_hot(label, classes, dtype=weight.dtype) * weight[:, None]
     guess = jax.nn.one_hot(jnp.argmax(logits, axis=1), classes, dtype=weight.dtype)

@@ -25,6 +25,8 @@ def probabilities(
 ) -> Float[np.ndarray, "n classes"]:
     """softmax(model(images)) in float32, in compiled batches."""
     model, inputs = experiment.model, experiment.inputs
+    assert model is not None  # the caller has said why not
+    assert inputs is not None
 
     @jax.jit
     def batch(params: Any, images: jax.Array) -> jax.Array:

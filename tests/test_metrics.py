@@ -34,7 +34,9 @@ def test_classification_equals_numpy(scored):
 
 def test_sums_of_batches_are_those_of_all(scored):
     whole = metrics.classification(*map(jnp.asarray, scored))
-    parts = [metrics.classification(*(jnp.asarray(a[i : i + 13]) for a in scored)) for i in (0, 13, 26)]
+    parts = [
+        metrics.classification(*(jnp.asarray(a[i : i + 13]) for a in scored)) for i in (0, 13, 26)
+    ]
     rest = metrics.classification(*(jnp.asarray(a[39:]) for a in scored))
     together = metrics.add(metrics.add(metrics.add(*parts[:2]), parts[2]), rest)
     for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(whole), strict=True):

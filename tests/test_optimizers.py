@@ -104,7 +104,9 @@ def test_clipping_bounds_the_global_norm():
 
 def test_schedules():
     def at(epoch, **fields):
-        return float(factor(Schedule(**fields), steps_per_epoch=10, epochs=20)(jnp.int32(epoch * 10)))
+        return float(
+            factor(Schedule(**fields), steps_per_epoch=10, epochs=20)(jnp.int32(epoch * 10))
+        )
 
     assert at(7, kind="constant") == 1
     assert at(5, kind="exponential", factor=0.25, period=10.0) == pytest.approx(0.5)

@@ -1,4 +1,5 @@
 """The run directory: refused when in use, foreign or changed; nothing half-written."""
+
 import json
 import os
 
@@ -10,7 +11,9 @@ from dlfun.optimizers import Optimizer
 
 
 def describe(**fields):
-    return runs.describe("mnist_mlp", Optimizer(**fields), {"devices": 1}, "launch.py train mnist_mlp")
+    return runs.describe(
+        "mnist_mlp", Optimizer(**fields), {"devices": 1}, "launch.py train mnist_mlp"
+    )
 
 
 def test_description_says_what_could_make_it_differ():
@@ -30,9 +33,8 @@ def test_same_configuration_opens_and_another_is_refused(tmp_path):
 
 
 def test_a_directory_in_use_is_refused(tmp_path):
-    with runs.locked(tmp_path):
-        with pytest.raises(UserError, match="in use"), runs.locked(tmp_path):
-            pass
+    with runs.locked(tmp_path), pytest.raises(UserError, match="in use"), runs.locked(tmp_path):
+        pass
     with runs.locked(tmp_path):
         pass
 

@@ -1,4 +1,4 @@
-"""The experiment that most image classifiers are: a model under cross entropy on a named dataset."""
+"""The experiment that most image classifiers are: a model under cross entropy on a dataset."""
 
 from collections.abc import Callable
 from typing import Any

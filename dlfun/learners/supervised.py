@@ -38,7 +38,7 @@ def supervised(
         measure: metrics from predictions, labels and weights, beside the loss.
     """
 
-    def predict(params: Any, batch: Batch, rngs: dict[str, Key]) -> Array:
+    def predict(params: Any, batch: Batch, rngs: dict[str, Key]) -> Any:
         return model.apply({"params": params}, inputs(batch["image"]), rngs=rngs)
 
     def init(key: Key, batch: Batch) -> SupervisedState:

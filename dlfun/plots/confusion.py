@@ -27,16 +27,16 @@ def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -
     matrix = matrix.astype(np.int64)
     totals = matrix.sum(axis=1)
     share = matrix / np.maximum(totals, 1)[:, None]
+    n = len(classes)
     wrong = matrix - np.diag(np.diag(matrix))
     title = f"{subject}: {percent(np.trace(matrix) / max(totals.sum(), 1))} test accuracy {after}"
     detail = "no mistake"
     if wrong.any():
-        true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
+        true, taken = divmod(int(wrong.argmax()), n)
         detail = (
             f"most frequent mistake: “{short(classes[true])}” taken for “{short(classes[taken])}”, "
             f"{wrong[true, taken]:,} of {totals[true]:,}"
         )
-    n = len(classes)
     side = 7.0 if n <= 12 else 9.0
     drawn = figure(side + 1.2, side + 0.6, title, detail)
     axes = drawn.subplots()
@@ -53,14 +53,11 @@ def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -
         names = [plain(short(name)) for name in classes]
         size = LABEL if n <= ANNOTATED else SMALL - 1
         axes.set_yticks(range(n), names, fontsize=size)
-        slant = {
-            "rotation": 40 if n <= ANNOTATED else 90,
-            "ha": "right",
-            "va": "center_baseline",
-            "rotation_mode": "anchor",
-        }
-        level = max(map(len, names)) <= 2
-        axes.set_xticks(range(n), names, fontsize=size, **({} if level else slant))
+        axes.set_xticks(range(n), names, fontsize=size)
+        if max(map(len, names)) > 2:
+            angle = 40 if n <= ANNOTATED else 90
+            for tick in axes.get_xticklabels():
+                tick.set(rotation=angle, ha="right", va="center_baseline", rotation_mode="anchor")
     axes.set_xlabel("predicted class", fontsize=LABEL)
     axes.set_ylabel("true class", fontsize=LABEL)
     bar = drawn.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])

@@ -29,7 +29,7 @@ def draw(subject: str, rows: Sequence[dict[str, Any]]) -> Figure:
     figure_of = percent(final["accuracy"]) if accuracy else f"{final['loss']:.4g}"
     title = (
         f"{subject}: {figure_of} {final['split']} {'accuracy' if accuracy else 'loss'} "
-        f"after {epochs(final['epoch'])}"
+        f"after {epochs(float(final['epoch']))}"
     )
     names = [name for name in ("loss", "accuracy") if any(name in row for row in rows)]
     drawn = figure(5.5 * len(names), 4.6, title)

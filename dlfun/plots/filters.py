@@ -64,7 +64,7 @@ def _images(title: str, after: str, kernels: np.ndarray) -> Figure:
 
 
 def _heat_map(title: str, after: str, kernel: np.ndarray, unit: str) -> Figure:
-    drawn = figure(11, 5, title, f"{after}; {SIGNS}")
+    drawn = figure(11.0, 5.0, title, f"{after}; {SIGNS}")
     axes = drawn.subplots()
     _show(drawn, axes, kernel, kernel, "auto")
     axes.set_xlabel(unit, fontsize=LABEL)

@@ -39,7 +39,7 @@ def draw(
     )
     names = [
         (short(classes[true]), short(classes[taken]))
-        for true, taken in zip(split["label"][shown], guess[shown], strict=True)
+        for true, taken in zip(split["label"][shown].tolist(), guess[shown].tolist(), strict=True)
     ]
     long = max(len(name) for pair in names for name in pair) > 3
     images = [pixels(split["image"][i]) for i in shown]
@@ -63,7 +63,7 @@ def draw(
         axes.text(
             left + width / 2,
             top - 0.05 * width,
-            plain(f"{text}\n{percent(probabilities[i].max(), 1)}"),
+            plain(f"{text}\n{percent(float(probabilities[i].max()), 1)}"),
             ha="center",
             va="bottom",
             fontsize=SMALL if long else LABEL - 1,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 """Of Okabe and Ito (2008)."""
@@ -14,8 +15,7 @@ INK, TITLE, LABEL, SMALL = "#222222", 15, 12, 9
 
 def figure(width: float, height: float, title: str, detail: str = "") -> Figure:
     """An empty figure of a size in inches, under a title that says what was found."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    made = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     # A bold letter is about 0.64 of its size wide, and a point 1/72 inch.
     size = min(TITLE, 72 * width / (0.64 * len(title)))
     title = plain(title) + ("\n" if detail else "")

@@ -115,15 +115,14 @@ def _evaluating(learner, parallel, state, data, indices, key):
 class Programs(NamedTuple):
     """The compiled functions of one experiment on one set of devices."""
 
-    init: Callable
-    train: Callable
+    train: Any
     evaluate: Callable
     place: Callable
     """Puts arrays on the devices: whole on each, or split as a PartitionSpec says."""
 
 
 def compile_programs(experiment: Experiment, devices: int) -> Programs:
-    """Jitted init, train and evaluate; over more than one device, each batch split by shard_map."""
+    """Jitted train and evaluate; over more than one device, each batch split by shard_map."""
     learner, parallel = experiment.learner, devices > 1
     mesh = Mesh(np.array(jax.devices()[:devices]), (AXIS,))
 
@@ -139,9 +138,7 @@ def compile_programs(experiment: Experiment, devices: int) -> Programs:
             out_specs=(WHOLE, FIRST, WHOLE),
         )
         evaluate = split(evaluate, in_specs=(WHOLE, WHOLE, SECOND, WHOLE), out_specs=WHOLE)
-    return Programs(
-        jax.jit(learner.init), jax.jit(train, donate_argnums=(0, 1)), jax.jit(evaluate), place
-    )
+    return Programs(jax.jit(train, donate_argnums=(0, 1)), jax.jit(evaluate), place)
 
 
 def start(experiment: Experiment, devices: int = 1) -> Position:

@@ -189,7 +189,8 @@ def _result(status: str, step: int, seconds: float, metrics: dict) -> dict[str, 
 @contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set; a second signal acts as usual."""
-    event, handlers = threading.Event(), {}
+    event = threading.Event()
+    handlers: dict[signal.Signals, Any] = {}
     if threading.current_thread() is not threading.main_thread():
         yield event
         return

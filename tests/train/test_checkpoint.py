@@ -1,4 +1,5 @@
 """Checkpoints come back whole; damage is detected and named, and the one before is used."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,7 +38,11 @@ def test_round_trip(tmp_path, warnings):
 def test_keeps_two_last_and_the_best(tmp_path, warnings):
     for step, loss in [(1, 3.0), (2, 0.5), (3, 2.0), (4, 1.0), (5, 4.0)]:
         save(tmp_path, step, loss)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["00000002", "00000004", "00000005"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "00000002",
+        "00000004",
+        "00000005",
+    ]
     assert checkpoint.newest(tmp_path, warnings.append).step == 5
     assert checkpoint.best(tmp_path, warnings.append).step == 2
 

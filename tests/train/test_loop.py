@@ -1,4 +1,5 @@
 """The loop: order of the data, equality of its settings, devices, seeds, divergence."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,0 +1,159 @@
+"""Lowerings of one convolution: the same numbers (to rounding), each fastest somewhere.
+
+All take an input [batch, height, width, in], a kernel [height, width, in, out], an optional bias
+[out], the strides and the zeros before and after each axis; `dlfun.layers.conv` chooses.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+Pads = Sequence[tuple[int, int]]
+Grid = list[list[Array]]
+
+
+def native(
+    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+) -> Array:
+    """The platform's own convolution."""
+    y = lax.conv_general_dilated(
+        x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    return y if bias is None else y + bias
+
+
+def slices(
+    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+) -> Array:
+    """A strided slice of the input for each position of the kernel, in one product."""
+    kh, kw, channels, features = kernel.shape
+    x = _pad(x, pads)
+    n, h, w, _ = x.shape
+    (sh, sw), (oh, ow) = strides, ((h - kh) // strides[0] + 1, (w - kw) // strides[1] + 1)
+    columns = [
+        lax.slice(
+            x,
+            (0, i, j, 0),
+            (n, i + (oh - 1) * sh + 1, j + (ow - 1) * sw + 1, channels),
+            (1, sh, sw, 1),
+        )
+        for i, j in product(range(kh), range(kw))
+    ]
+    y = jnp.concatenate(columns, 3) @ kernel.reshape(kh * kw * channels, features)
+    return y if bias is None else y + bias
+
+
+def winograd(
+    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+) -> Array:
+    """3×3, stride 1: each 2×2 tile of outputs in 16 products per channel instead of 36.
+
+    Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A over 4×4 input tiles d, the ⊙ being a matrix product over
+    channels: F(2×2, 3×3) of Lavin and Gray (2016). Differentiated, it gives both gradients in as
+    few products.
+    """
+    channels, features = kernel.shape[2:]
+
+    def even(x: Array) -> Grid:
+        n, h, w, _ = x.shape
+        v = _both(lambda d: [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]], _tiles(x))
+        u = _both(
+            lambda g: [g[0], (g[0] + g[1] + g[2]) * 0.5, (g[0] - g[1] + g[2]) * 0.5, g[2]],
+            [[kernel[i, j] for j in range(3)] for i in range(3)],
+        )
+        # Without the barriers XLA computes the transforms again in every consumer.
+        v, u = lax.optimization_barrier((v, u))
+        m = [
+            [(a.reshape(-1, channels) @ b).reshape(n, h // 2, w // 2, features) for a, b in row]
+            for row in (zip(*rows, strict=True) for rows in zip(v, u, strict=True))
+        ]
+        m = lax.optimization_barrier(m)
+        if bias is not None:
+            m[1][1] = m[1][1] + bias  # Aᵀ m A adds m[1][1] to each of the four outputs
+        return _both(lambda m: [m[0] + m[1] + m[2], m[1] - m[2] - m[3]], m)
+
+    return _by_tiles(even, x, pads)
+
+
+def tiled(
+    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+) -> Array:
+    """3×3, stride 1, few channels: 4×4 tiles under four kernels, one for each of 2×2 outputs.
+
+    The tiles lie with their 16 positions first: an axis as short as the channels would be slow as
+    the innermost one.
+    """
+    channels, features = kernel.shape[2:]
+
+    def even(x: Array) -> Grid:
+        n, h, w, _ = x.shape
+        rows = [d.transpose(3, 0, 1, 2).reshape(channels, -1) for r in _tiles(x) for d in r]
+        columns = lax.optimization_barrier(jnp.concatenate(rows)).T
+
+        def output(i: int, j: int) -> Array:
+            k = jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0)))
+            return (columns @ k.reshape(16 * channels, features)).reshape(
+                n, h // 2, w // 2, features
+            )
+
+        y = lax.optimization_barrier([[output(i, j) for j in (0, 1)] for i in (0, 1)])
+        return y if bias is None else [[e + bias for e in row] for row in y]
+
+    return _by_tiles(even, x, pads)
+
+
+def _by_tiles(even: Callable[[Array], Grid], x: Array, pads: Pads) -> Array:
+    """A 3×3 convolution of any size from one, `even`, that keeps an even size.
+
+    `even` returns its output by phases: at [i][j] rows i, i + 2, … and columns j, j + 2, ….
+    """
+    outs = [size + lo + hi - 2 for size, (lo, hi) in zip(x.shape[1:3], pads, strict=True)]
+    skips = [max(1 - lo, 0) for lo, _ in pads]
+    fits = []
+    for size, (lo, _), out, skip in zip(x.shape[1:3], pads, outs, skips, strict=True):
+        before = max(lo - 1, 0)
+        whole = max(size + before, skip + out)
+        fits.append((before, whole + whole % 2 - size - before))
+    phases = even(_pad(x, fits))
+    # Joined along axes of size 1, so that XLA cancels it against the split of a pooling layer.
+    n, h, w, c = phases[0][0].shape
+    rows = [lax.concatenate([y.reshape(n, h, 1, w, 1, c) for y in row], 4) for row in phases]
+    y = lax.concatenate(rows, 2).reshape(n, 2 * h, 2 * w, c)
+    return y[:, skips[0] : skips[0] + outs[0], skips[1] : skips[1] + outs[1]]
+
+
+def _tiles(x: Array) -> Grid:
+    """Position (i, j) of every 4×4 tile of x, tiles 2 apart, the first one starting at (−1, −1)."""
+    n, h, w, c = x.shape
+    halves = lax.split(x.reshape(n, h // 2, 2, w // 2, 2, c), (1, 1), 2)
+    phases = [[lax.squeeze(q, (2, 4)) for q in lax.split(p, (1, 1), 4)] for p in halves]
+
+    def along(axis: int) -> Callable[[list[Array]], list[Array]]:
+        return lambda p: [_shift(p[1], axis, 1), p[0], p[1], _shift(p[0], axis, -1)]
+
+    rows = [along(2)(row) for row in phases]
+    return _transpose([along(1)(column) for column in _transpose(rows)])
+
+
+def _both(transform: Callable[[list[Array]], list[Array]], grid: Grid) -> Grid:
+    """Apply a linear transform of a list along the columns, then along the rows, of a grid."""
+    half = _transpose([transform(column) for column in _transpose(grid)])
+    return [transform(row) for row in half]
+
+
+def _transpose(grid: Grid) -> Grid:
+    return [list(column) for column in zip(*grid, strict=True)]
+
+
+def _shift(x: Array, axis: int, by: int) -> Array:
+    """Move x by one along an axis, zeros coming in."""
+    config = [(by, -by, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
+
+
+def _pad(x: Array, pads: Pads) -> Array:
+    if all(p == (0, 0) for p in pads):
+        return x
+    return jnp.pad(x, [(0, 0), *pads, (0, 0)])

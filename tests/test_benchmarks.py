@@ -1,0 +1,116 @@
+"""The networks that are compared are the same, and the comparison runs."""
+
+import os
+import subprocess
+import sys
+from itertools import starmap
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import tables, whole, work
+from benchmarks.mnist import config_of
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.errors import UserError
+
+torch = pytest.importorskip("torch")
+
+from benchmarks import pytorch  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+
+def build(name):
+    module = experiments.load(name)
+    return module.build(configs.from_dict(module.Config, config_of(name)))
+
+
+@pytest.mark.parametrize("name", tables.AIMS)
+def test_networks_have_equal_parameters_and_inputs(name):
+    experiment = build(name)
+    split = experiment.dataset.splits["train"]
+    few = {key: array[:3] for key, array in split.items()}
+    images = experiment.inputs(jnp.asarray(few["image"]))
+    ours = jax.eval_shape(experiment.model.init, jax.random.key(0), images)["params"]
+    # PyTorch's recurrent layers have a second bias vector, redundant but for one gate of the GRU.
+    sizes = [
+        x.size
+        for path, x in jax.tree_util.tree_leaves_with_path(ours)
+        if path[-1].key != "recurrent_bias"
+    ]
+    theirs = pytorch.network(name, config_of(name)).named_parameters()
+    assert sum(sizes) == sum(p.numel() for key, p in theirs if "bias_hh" not in key)
+
+    digits = pytorch.Digits(few, pytorch.SCALE.get(name, (0, 1)))
+    for image, (scaled, label), truth in zip(images, digits, few["label"], strict=False):
+        np.testing.assert_allclose(image[..., 0], scaled[0], atol=1e-6)
+        assert label == truth
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp", "mnist_cnn"])
+def test_operations_are_those_that_pytorch_counts(name):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = pytorch.network(name, config_of(name))
+    with FlopCounterMode(display=False) as counter:
+        model(torch.rand(2, 1, 28, 28)).sum().backward()
+    assert counter.get_total_flops() == 2 * work.training_flops(name, config_of(name))
+
+
+def test_a_recurrent_network_costs_its_gates_at_each_step():
+    rnn, lstm, gru = (
+        work.products(name, config_of(name)) for name in ("mnist_rnn", "mnist_lstm", "mnist_gru")
+    )
+    for plain, four, three in zip(rnn[:-1], lstm[:-1], gru[:-1], strict=True):
+        assert four.multiply_adds == 4 * plain.multiply_adds
+        assert three.multiply_adds == 3 * plain.multiply_adds
+    assert sum(p.multiply_adds for p in rnn) == 28 * (28 + 3 * 128) * 128 + 1280
+
+
+def test_the_tuned_setting_learns_in_either_memory_format():
+    name = "mnist_cnn"
+    images = torch.rand(64, 1, 28, 28)
+    labels = torch.arange(64) % 2
+    for way in starmap(pytorch.Way, [(1, "contiguous"), (1, "channels_last")]):
+        train = pytorch.tuned_training(pytorch.network(name, config_of(name)), images, labels, way)
+        losses = [train(None) for _ in range(5)]
+        assert losses[-1] < losses[0]
+
+
+def test_a_failing_process_is_one_clear_line():
+    with pytest.raises(UserError, match="status 2"):
+        whole.dlfun_run("mnist_mlp", "--epochs", "0")
+
+
+def command(*arguments):
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("XLA_", "JAX_"))
+    } | {"OMP_NUM_THREADS": "1"}  # On a busy machine its threads wait for each other long.
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.mnist", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+
+
+def test_the_command_prints_a_table(tmp_path):
+    flags = ("--networks", "mnist_mlp", "--steps", "5", "--repeats", "1", "--markdown")
+    done = command(*flags, "--json", str(tmp_path / "report.json"))
+    assert done.returncode == 0, done.stderr
+    assert "| mnist_mlp |" in done.stdout
+    assert (tmp_path / "report.json").stat().st_size
+
+
+@pytest.mark.parametrize("flags", [("--repeats", "0"), ("--networks", "mnist_mpl")])
+def test_bad_input_is_one_line_and_status_2(flags):
+    done = command(*flags)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
