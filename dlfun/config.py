@@ -30,7 +30,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
-    """The dataclass `kind` from `to_dict`'s values. Raises UserError on a field it does not have."""
+    """The dataclass `kind` from `to_dict`'s values. Raises UserError on a field it has not."""
     hints = typing.get_type_hints(kind)
     for name in values:
         if name not in hints:

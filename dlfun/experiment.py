@@ -31,7 +31,7 @@ class Experiment(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What an experiment shows: the mean over seeds of a metric of `result.json` is within bounds."""
+    """What an experiment shows: a metric of `result.json`, averaged over seeds, within bounds."""
 
     metric: str
     """`split/name`, such as `test/accuracy`."""
@@ -62,7 +62,7 @@ def load(name: str) -> ModuleType:
 
 
 def describe(name: str) -> dict[str, str]:
-    """Name, what it shows, figure and time, read from the docstring without importing the module."""
+    """Name, what it shows, figure and time, from the docstring without importing the module."""
     docstring = ast.get_docstring(ast.parse(paths()[name].read_text())) or ""
     found = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {

@@ -18,15 +18,15 @@ class Optimizer:
     """A gradient method. With gradient g, parameters w and learning rate η:
 
     - sgd:       w ← w - η g
-    - momentum:  v ← μ v + g;            w ← w - η v                           (Polyak 1964)
-    - nesterov:  v ← μ v + g;            w ← w - η (g + μ v)                   (Nesterov 1983)
-    - adagrad:   s ← s + g²;             w ← w - η g / √(s + ε)                (Duchi et al. 2011)
-    - rmsprop:   s ← γ s + (1-γ) g²;     w ← w - η g / √(s + ε)                (Tieleman, Hinton 2012)
+    - momentum:  v ← μ v + g;            w ← w - η v               (Polyak 1964)
+    - nesterov:  v ← μ v + g;            w ← w - η (g + μ v)       (Nesterov 1983)
+    - adagrad:   s ← s + g²;             w ← w - η g / √(s + ε)    (Duchi et al. 2011)
+    - rmsprop:   s ← γ s + (1-γ) g²;     w ← w - η g / √(s + ε)    (Tieleman, Hinton 2012)
     - adadelta:  s ← γ s + (1-γ) g²;     u = g √(r + ε) / √(s + ε);
-                 r ← γ r + (1-γ) u²;     w ← w - η u                           (Zeiler 2012)
+                 r ← γ r + (1-γ) u²;     w ← w - η u               (Zeiler 2012)
     - adam:      m ← β₁ m + (1-β₁) g;    s ← β₂ s + (1-β₂) g²;
-                 w ← w - η m̂ / (√ŝ + ε), m̂ = m/(1-β₁ᵗ), ŝ = s/(1-β₂ᵗ)          (Kingma, Ba 2015)
-    - adamw:     adam, and w ← w - η λ w                                       (Loshchilov, Hutter 2019)
+                 w ← w - η m̂ / (√ŝ + ε), m̂ = m/(1-β₁ᵗ), ŝ = s/(1-β₂ᵗ)(Kingma, Ba 2015)
+    - adamw:     adam, and w ← w - η λ w                           (Loshchilov, Hutter 2019)
     """
 
     name: Literal[

@@ -17,8 +17,8 @@ class Schedule:
     """How the learning rate changes with the epoch e (a real number: steps / steps per epoch)."""
 
     kind: Literal["constant", "exponential", "step", "cosine"] = "constant"
-    """constant: 1; exponential: factor^(e/period); step: factor^⌊e/period⌋; cosine: from 1 to factor
-    over the run as factor + (1 - factor)(1 + cos πe/E)/2."""
+    """constant: 1; exponential: factor^(e/period); step: factor^⌊e/period⌋; cosine: from 1 to
+    factor over the run of E epochs as factor + (1 - factor)(1 + cos πe/E)/2."""
     factor: Annotated[float, Ge(0)] = 0.1
     """Decay factor (exponential, step), or the final factor (cosine)."""
     period: Annotated[float, Gt(0)] = 10.0
