@@ -157,7 +157,7 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
         return about, {"epoch": lambda: train_from_loader(model, optimizer, loader)}
 
     torch.set_flush_denormal(True)  # as XLA does; before the first thread is started
-    images = torch.stack([image for image, _ in digits])
+    images = torch.stack([digits[index][0] for index in range(len(digits))])
     formats = ("contiguous", "channels_last") if name == "mnist_cnn" else ("contiguous",)
     ways = {
         way: tuned_training(network(name, settings["config"]), images, digits.labels, way)

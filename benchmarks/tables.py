@@ -17,7 +17,7 @@ class Rows(NamedTuple):
 
     title: str
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def tables(report: Mapping[str, Any]) -> list[Rows]:

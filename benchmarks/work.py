@@ -41,7 +41,8 @@ def _dense(inputs: int, hidden: tuple[int, ...], of_input: bool = False) -> list
 
 
 def _convolutional(channels: tuple[int, ...], hidden: tuple[int, ...]) -> list[Product]:
-    found, side = [], SIDE
+    found: list[Product] = []
+    side = SIDE
     for before, after in pairwise((1, *channels)):
         found.append(Product(side**2 * 9 * before * after, of_input=not found))
         side //= 2
@@ -49,7 +50,8 @@ def _convolutional(channels: tuple[int, ...], hidden: tuple[int, ...]) -> list[P
 
 
 def _recurrent(gates: int, hidden: int, layers: int) -> list[Product]:
-    steps, found = SIDE, []
+    steps = SIDE
+    found: list[Product] = []
     for inputs in (SIDE, *[hidden] * (layers - 1)):
         found.append(Product(steps * inputs * gates * hidden, of_input=not found))
         found.append(Product(steps * hidden * gates * hidden))

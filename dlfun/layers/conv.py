@@ -16,7 +16,7 @@ from dlfun.layers.lowerings import Pads, native, slices, tiled, winograd
 
 def conv(
     x: Float[Array, "batch *space in"],
-    kernel: Float[Array, "*window in out"],
+    kernel: Float[Array, "*window kernel_in out"],
     bias: Float[Array, "out"] | None = None,
     *,
     strides: int | Sequence[int] = 1,
