@@ -1,11 +1,11 @@
 """What a run tells while it goes: a progress bar or plain lines, metrics.jsonl, TensorBoard."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from tensorboardX import SummaryWriter
 
 from dlfun import runs
 from dlfun.metrics import values
@@ -38,7 +38,7 @@ class Reporter:
 
     def start(self, step: int) -> None:
         """Open the bar and the event file; events after `step` are superseded."""
-        self.events = SummaryWriter(str(self.run), purge_step=step + 1 if step else None)
+        self.events = _event_writer(self.run, purge_step=step + 1 if step else None)
         self.task = self.bar.add_task("", total=self.epochs, epoch=f"0/{self.epochs}", text="")
         self.bar.start()
 
@@ -94,3 +94,18 @@ class Reporter:
                     f"interrupted at step {result['step']}; "
                     f"the same command with --run-dir {self.run} goes on from here"
                 )
+
+
+def _event_writer(run: Path, purge_step: int | None) -> Any:
+    """A TensorBoard writer, imported without PyTorch.
+
+    tensorboardX imports PyTorch wherever it is installed: a second of start-up that is not needed.
+    """
+    hidden = {"torch": None} if "torch" not in sys.modules else {}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return SummaryWriter(str(run), purge_step=purge_step)

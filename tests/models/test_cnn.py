@@ -25,7 +25,7 @@ def _in_the_printed_order(p, x):
 def test_logits_and_gradients_equal_the_printed_order_of_layers():
     model = CNN(channels=(4, 8), hidden=(16,))
     x = jax.random.normal(jax.random.key(1), (3, 12, 12, 1))
-    p = model.init(jax.random.key(0), x)["params"]
+    p = jax.jit(model.init)(jax.random.key(0), x)["params"]
     p["Conv_0"]["bias"] = jnp.linspace(-0.5, 0.5, 4)
 
     def run(f):
