@@ -4,6 +4,7 @@ The GPU and the TPU take the platform's native convolution. XLA's own convolutio
 slow, most of all inside a loop, so there a convolution is written as matrix products.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -11,6 +12,7 @@ import flax.linen as nn
 from jax import Array, lax
 from jaxtyping import Float
 
+from dlfun.initializers import fan_in_uniform, uniform
 from dlfun.layers.lowerings import Pads, native, slices, tiled, winograd
 
 
@@ -62,8 +64,8 @@ def _cpu_lowering(x: Sequence[int], kernel: Sequence[int], strides: Sequence[int
 class Conv(nn.Module):
     """Convolution of `features` output channels, with parameters `kernel` and `bias`; see `conv`.
 
-    The kernel [*kernel_size, in, features] starts as LeCun-normal (variance 1 / (positions · in)),
-    the bias at 0.
+    The kernel [*kernel_size, in, features] and the bias start from U(±1/√F_in), where
+    F_in = positions · in.
     """
 
     features: int
@@ -78,10 +80,11 @@ class Conv(nn.Module):
     ) -> Float[Array, "batch *out_space features"]:
         """Convolve images [batch, height, width, channels]."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = self.param("kernel", fan_in_uniform, shape)
         bias = None
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+            bound = math.prod(shape[:-1]) ** -0.5
+            bias = self.param("bias", uniform(bound), (self.features,))
         return conv(x, kernel, bias, strides=self.strides, padding=self.padding)
 
 
@@ -101,4 +104,4 @@ def _pads(
             f"conv: a {size[0]}x{size[1]} input with padding {padding} leaves no output under a "
             f"{window[0]}x{window[1]} kernel"
         )
-    return [tuple(p) for p in pads]
+    return [(lo, hi) for lo, hi in pads]

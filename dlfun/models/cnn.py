@@ -5,6 +5,7 @@ from jax import Array
 from jaxtyping import Float
 
 from dlfun.layers.conv import Conv
+from dlfun.layers.dense import dense
 from dlfun.layers.pooling import max_pool
 
 
@@ -30,5 +31,5 @@ class CNN(nn.Module):
             x = nn.relu(max_pool(Conv(features)(x)))
         x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
-            x = nn.relu(nn.Dense(features)(x))
-        return nn.Dense(self.classes)(x)
+            x = nn.relu(dense(x, features))
+        return dense(x, self.classes)

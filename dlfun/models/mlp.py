@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from dlfun.layers.dense import dense
+
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh, "sigmoid": nn.sigmoid}
 
 
 class MLP(nn.Module):
     """Fully connected layers x ← σ(xW + b), the last without activation [T3, sec. 3.1.1].
 
-    (T3 writes WX + B; for a batch X of rows it is XW + B.) Inputs are flattened. Kernels start from
-    LeCun's normal distribution of variance 1/fan-in, biases from 0.
+    (T3 writes WX + B; for a batch X of rows it is XW + B.) Inputs are flattened. Kernels and
+    biases start from U(±1/√F_in).
     """
 
     hidden: Sequence[int] = (128,)
@@ -23,5 +25,5 @@ class MLP(nn.Module):
     def __call__(self, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
         x = x.reshape(x.shape[0], -1)
         for width in self.hidden:
-            x = ACTIVATIONS[self.activation](nn.Dense(width)(x))
-        return nn.Dense(self.classes)(x)
+            x = ACTIVATIONS[self.activation](dense(x, width))
+        return dense(x, self.classes)

@@ -4,6 +4,7 @@ import flax.linen as nn
 from jax import Array
 from jaxtyping import Float
 
+from dlfun.layers.dense import dense
 from dlfun.layers.recurrent import Recurrent
 
 
@@ -33,4 +34,4 @@ class RecurrentClassifier(nn.Module):
         x = images.reshape(batch, height, width * channels)
         for _ in range(self.layers):
             x, _ = Recurrent(self.hidden, self.cell)(x)
-        return nn.Dense(self.classes)(x[:, -1])
+        return dense(x[:, -1], self.classes)
