@@ -9,7 +9,8 @@ import pytest
 from jax.nn import sigmoid
 from jax.test_util import check_grads
 
-from dlfun.layers.recurrent import CELLS, Recurrent
+from dlfun.layers.cells import CELLS
+from dlfun.layers.recurrent import Recurrent
 
 BATCH, STEPS, INPUTS, HIDDEN = 3, 3, 4, 6
 NAMES = ("rnn", "lstm", "gru")
