@@ -18,7 +18,8 @@ COMMANDS = re.findall(r"^python launch\.py (.*)$", BLOCKS, re.MULTILINE)
 
 def test_every_line_is_accounted_for():
     """A line is a launch.py command, run below, or a set-up line, run by .ci/run."""
-    setup = [line for line in BLOCKS.splitlines() if not line.startswith("python launch.py")]
+    lines = [line for line in BLOCKS.splitlines() if line]
+    setup = [line for line in lines if not line.startswith("python launch.py")]
     assert len(setup) == 2
     assert all(line.startswith("python3 -m venv .venv && ") for line in setup)
     assert len(COMMANDS) >= 10

@@ -56,6 +56,18 @@ def conv(
 
 def _cpu_lowering(x: Sequence[int], kernel: Sequence[int], strides: Sequence[int]) -> Callable:
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
+    # CPU milliseconds on one core for the gradients (of the kernel and, from 4 channels up, of the
+    # input) of 32 images inside a loop, float32, 3x3 kernels at stride 1, JAX 0.10.2, AMD EPYC:
+    #   size, in → out    native  slices  tiled  winograd
+    #   28,  1 → 32          9.4     1.5    0.6
+    #   32,  3 → 16         39.1     2.7    1.0      1.8
+    #   28,  4 → 32         38.4     2.3    2.2      2.6
+    #   28,  8 → 32         83.6     4.1    4.1      3.5
+    #   32, 16 → 16        242.1    11.8    5.3      5.2
+    #   14, 32 → 64        150.1     4.9             2.3
+    #    8, 256 → 256               36.2            14.0
+    # Other kernels and strides, native against slices: 5x5, 28, 1 → 6: 3.8, 1.6; 5x5, 14, 6 → 16:
+    # 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2.
     if tuple(kernel[:2]) != (3, 3) or tuple(strides) != (1, 1):
         return slices
     return winograd if x[3] >= 8 else tiled
