@@ -132,7 +132,9 @@ def read_settings(run: Path) -> tuple[str, Any, Options]:
     return name, config, configs.from_dict(Options, found["options"])
 
 
-def evaluate(run: Path, warn: Callable[[str], None], which: Literal["last", "best"] = "last"):
+def evaluate(
+    run: Path, warn: Callable[[str], None], which: Literal["last", "best"] = "last"
+) -> dict[str, dict[str, Any]]:
     """Metrics of every held-out split, computed anew from the checkpoint."""
     trained = read(run, warn, which)
     found = loop.evaluate(trained.experiment, trained.position.state, trained.options.devices or 1)
