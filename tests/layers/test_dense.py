@@ -12,10 +12,10 @@ from dlfun.models.mlp import MLP
 def test_gradients_against_finite_differences():
     """Through two dense layers and a smooth activation, for inputs and every parameter."""
     model = MLP((5,), 3, "tanh")
+    x = jax.random.normal(jax.random.key(0), (4, 6))
+    params = model.init(jax.random.key(1), x)["params"]
     with jax.enable_x64(True):
-        x = jax.random.normal(jax.random.key(0), (4, 6), jnp.float64)
-        params = model.init(jax.random.key(1), x)["params"]
-        params = jax.tree.map(lambda p: p.astype(jnp.float64), params)
+        x, params = jax.tree.map(lambda a: a.astype(jnp.float64), (x, params))
 
         def apply(params, x):
             return model.apply({"params": params}, jnp.asarray(x))
