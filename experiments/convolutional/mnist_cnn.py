@@ -1,12 +1,13 @@
 """Two convolutions and two poolings read handwritten digits [T3, sec. 3.2.3].
 
-Figure: test accuracy ≥ 99.16 % after 10 epochs, as printed
+Figure: test accuracy 99.16 % after 10 epochs printed; 99.06 ± 0.08 % here over 5 seeds
 Time: 2 min on 2 CPU cores
 Command: python launch.py train mnist_cnn
 
 Convolution 3x3 to 32 channels, max-pooling 2x2, convolution 3x3 to 64, max-pooling 2x2, 128, 10,
 with ReLU under Adam (learning rate 1e-3), batches of 64. The printed line that normalizes the
-inputs is cut off in T3: the mean 0.1307 and deviation 0.3081 of MNIST are taken.
+inputs is cut off in T3: the mean 0.1307 and deviation 0.3081 of MNIST are taken. The printed figure
+is above the mean over seeds: `mnist_cnn_annealed` says why, and reaches it.
 """
 
 from dataclasses import dataclass
