@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -20,9 +20,6 @@ from rich.table import Table
 
 from dlfun import cli, experiment
 from dlfun.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    pass
 
 PROGRAM = "launch.py"
 Files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE …")]
@@ -44,6 +41,13 @@ def show(table: Table) -> None:
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=1000)
     console.print(table)
+
+
+def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
+    """Print the scalar metrics of each split, a line a split."""
+    for split, metrics in splits.items():
+        scalars = {name: value for name, value in metrics.items() if isinstance(value, float)}
+        print(split, *(f"{name} {value:.6g}" for name, value in scalars.items()))
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,7 @@ def train(arguments: Sequence[str]) -> int:
     run = said.place.run_dir or Path("runs") / name / f"{stamp}-seed{said.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
     result = run_training(name, said.config, said.options, run, command)
-    for split, metrics in result["metrics"].items():
-        scalars = {key: value for key, value in metrics.items() if isinstance(value, float)}
-        print(split, *(f"{key} {value:.6g}" for key, value in scalars.items()))
+    show_metrics(result["metrics"])
     print(f"{result['status']} in {result['seconds']:.1f} s: {run}")
     return EXIT[result["status"]]
 
@@ -144,9 +146,7 @@ class Evaluate:
         if self.json:
             print(json.dumps({"metrics": found, "equal_to_result": same}))
         else:
-            for split, metrics in found.items():
-                scalars = {k: v for k, v in metrics.items() if isinstance(v, float)}
-                print(split, *(f"{key} {value:.6g}" for key, value in scalars.items()))
+            show_metrics(found)
             if same is not None and recorded.get("status") == "completed":
                 print("equal to result.json" if same else "NOT equal to result.json")
         return 1 if same is False and recorded.get("status") == "completed" else 0

@@ -52,6 +52,8 @@ class Reporter:
 
     def progress(self, progress: loop.Progress) -> None:
         """Show where an epoch stands."""
+        if self.bar.disable:
+            return  # Reading the totals would make each step of a Python loop wait for the device.
         seen = values(loop.summed(progress.position.totals))
         text = f"{progress.examples_per_second:,.0f} examples/s"
         if not progress.evaluated:
