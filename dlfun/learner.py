@@ -33,7 +33,7 @@ class Learner(NamedTuple):
       with examples of weight 0 gives what the batch without them gives;
     - metrics are sums and counts, so those of two batches add up to those of both together;
     - when the batch is split along `AXIS` over devices, what is averaged over examples is averaged
-      over all devices (`total`), so the state stays the same on each. Metrics stay local sums.
+      over all devices (`average`), so the state stays the same on each. Metrics stay local sums.
     """
 
     init: Callable[[Key, Batch], State]
@@ -41,10 +41,14 @@ class Learner(NamedTuple):
     evaluate: Callable[[State, Batch, Key], Metrics]
 
 
-def total(tree: Any) -> Any:
-    """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
+def average(tree: Any) -> Any:
+    """Mean of `tree` over the devices that share the batch; `tree` itself where it is not split.
+
+    A sum over examples divided by the average over devices of their count, once averaged itself, is
+    the mean over the whole batch, however unequally its examples are spread.
+    """
     try:
         jax.lax.axis_size(AXIS)
     except NameError:
         return tree
-    return jax.lax.psum(tree, AXIS)
+    return jax.lax.pmean(tree, AXIS)

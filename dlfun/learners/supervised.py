@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, total
+from dlfun.learner import Batch, Key, Learner, average
 from dlfun.metrics import Metrics
 
 
@@ -47,7 +47,7 @@ def supervised(
 
     def update(state: SupervisedState, batch: Batch, key: Key) -> tuple[SupervisedState, Metrics]:
         weight = batch["weight"]
-        count = total(weight.sum())
+        count = average(weight.sum())
 
         def objective(params: Any) -> tuple[Array, tuple[Array, Array]]:
             prediction = predict(params, batch, {"dropout": key})
@@ -57,7 +57,7 @@ def supervised(
         (_, (losses, prediction)), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.params
         )
-        step, memory = optimizer.update(total(gradient), state.optimizer, state.params)
+        step, memory = optimizer.update(average(gradient), state.optimizer, state.params)
         params = optax.apply_updates(state.params, step)
         measured = {
             "loss": metrics.mean(losses, weight),
