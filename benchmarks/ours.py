@@ -11,7 +11,8 @@ from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.experiment import Experiment
 from dlfun.metrics import values
-from dlfun.train import loop, run
+from dlfun.train import loop
+from dlfun.train.options import Options, build, compile_programs, set_up
 
 WARM_UP = 100
 """Updates before the first timed epoch; compiling is before them."""
@@ -26,30 +27,29 @@ def only_training(experiment: Experiment, steps: int | None) -> Experiment:
     return experiment._replace(dataset=experiment.dataset._replace(splits=splits), epochs=FOREVER)
 
 
-def epochs(experiment: Experiment, devices: int) -> Iterator[None]:
+def epochs(experiment: Experiment, programs: loop.Programs) -> Iterator[None]:
     """Each `next` trains one epoch, and reads the metrics of its pieces as a run does.
 
     The first one only warms up: it starts `WARM_UP` updates before the end of an epoch.
     """
-    size = len(experiment.dataset.splits["train"]["label"])
-    first = max(0, -(-size // experiment.batch_size) - WARM_UP)
-    position = loop.start(experiment, devices)._replace(step=first)
-    for progress in loop.fit(experiment, position, devices=devices):
+    first = max(0, loop.steps_per_epoch(experiment) - WARM_UP)
+    position = loop.start(experiment, programs.rows or 1)._replace(step=first)
+    for progress in loop.fit(experiment, position, programs):
         if progress.diverged is not None:
             raise FloatingPointError(f"the loss of step {progress.diverged} is not finite")
-        values(loop.summed(progress.position.totals))
+        values(progress.seen)
         if progress.evaluated:
             yield
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """Build and warm up `settings["network"]`."""
-    options = run.Options()
-    run.set_up(options)
+    set_up(Options())
     name = settings["network"]
     config = configs.from_dict(experiments.load(name).Config, settings["config"])
-    experiment, devices = run.build(name, config, options)
-    training = epochs(only_training(experiment, settings["steps"]), devices)
+    experiment, options = build(name, config, Options())
+    experiment, devices = only_training(experiment, settings["steps"]), options.devices or 1
+    training = epochs(experiment, compile_programs(experiment, options))
     next(training)
     return {"setting": f"{devices} CPU device{'s' * (devices > 1)}"}, {
         "epoch": lambda: next(training),

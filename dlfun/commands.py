@@ -91,7 +91,8 @@ def train(arguments: Sequence[str]) -> int:
     """`train EXPERIMENT …`: flags come from the experiment's own Config."""
     name, rest = arguments[0], arguments[1:]
     module = experiment.load(name)
-    from dlfun.train.run import EXIT, Options, set_up
+    from dlfun.train.options import Machines, Options, set_up
+    from dlfun.train.run import EXIT
     from dlfun.train.run import train as run_training
 
     kind = dataclasses.make_dataclass(
@@ -99,11 +100,12 @@ def train(arguments: Sequence[str]) -> int:
         [
             ("config", flat(module.Config), field(default_factory=lambda: default(module))),
             ("options", flat(Options), field(default_factory=Options)),
+            ("machines", flat(Machines), field(default_factory=Machines)),
             ("place", flat(Place), field(default_factory=Place)),
         ],
     )
     said: Any = cli.parse(kind, rest, f"{PROGRAM} train {name}", description=module.__doc__)
-    set_up(said.options, said.place.data_dir)
+    set_up(said.options, said.place.data_dir, said.machines)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     run = said.place.run_dir or Path("runs") / name / f"{stamp}-seed{said.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])

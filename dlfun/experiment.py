@@ -20,7 +20,8 @@ class Experiment(NamedTuple):
     dataset: Any
     epochs: int
     batch_size: int
-    seed: int = 0
+    seed: int | tuple[int, ...] = 0
+    """Random seed; of a population, one for each member."""
     model: Any = None
     """The Flax module, where there is one: for `summary` and `predict`."""
     inputs: Callable | None = None

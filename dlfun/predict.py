@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
-from dlfun.train.loop import batches
+from dlfun.train.feed import batches
 from dlfun.train.run import read
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

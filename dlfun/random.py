@@ -3,9 +3,20 @@
 import zlib
 
 import jax
-from jaxtyping import Array, Key
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key
+
+Seed = int | tuple[int, ...]
+"""A seed, or one for each member of a population."""
 
 
-def stream(seed: int, name: str) -> Key[Array, ""]:
+def stream(seed: Seed, name: str) -> Key[Array, "*members"]:
     """The key of the stream `name` (`init`, `data`, `update`, …) under the root key of `seed`."""
+    if isinstance(seed, tuple):
+        return jnp.stack([stream(one, name) for one in seed])
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), zlib.crc32(name.encode()))
+
+
+def fold(keys: Key[Array, "*members"], number: int | Int[Array, ""]) -> Key[Array, "*members"]:
+    """`jax.random.fold_in` for one key or for each of many."""
+    return jnp.vectorize(jax.random.fold_in)(keys, number)

@@ -17,7 +17,8 @@ from dlfun import experiment as experiments
 from dlfun import runs
 from dlfun.commands import default
 from dlfun.errors import UserError, nearest
-from dlfun.train.run import Options, read_settings, set_up, train
+from dlfun.train.options import Options, set_up
+from dlfun.train.run import read_settings, train
 
 COLUMNS = ("claim", "source", "printed", "ours", "verdict", "seconds")
 

@@ -110,7 +110,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ):
     monkeypatch.chdir(tmp_path)
     # JAX's backend is up in this process: --devices can no longer add virtual ones.
-    monkeypatch.setattr("dlfun.train.run.set_up", _data_dir_only)
+    monkeypatch.setattr("dlfun.train.options.set_up", _data_dir_only)
     status, out, err = run(capsys, *arguments)
     assert status == 2
     assert out == ""
@@ -120,7 +120,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def _data_dir_only(options, data_dir=None):
+def _data_dir_only(options, data_dir=None, machines=None):
     from dlfun.errors import UserError
 
     if data_dir is not None and not data_dir.is_dir():

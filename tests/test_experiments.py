@@ -12,7 +12,7 @@ from dlfun import experiment as experiments
 from dlfun.commands import default
 from dlfun.learner import Learner
 from dlfun.random import stream
-from dlfun.train import loop
+from dlfun.train import feed, loop
 
 NAMES = list(experiments.paths())
 
@@ -45,7 +45,7 @@ def test_two_steps(name, small_mnist):
     position = loop.start(experiment)
     splits = experiment.dataset.splits
     data = {key: jnp.asarray(array[:8]) for key, array in splits["train"].items()}
-    batch = loop.gather(data, jnp.asarray([0, 1, 2, -1], jnp.int32))
+    batch = feed.gather(data, jnp.asarray([0, 1, 2, -1], jnp.int32))
     key = stream(0, "update")
     update = jax.jit(experiment.learner.update)
     state, first = update(position.state, batch, key)
@@ -67,7 +67,7 @@ def test_float_fields_are_values(name, small_mnist):
         optimizer = dataclasses.replace(config.optimizer, learning_rate=rate)
         experiment = module.build(dataclasses.replace(config, optimizer=optimizer))
         learner, train = experiment.learner, experiment.dataset.splits["train"]
-        batch = loop.gather({k: jnp.asarray(v) for k, v in train.items()}, jnp.arange(4))
+        batch = feed.gather({k: jnp.asarray(v) for k, v in train.items()}, jnp.arange(4))
         state = learner.init(stream(0, "init"), batch)
         return learner.update(state, batch, stream(0, "update"))[0].params
 

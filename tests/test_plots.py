@@ -15,7 +15,8 @@ from dlfun.models.mlp import MLP
 from dlfun.models.rnn import RecurrentClassifier
 from dlfun.plots import confusion, curves, filters, mistakes, style
 from dlfun.train import loop
-from dlfun.train.run import Options, read, train
+from dlfun.train.options import Options
+from dlfun.train.run import read, train
 
 NAMES = ["learning_curves", "confusion_matrix", "worst_mistakes", "first_layer"]
 

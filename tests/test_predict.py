@@ -8,7 +8,8 @@ from dlfun import data
 from dlfun import experiment as experiments
 from dlfun.errors import UserError
 from dlfun.predict import predict, probabilities
-from dlfun.train.run import Options, read, train
+from dlfun.train.options import Options
+from dlfun.train.run import read, train
 
 
 @pytest.fixture(scope="module")

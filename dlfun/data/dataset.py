@@ -23,6 +23,10 @@ class Dataset(NamedTuple):
     splits: dict[str, Split]
     classes: tuple[str, ...]
 
+    def size(self, split: str) -> int:
+        """Number of examples of a split."""
+        return len(next(iter(self.splits[split].values())))
+
 
 def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices (kept, held out) of a random partition of range(size), each ascending.
@@ -53,13 +57,13 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
     if not 0 <= seed < 2**64:
         raise UserError(f"seed must be at least 0 and below 2**64, not {seed}")
     if "validation" in dataset.splits:
-        size = len(dataset.splits["validation"]["label"])
+        size = dataset.size("validation")
         raise UserError(
             f"{dataset.name} comes with a validation split of {size:,} examples:"
             " leave validation at 0"
         )
     train = dataset.splits["train"]
-    size = len(train["label"])
+    size = dataset.size("train")
     kept, held = held_out(size, share, seed)
     if not (len(kept) and len(held)):
         raise UserError(

@@ -23,7 +23,7 @@ def classifier(
     stored pixels into what the model reads; `cpu_devices` is as in `Experiment`.
     """
     dataset = data.load(config.dataset, validation=config.validation, seed=config.seed)
-    steps_per_epoch = -(-len(dataset.splits["train"]["label"]) // config.batch_size)
+    steps_per_epoch = -(-dataset.size("train") // config.batch_size)
     optimizer = optimizers.make(config.optimizer, steps_per_epoch, config.epochs)
     network = model(len(dataset.classes))
     return Experiment(

@@ -11,6 +11,7 @@ from dlfun.plots import confusion, curves, filters, mistakes
 from dlfun.plots.style import percent, save
 from dlfun.predict import probabilities
 from dlfun.train import loop
+from dlfun.train.options import compile_programs
 from dlfun.train.run import Trained, read
 
 
@@ -42,11 +43,12 @@ def _figures(
     else:
         warn("no learning curves: no epoch was finished")
 
-    steps = -(-len(dataset.splits["train"]["label"]) // experiment.batch_size)
+    steps = loop.steps_per_epoch(experiment)
     after = f"after {curves.epochs(trained.position.step / steps)}"
     test = dataset.splits["test"]
     if experiment.model is None:
-        measured = loop.evaluate(experiment, state, trained.options.devices or 1)["test"]
+        programs = compile_programs(experiment, trained.options)
+        measured = loop.evaluate(experiment, state, programs)["test"]
         if "confusion" in measured:
             matrix = np.asarray(measured["confusion"].total)
             yield "confusion_matrix", confusion.draw(subject, after, matrix, dataset.classes)

@@ -16,6 +16,7 @@ import numpy as np
 from dlfun.errors import UserError
 from dlfun.runs import write_json
 from dlfun.train.loop import Position
+from dlfun.train.programs import to_host
 
 MANIFEST, ARRAYS = "manifest.json", "arrays"
 
@@ -40,13 +41,19 @@ class Saved(NamedTuple):
 def save(
     folder: Path, position: Position, seconds: float, metrics: dict[str, dict[str, Any]]
 ) -> Path:
-    """Write a checkpoint, whole or not at all; keep the two last and the best. Returns its path."""
+    """Write a checkpoint, whole or not at all; keep the two last and the best. Returns its path.
+
+    Of several processes all must call it, and the first writes.
+    """
+    path, tree = folder / f"{position.step:08d}", _tree(position)
+    if jax.process_index() != 0:
+        return path
     part = folder / ".part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         with _checkpointer() as checkpointer:
-            checkpointer.save((part / ARRAYS).absolute(), _tree(position))
+            checkpointer.save((part / ARRAYS).absolute(), tree)
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         if "No space left" in str(error):
@@ -54,7 +61,6 @@ def save(
         raise
     manifest = {"step": position.step, "seconds": seconds, "metrics": metrics}
     write_json(part / MANIFEST, manifest | {"files": _checksums(part)})
-    path = folder / f"{position.step:08d}"
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
     _prune(folder)
@@ -89,11 +95,17 @@ def restore(saved: Saved, like: Position) -> Position:
 def _checkpointer():
     import orbax.checkpoint as ocp
 
-    return ocp.StandardCheckpointer()
+    alone = None
+    if jax.process_count() > 1:  # Orbax would else wait for the other processes.
+        me = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+        )
+    return ocp.StandardCheckpointer(**({"multiprocessing_options": alone} if alone else {}))
 
 
 def _tree(position: Position) -> dict[str, Any]:
-    return jax.device_get({"state": position.state, "totals": position.totals})
+    return to_host({"state": position.state, "totals": position.totals})
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -1,10 +1,11 @@
 """The training loop: knows a learner's three functions and nothing of what is learned.
 
-An epoch is one compiled program: a loop over batches gathered by index from data that lie on the
-device. It is called in pieces, with the bounds of the piece as arguments, so that long epochs
-report; the pieces' lengths change nothing in the result.
+An epoch is a compiled loop over batches. It is called in pieces, with the bounds of the piece as
+arguments, so that long epochs report; the pieces' lengths change nothing in the result.
 """
 
+import functools
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,20 +14,30 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int
+from jax.experimental import multihost_utils
 
 from dlfun.experiment import Experiment
-from dlfun.learner import AXIS
 from dlfun.metrics import Metrics, add
 from dlfun.random import stream
+from dlfun.train.feed import (
+    Feed,
+    Window,
+    batches,
+    bytes_of,
+    from_memory,
+    from_stream,
+    gather,
+    order,
+    widen,
+)
+from dlfun.train.programs import FIRST, NEVER, SECOND, WHOLE, Parallel, Programs, zeros
+from dlfun.train.programs import compile_programs as compile_learner
 
 SECONDS = 0.5
 """How long a piece of an epoch should take: often enough to report, stop and save."""
 EVALUATION_BATCH = 500
-NEVER = np.iinfo(np.int32).max
-WHOLE, FIRST, SECOND = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
-"""Placed whole on each device, or split over the devices along the first or the second axis."""
+MEMORY_SHARE = 0.4
+"""Of a device's memory, or of the machine's: a dataset that is larger is streamed."""
 
 Loop = Literal["compiled", "python"]
 
@@ -49,202 +60,211 @@ class Progress(NamedTuple):
     epoch: float
     """Epochs done."""
     examples_per_second: float
+    seen: Metrics
+    """Training metrics of the epoch so far."""
     evaluated: dict[str, Metrics] | None
     """At the end of an epoch: the metrics of each split, training first."""
-    diverged: int | None
-    """The first step whose loss was not finite."""
+    bad: np.ndarray
+    """The first step whose loss was not finite, for each member of a population; else `NEVER`."""
+    stopped: bool = False
+    """Whether `stop` said so, to this process or another."""
+
+    @property
+    def diverged(self) -> int | None:
+        """The first step whose loss was not finite, of one training."""
+        return None if self.bad == NEVER else int(self.bad)
 
 
-def order(seed: int, epoch: int, size: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
-    """The indices of each batch of an epoch: a function of (seed, epoch).
-
-    The last batch is filled up with -1, which stands for no example.
-    """
-    key = jax.random.fold_in(stream(seed, "data"), epoch)
-    return batches(np.asarray(jax.random.permutation(key, size)), batch_size)
+def steps_per_epoch(experiment: Experiment) -> int:
+    """Updates in an epoch, the last perhaps of a smaller batch."""
+    return -(-experiment.dataset.size("train") // experiment.batch_size)
 
 
-def batches(indices: np.ndarray, batch_size: int) -> Int[np.ndarray, "steps batch"]:
-    """Indices as rows of `batch_size`, the last filled up with -1."""
-    steps = -(-len(indices) // batch_size)
-    padded = np.full(steps * batch_size, -1, np.int32)
-    padded[: len(indices)] = indices
-    return padded.reshape(steps, batch_size)
+def choose_feed(experiment: Experiment) -> Feed:
+    """`memory` for data that fit on each device and into the machine; else `stream`."""
+    if jax.process_count() > 1:
+        return "stream"
+    size = sum(bytes_of(split) for split in experiment.dataset.splits.values())
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))
+    return "memory" if size <= limit else "stream"
 
 
-def gather(data: dict[str, Array], indices: Int[Array, " batch"]) -> dict[str, Array]:
-    """The batch at `indices`; weight 0 where an index is -1."""
-    return {name: array[indices] for name, array in data.items()} | {
-        "weight": (indices >= 0).astype(jnp.float32)
-    }
+def compile_programs(
+    experiment: Experiment,
+    devices: int = 1,
+    parallel: Parallel | None = None,
+    feed: Feed = "memory",
+) -> Programs:
+    """Programs of an experiment's learner; by default jit on one device, shard_map on more."""
+    chosen = parallel or ("jit" if devices == 1 else "shard_map")
+    return compile_learner(experiment.learner, devices, chosen, feed)
 
 
-def zeros(function: Callable, *arguments: Any) -> Metrics:
-    """Metrics of nothing, in the shape that `function(*arguments)` returns."""
-    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(function, *arguments))
+def sample(experiment: Experiment) -> dict[str, jax.Array]:
+    """A batch of one training example, for `init`."""
+    data = experiment.dataset.splits["train"]
+    return gather({k: jnp.asarray(v[:1]) for k, v in data.items()}, jnp.zeros(1, jnp.int32))
 
 
-def _training(learner, parallel, state, totals, data, indices, key, first, start, stop):
-    """Updates `start` to `stop` of an epoch whose first update has number `first`."""
-
-    def body(i, carry):
-        state, totals, bad = carry
-        step_key = jax.random.fold_in(key, first + i)
-        if parallel:
-            step_key = jax.random.fold_in(step_key, jax.lax.axis_index(AXIS))
-        state, measured = learner.update(state, gather(data, indices[i]), step_key)
-        finite = jnp.isfinite(measured["loss"].total)
-        bad = jnp.minimum(bad, jnp.where(finite, NEVER, first + i))
-        return state, jax.tree.map(lambda t, m: t + m, totals, measured), bad
-
-    state, totals, bad = jax.lax.fori_loop(start, stop, body, (state, totals, jnp.int32(NEVER)))
-    return state, totals, jax.lax.pmin(bad, AXIS) if parallel else bad
-
-
-def _evaluating(learner, parallel, state, data, indices, key):
-    """Metrics of all examples named in `indices`."""
-
-    def batch_metrics(i):
-        return learner.evaluate(state, gather(data, indices[i]), jax.random.fold_in(key, i))
-
-    start = zeros(batch_metrics, jnp.int32(0))
-    local = jax.lax.fori_loop(0, len(indices), lambda i, m: add(m, batch_metrics(i)), start)
-    return jax.lax.psum(local, AXIS) if parallel else local
-
-
-class Programs(NamedTuple):
-    """The compiled functions of one experiment on one set of devices."""
-
-    train: Any
-    evaluate: Callable
-    place: Callable
-    """Puts arrays on the devices: whole on each, or split as a PartitionSpec says."""
-
-
-def compile_programs(experiment: Experiment, devices: int) -> Programs:
-    """Jitted train and evaluate; over more than one device, each batch split by shard_map."""
-    learner, parallel = experiment.learner, devices > 1
-    mesh = Mesh(np.array(jax.devices()[:devices]), (AXIS,))
-
-    def place(tree: Any, spec: PartitionSpec = WHOLE) -> Any:
-        return jax.device_put(tree, NamedSharding(mesh, spec))
-
-    train, evaluate = (partial(f, learner, parallel) for f in (_training, _evaluating))
-    if parallel:
-        split = partial(jax.shard_map, mesh=mesh, check_vma=False)
-        train = split(
-            train,
-            in_specs=(WHOLE, FIRST, WHOLE, SECOND, WHOLE, WHOLE, WHOLE, WHOLE),
-            out_specs=(WHOLE, FIRST, WHOLE),
-        )
-        evaluate = split(evaluate, in_specs=(WHOLE, WHOLE, SECOND, WHOLE), out_specs=WHOLE)
-    return Programs(jax.jit(train, donate_argnums=(0, 1)), jax.jit(evaluate), place)
-
-
-def start(experiment: Experiment, devices: int = 1) -> Position:
-    """The position before the first update."""
-    learner, data = experiment.learner, experiment.dataset.splits["train"]
-    sample = gather({k: jnp.asarray(v[:1]) for k, v in data.items()}, jnp.zeros(1, jnp.int32))
+def start(experiment: Experiment, rows: int = 1) -> Position:
+    """The position before the first update; `rows` as in `Programs`."""
+    learner, batch = experiment.learner, sample(experiment)
     key = stream(experiment.seed, "init")
-    state = jax.jit(learner.init)(key, sample)
-    totals = zeros(lambda: learner.update(state, sample, key)[1])
-    return Position(
-        state, 0, jax.tree.map(lambda t: jnp.zeros((devices, *t.shape), t.dtype), totals)
-    )
+    state = jax.jit(learner.init)(key, batch)
+    totals = zeros(lambda: learner.update(state, batch, key)[1])
+    return Position(state, 0, jax.tree.map(lambda t: jnp.zeros((rows, *t.shape), t.dtype), totals))
 
 
-def summed(totals: Metrics) -> Metrics:
-    """Training metrics over all devices."""
-    return jax.tree.map(lambda t: np.asarray(t).sum(axis=0), totals)
-
-
-def evaluate(experiment: Experiment, state: Any, devices: int = 1) -> dict[str, Metrics]:
-    """Metrics of `state` on every split but the training one."""
-    programs = compile_programs(experiment, devices)
-    held_out = _held_out(experiment, programs, devices)
-    key = stream(experiment.seed, "evaluate")
-    state = programs.place(state)
-    return {name: programs.evaluate(state, *where, key) for name, where in held_out.items()}
+def evaluate(
+    experiment: Experiment, state: Any, programs: Programs | None = None
+) -> dict[str, Metrics]:
+    """Metrics of `state` on every split but the training one; by default on one device."""
+    programs = programs or compile_programs(experiment)
+    return _evaluation(experiment, programs)(programs.place(state, WHOLE))
 
 
 def fit(
     experiment: Experiment,
     position: Position,
+    programs: Programs | None = None,
     *,
-    devices: int = 1,
     loop: Loop = "compiled",
+    until: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Train from `position` to the end of the last epoch, yielding `Progress` after each piece.
 
     The caller logs, saves and may stop between two pieces. A state that was yielded is used up by
     the next piece: copy what is to be kept. Ends early, with `Progress.diverged`, on a loss that is
-    not finite.
-    """
-    programs = compile_programs(experiment, devices)
-    seed, size = experiment.seed, len(experiment.dataset.splits["train"]["label"])
-    batch_size = _divisible(experiment.batch_size, devices)
-    per_epoch = -(-size // experiment.batch_size)
-    keys = programs.place((stream(seed, "update"), stream(seed, "evaluate")))
-    data = programs.place(experiment.dataset.splits["train"])
-    held_out = _held_out(experiment, programs, devices)
-    state, totals = programs.place(position.state), programs.place(position.totals, FIRST)
-    step, rate = position.step, 0.0
-    compiled = None
+    not finite; a population once every member has diverged.
 
-    while step < experiment.epochs * per_epoch:
-        epoch, done = divmod(step, per_epoch)
-        first = step - done
-        indices = order(seed, epoch, size, experiment.batch_size)
-        indices = np.pad(
-            indices, ((0, 0), (0, batch_size - experiment.batch_size)), constant_values=-1
-        )
-        indices = programs.place(indices, SECOND)
-        while done < per_epoch:
-            piece = max(1, min(per_epoch - done, round(rate * SECONDS))) if rate else 1
-            piece = 1 if loop == "python" else piece
-            bounds = programs.place((np.int32(first), np.int32(done), np.int32(done + piece)))
-            arguments = (state, totals, data, indices, keys[0], *bounds)
-            if compiled is None:
-                compiled = programs.train.lower(*arguments).compile()
+    Args:
+        experiment: what is trained; of a population, `seed` is a tuple of one seed a member.
+        position: where to begin.
+        programs: `compile_programs` of its learner; by default those for one device.
+        loop: `compiled`, or `python` for one call a step.
+        until: the epoch to stop after; by default the experiment's last.
+        stop: asked after each piece; once any process says so, each yields `stopped` and ends.
+    """
+    programs = programs or compile_programs(experiment)
+    members = programs.rows is None
+    per_epoch = steps_per_epoch(experiment)
+    last = per_epoch * (experiment.epochs if until is None else until)
+    keys = programs.place(stream(experiment.seed, "update"), FIRST if members else WHOLE)
+    state = programs.place(position.state, FIRST if members else WHOLE)
+    totals = programs.place(position.totals, WHOLE if programs.rows == 1 else FIRST)
+    measure = _evaluation(experiment, programs)
+    step, rate, bad = position.step, 0.0, np.full(np.shape(experiment.seed), NEVER)
+    for window in _windows(experiment, programs, range(step, last)):
+        arguments = (window.data, window.indices, keys)
+        while step < window.first + window.steps:
+            done, left = step - window.first, window.first + window.steps - step
+            if not rate:
+                # Compiled before the clock starts, with a piece of no step.
+                state, totals, _ = programs.train(state, totals, *arguments, *_bounds(window, 0, 0))
+            piece = min(left, max(1, round(rate * SECONDS)) if loop == "compiled" else 1)
             before = time.perf_counter()
-            state, totals, bad = compiled(*arguments)
-            bad = int(bad)
-            rate = piece / (time.perf_counter() - before)
-            done += piece
+            state, totals, now = programs.train(
+                state, totals, *arguments, *_bounds(window, done, done + piece)
+            )
+            bad = np.minimum(bad, np.asarray(now))
+            rate, stopped = _agree(piece / (time.perf_counter() - before), stop())
             step += piece
-            evaluated = None
-            diverged = bad if bad != NEVER else None
-            if done == per_epoch and diverged is None:
-                evaluated = {"train": summed(totals)} | {
-                    name: programs.evaluate(state, *where, keys[1])
-                    for name, where in held_out.items()
-                }
+            seen, evaluated = programs.total(totals), None
+            lost = bool((bad != NEVER).all())
+            if step % per_epoch == 0 and not lost:
+                evaluated = {"train": seen} | measure(state)
                 totals = jax.tree.map(jnp.zeros_like, totals)
             yield Progress(
-                Position(state, step, totals),
+                Position(programs.fetch(state), step, totals),
                 step / per_epoch,
                 rate * experiment.batch_size,
+                seen,
                 evaluated,
-                diverged,
+                bad,
+                stopped,
             )
-            if diverged is not None:
+            if lost or stopped:
                 return
 
 
-def _divisible(batch_size: int, devices: int) -> int:
-    return -(-batch_size // devices) * devices
+def _bounds(window: Window, start: int, stop: int) -> tuple[np.int32, np.int32, np.int32]:
+    return np.int32(window.first), np.int32(start), np.int32(stop)
 
 
-def _held_out(experiment: Experiment, programs: Programs, devices: int) -> dict[str, tuple]:
-    """Data and batch indices of every split but the training one, on the devices."""
-    return {
-        name: (
-            programs.place(split),
-            programs.place(
-                batches(np.arange(len(split["label"])), _divisible(EVALUATION_BATCH, devices)),
-                SECOND,
-            ),
+def _agree(rate: float, stop: bool) -> tuple[float, bool]:
+    """One pace and one decision for all processes: each must run the same pieces."""
+    if jax.process_count() == 1:
+        return rate, stop
+    told = multihost_utils.process_allgather(np.array([rate, stop]))
+    return float(told[0, 0]), bool(told[:, 1].any())
+
+
+def _windows(experiment: Experiment, programs: Programs, steps: range) -> Iterator[Window]:
+    """The batches numbered `steps`, for this process, on the devices."""
+    if not steps:
+        return iter(())
+    train, per_epoch = experiment.dataset.splits["train"], steps_per_epoch(experiment)
+    size, multiple = experiment.dataset.size("train"), programs.devices
+    if programs.rows is None:
+        multiple = 1  # A population's batches are not split, its members are.
+
+    @functools.lru_cache(maxsize=4)
+    def rows(epoch: int) -> np.ndarray:
+        return widen(order(experiment.seed, epoch, size, experiment.batch_size), multiple)
+
+    if programs.feed == "stream":
+        columns = _columns(experiment.batch_size + -experiment.batch_size % multiple)
+        return from_stream(train, steps, per_epoch, rows, programs.share, columns)
+    epochs = range(steps.start // per_epoch, -(-steps.stop // per_epoch))
+    place = partial(programs.place, spec=SECOND)
+    return from_memory(programs.place(train, WHOLE), epochs, rows, place)
+
+
+def _evaluation(experiment: Experiment, programs: Programs) -> Callable[[Any], dict[str, Metrics]]:
+    """A function from a state on the devices to the metrics of every held-out split."""
+    key = stream(experiment.seed, "evaluate")
+    keys = programs.place(key, FIRST if programs.rows is None else WHOLE)
+    held_out = {
+        name: widen(
+            batches(np.arange(experiment.dataset.size(name)), EVALUATION_BATCH), programs.devices
         )
-        for name, split in experiment.dataset.splits.items()
+        for name in experiment.dataset.splits
         if name != "train"
     }
+    shared = WHOLE if programs.rows is None else SECOND
+    placed = {
+        name: (
+            programs.place(experiment.dataset.splits[name], WHOLE),
+            programs.place(indices, shared),
+            np.int32(0),
+        )
+        for name, indices in held_out.items()
+        if programs.feed == "memory"
+    }
+
+    def streamed(name: str) -> Iterator[tuple]:
+        split, indices = experiment.dataset.splits[name], held_out[name]
+        steps, columns = range(len(indices)), _columns(indices.shape[1])
+        rows, share = (lambda _: indices), programs.share
+        for window in from_stream(split, steps, len(indices), rows, share, columns):
+            yield window.data, window.indices, np.int32(window.first)
+
+    def measure(state: Any) -> dict[str, Metrics]:
+        found: dict[str, Metrics] = {}
+        for name in held_out:
+            parts = iter([placed[name]]) if name in placed else streamed(name)
+            for data, indices, first in parts:
+                part = programs.evaluate(state, data, indices, keys, first)
+                found[name] = add(found[name], part) if name in found else part
+        return found
+
+    return measure
+
+
+def _columns(batch: int) -> slice:
+    """The columns of a batch that this process reads."""
+    each = batch // jax.process_count()
+    return slice(jax.process_index() * each, (jax.process_index() + 1) * each)

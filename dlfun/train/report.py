@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -12,11 +13,46 @@ from dlfun.metrics import values
 from dlfun.train import loop
 
 
+class Log:
+    """metrics.jsonl and TensorBoard events of one run; rows after `step` are superseded."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        self.run = run
+        runs.keep_metrics(run, step)
+        self.events = _event_writer(run, purge_step=step + 1 if step else None)
+
+    def write(
+        self, epoch: int, step: int, splits: dict[str, dict[str, Any]], rate: float, seconds: float
+    ) -> None:
+        """The metrics of each split at the end of an epoch."""
+        rows = []
+        for split, found in splits.items():
+            named = scalars(found)
+            rows.append(
+                {"step": step, "epoch": epoch, "split": split}
+                | named
+                | {"examples_per_second": round(rate, 1), "seconds": round(seconds, 3)}
+            )
+            for name, value in named.items():
+                self.events.add_scalar(f"{split}/{name}", value, step)
+        runs.append_metrics(self.run, rows)
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        self.events.close()
+
+
+def scalars(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics that are single numbers."""
+    return {name: value for name, value in metrics.items() if isinstance(value, float)}
+
+
 class Reporter:
-    """A context that shows and logs the progress of one run."""
+    """A context that shows and logs the progress of one run; silent in all processes but one."""
 
     def __init__(self, run: Path, epochs: int) -> None:
         self.run, self.epochs = run, epochs
+        self.leads = jax.process_index() == 0
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -24,7 +60,7 @@ class Reporter:
             TextColumn("{task.fields[text]}"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=not (self.leads and self.console.is_terminal),
             transient=True,
         )
 
@@ -33,18 +69,20 @@ class Reporter:
 
     def __exit__(self, *exception: object) -> None:
         self.bar.stop()
-        if hasattr(self, "events"):
-            self.events.close()
+        if hasattr(self, "log"):
+            self.log.close()
 
     def start(self, step: int) -> None:
-        """Open the bar and the event file; events after `step` are superseded."""
-        self.events = _event_writer(self.run, purge_step=step + 1 if step else None)
+        """Open the bar and the log; what was logged after `step` is superseded."""
+        if self.leads:
+            self.log = Log(self.run, step)
         self.task = self.bar.add_task("", total=self.epochs, epoch=f"0/{self.epochs}", text="")
         self.bar.start()
 
     def note(self, text: str) -> None:
         """A line for the user."""
-        self.console.print(text, markup=False)
+        if self.leads:
+            self.console.print(text, markup=False)
 
     def warn(self, text: str) -> None:
         """A line about something that went wrong but not for good."""
@@ -54,10 +92,9 @@ class Reporter:
         """Show where an epoch stands."""
         if self.bar.disable:
             return  # Reading the totals would make each step of a Python loop wait for the device.
-        seen = values(loop.summed(progress.position.totals))
         text = f"{progress.examples_per_second:,.0f} examples/s"
         if not progress.evaluated:
-            text = f"loss {seen['loss']:.4f}  accuracy {seen['accuracy']:.4f}  {text}"
+            text = f"{_shown(values(progress.seen))}  {text}"
         epoch = f"{min(int(progress.epoch) + 1, self.epochs)}/{self.epochs}"
         self.bar.update(self.task, completed=progress.epoch, epoch=epoch, text=text)
 
@@ -65,25 +102,20 @@ class Reporter:
         self, progress: loop.Progress, splits: dict[str, dict[str, Any]], seconds: float
     ) -> None:
         """Log the metrics of each split at the end of an epoch."""
-        epoch, step = round(progress.epoch), progress.position.step
-        rate = progress.examples_per_second
-        rows, shown = [], []
-        for split, found in splits.items():
-            scalars = {k: v for k, v in found.items() if isinstance(v, float)}
-            rows.append(
-                {"step": step, "epoch": epoch, "split": split}
-                | scalars
-                | {"examples_per_second": round(rate, 1), "seconds": round(seconds, 3)}
-            )
-            shown.append(f"{split} loss {found['loss']:.4f} accuracy {found['accuracy']:.4f}")
-            for name, value in scalars.items():
-                self.events.add_scalar(f"{split}/{name}", value, step)
-        self.events.flush()
-        runs.append_metrics(self.run, rows)
-        self.note(f"epoch {epoch}/{self.epochs}  {'  '.join(shown)}  {rate:,.0f} examples/s")
+        epoch, rate = round(progress.epoch), progress.examples_per_second
+        if self.leads:
+            self.log.write(epoch, progress.position.step, splits, rate, seconds)
+        shown = "  ".join(f"{split} {_shown(found)}" for split, found in splits.items())
+        self.note(f"epoch {epoch}/{self.epochs}  {shown}  {rate:,.0f} examples/s")
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write result.json."""
+        if self.leads:
+            runs.write_json(self.run / runs.RESULT, result)
 
     def finished(self, result: dict[str, Any]) -> None:
-        """Tell how the run ended."""
+        """Write the result and tell how the run ended."""
+        self.write_result(result)
         match result["status"]:
             case "diverged":
                 where = result["checkpoint"] or "none"
@@ -96,6 +128,11 @@ class Reporter:
                     f"interrupted at step {result['step']}; "
                     f"the same command with --run-dir {self.run} goes on from here"
                 )
+
+
+def _shown(metrics: dict[str, Any]) -> str:
+    """The loss and the accuracy, where there is one."""
+    return " ".join(f"{k} {metrics[k]:.4f}" for k in ("loss", "accuracy") if k in metrics)
 
 
 def _event_writer(run: Path, purge_step: int | None) -> Any:

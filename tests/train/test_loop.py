@@ -9,7 +9,7 @@ from dlfun import experiment as experiments
 from dlfun.metrics import values
 from dlfun.optimizers import Optimizer
 from dlfun.random import stream
-from dlfun.train import loop
+from dlfun.train import feed, loop
 
 
 @pytest.fixture
@@ -25,8 +25,9 @@ def build(small_mnist):
 
 def finish(experiment, devices=1, **options):
     """The last progress of a whole training, its state as NumPy arrays."""
-    position = loop.start(experiment, devices)
-    for progress in loop.fit(experiment, position, devices=devices, **options):
+    programs = loop.compile_programs(experiment, devices)
+    position = loop.start(experiment, programs.rows)
+    for progress in loop.fit(experiment, position, programs, **options):
         last = progress
     return last._replace(position=jax.device_get(last.position))
 
@@ -38,8 +39,8 @@ def assert_equal(a, b, **tolerance):
 
 
 def test_order_is_a_function_of_seed_and_epoch():
-    orders = {(s, e): loop.order(s, e, 100, 8) for s in (0, 1) for e in (0, 1)}
-    again = {(s, e): loop.order(s, e, 100, 8) for s in (1, 0) for e in (1, 0)}
+    orders = {(s, e): feed.order(s, e, 100, 8) for s in (0, 1) for e in (0, 1)}
+    again = {(s, e): feed.order(s, e, 100, 8) for s in (1, 0) for e in (1, 0)}
     for place, found in orders.items():
         np.testing.assert_array_equal(found, again[place])
         assert found.shape == (13, 8)
@@ -58,8 +59,8 @@ def test_fit_equals_a_plain_loop_over_a_compiled_update(build):
     data = {name: jnp.asarray(array) for name, array in train.items()}
     state, update, step = loop.start(experiment).state, jax.jit(learner.update), 0
     for epoch in range(experiment.epochs):
-        for indices in loop.order(0, epoch, len(train["label"]), experiment.batch_size):
-            batch = loop.gather(data, jnp.asarray(indices))
+        for indices in feed.order(0, epoch, len(train["label"]), experiment.batch_size):
+            batch = feed.gather(data, jnp.asarray(indices))
             state, _ = update(state, batch, jax.random.fold_in(stream(0, "update"), step))
             step += 1
     found = finish(experiment)
@@ -114,7 +115,7 @@ def test_evaluation_batches_do_not_matter(build, monkeypatch):
     state = loop.start(experiment).state
     whole = values(loop.evaluate(experiment, state)["test"])
     monkeypatch.setattr(loop, "EVALUATION_BATCH", 7)
-    parts = values(loop.evaluate(experiment, state, devices=2)["test"])
+    parts = values(loop.evaluate(experiment, state, loop.compile_programs(experiment, 2))["test"])
     assert parts["accuracy"] == whole["accuracy"]
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
 
@@ -139,8 +140,8 @@ def test_padding_counts_for_nothing(build):
     learner, dataset = build().learner, build().dataset
     data = {name: jnp.asarray(array) for name, array in dataset.splits["train"].items()}
     key = stream(0, "update")
-    alone = loop.gather(data, jnp.arange(5))
-    padded = loop.gather(data, jnp.asarray([0, 1, 2, 3, 4, -1, -1, -1]))
+    alone = feed.gather(data, jnp.arange(5))
+    padded = feed.gather(data, jnp.asarray([0, 1, 2, 3, 4, -1, -1, -1]))
     state = learner.init(key, alone)
     for f in (lambda b: learner.update(state, b, key), lambda b: learner.evaluate(state, b, key)):
         assert_equal(f(padded), f(alone), rtol=1e-5, atol=1e-7)
@@ -156,9 +157,9 @@ def test_population_equals_serial(build):
         config = module.Config(hidden=(16,), optimizer=Optimizer(learning_rate=rate))
         learner = module.build(config).learner
         key = jax.random.fold_in(jax.random.key(0), seed)
-        state = learner.init(key, loop.gather(train, jnp.arange(1)))
+        state = learner.init(key, feed.gather(train, jnp.arange(1)))
         for i in range(3):
-            batch = loop.gather(train, jnp.arange(8) + 8 * i)
+            batch = feed.gather(train, jnp.arange(8) + 8 * i)
             state, measured = learner.update(state, batch, key)
         return state.params, measured["loss"].total
 
