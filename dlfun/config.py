@@ -81,3 +81,21 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
         elif a != b:
             found.append(f"{prefix}{name}: {a} → {b}")
     return found
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """The fields of a dataclass and of those within it, by path: `optimizer.learning_rate`."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), prefix + field.name
+        found |= flatten(value, path + ".") if dataclasses.is_dataclass(value) else {path: value}
+    return found
+
+
+def replace(config: Any, values: Mapping[str, Any]) -> Any:
+    """The dataclass with the fields at some paths replaced."""
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        changed = replace(getattr(config, name), {rest: value}) if rest else value
+        config = dataclasses.replace(config, **{name: changed})
+    return config

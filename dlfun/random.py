@@ -4,7 +4,7 @@ import zlib
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Key
 
 Seed = int | tuple[int, ...]
 """A seed, or one for each member of a population."""
@@ -15,8 +15,3 @@ def stream(seed: Seed, name: str) -> Key[Array, "*members"]:
     if isinstance(seed, tuple):
         return jnp.stack([stream(one, name) for one in seed])
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), zlib.crc32(name.encode()))
-
-
-def fold(keys: Key[Array, "*members"], number: int | Int[Array, ""]) -> Key[Array, "*members"]:
-    """`jax.random.fold_in` for one key or for each of many."""
-    return jnp.vectorize(jax.random.fold_in)(keys, number)

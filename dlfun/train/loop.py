@@ -30,7 +30,17 @@ from dlfun.train.feed import (
     order,
     widen,
 )
-from dlfun.train.programs import FIRST, NEVER, SECOND, WHOLE, Parallel, Programs, zeros
+from dlfun.train.programs import (
+    FIRST,
+    MEMBERS,
+    NEVER,
+    SECOND,
+    SECOND_MEMBERS,
+    WHOLE,
+    Parallel,
+    Programs,
+    zeros,
+)
 from dlfun.train.programs import compile_programs as compile_learner
 
 SECONDS = 0.5
@@ -85,10 +95,14 @@ def choose_feed(experiment: Experiment) -> Feed:
     if jax.process_count() > 1:
         return "stream"
     size = sum(bytes_of(split) for split in experiment.dataset.splits.values())
+    return "memory" if size <= memory_limit() else "stream"
+
+
+def memory_limit() -> float:
+    """Bytes that data, or the states of a population, may take of a device."""
     statistics = jax.local_devices()[0].memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))
-    return "memory" if size <= limit else "stream"
+    return MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))
 
 
 def compile_programs(
@@ -152,11 +166,13 @@ def fit(
     members = programs.rows is None
     per_epoch = steps_per_epoch(experiment)
     last = per_epoch * (experiment.epochs if until is None else until)
-    keys = programs.place(stream(experiment.seed, "update"), FIRST if members else WHOLE)
-    state = programs.place(position.state, FIRST if members else WHOLE)
-    totals = programs.place(position.totals, WHOLE if programs.rows == 1 else FIRST)
+    whole = MEMBERS if members else WHOLE
+    keys = programs.place(stream(experiment.seed, "update"), whole)
+    state = programs.place(position.state, whole)
+    totals = programs.place(position.totals, FIRST if (programs.rows or 1) > 1 else whole)
     measure = _evaluation(experiment, programs)
     step, rate, bad = position.step, 0.0, np.full(np.shape(experiment.seed), NEVER)
+    before = time.perf_counter()
     for window in _windows(experiment, programs, range(step, last)):
         arguments = (window.data, window.indices, keys)
         while step < window.first + window.steps:
@@ -164,8 +180,8 @@ def fit(
             if not rate:
                 # Compiled before the clock starts, with a piece of no step.
                 state, totals, _ = programs.train(state, totals, *arguments, *_bounds(window, 0, 0))
+                before = time.perf_counter()
             piece = min(left, max(1, round(rate * SECONDS)) if loop == "compiled" else 1)
-            before = time.perf_counter()
             state, totals, now = programs.train(
                 state, totals, *arguments, *_bounds(window, done, done + piece)
             )
@@ -188,6 +204,7 @@ def fit(
             )
             if lost or stopped:
                 return
+            before = time.perf_counter()  # Waiting for the next window is part of the next piece.
 
 
 def _bounds(window: Window, start: int, stop: int) -> tuple[np.int32, np.int32, np.int32]:
@@ -219,14 +236,14 @@ def _windows(experiment: Experiment, programs: Programs, steps: range) -> Iterat
         columns = _columns(experiment.batch_size + -experiment.batch_size % multiple)
         return from_stream(train, steps, per_epoch, rows, programs.share, columns)
     epochs = range(steps.start // per_epoch, -(-steps.stop // per_epoch))
-    place = partial(programs.place, spec=SECOND)
+    place = partial(programs.place, spec=SECOND if programs.rows else SECOND_MEMBERS)
     return from_memory(programs.place(train, WHOLE), epochs, rows, place)
 
 
 def _evaluation(experiment: Experiment, programs: Programs) -> Callable[[Any], dict[str, Metrics]]:
     """A function from a state on the devices to the metrics of every held-out split."""
     key = stream(experiment.seed, "evaluate")
-    keys = programs.place(key, FIRST if programs.rows is None else WHOLE)
+    keys = programs.place(key, MEMBERS if programs.rows is None else WHOLE)
     held_out = {
         name: widen(
             batches(np.arange(experiment.dataset.size(name)), EVALUATION_BATCH), programs.devices

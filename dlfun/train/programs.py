@@ -11,8 +11,7 @@ A batch split over devices is one meaning compiled in three ways, equal to round
 
 Noise is drawn by each device for its share under the last two, and for the whole batch by `jit`.
 
-A population takes a fourth, `members`: each device trains members of its own, and nothing is
-averaged.
+A population spreads its members instead: nothing is averaged.
 """
 
 from collections.abc import Callable
@@ -27,13 +26,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dlfun.learner import AXIS, Learner
 from dlfun.metrics import Metrics, add
-from dlfun.random import fold
 from dlfun.train.feed import Feed, gather, weight
 
 Parallel = Literal["jit", "pmap", "shard_map"]
 NEVER = np.iinfo(np.int32).max
 WHOLE, FIRST, SECOND = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
 """Placed whole on each device, or split over the devices along the first or the second axis."""
+MEMBERS, SECOND_MEMBERS = PartitionSpec("members"), PartitionSpec(None, "members")
+"""Split over the devices by members: another axis, for over this one nothing is averaged."""
 
 
 class Programs(NamedTuple):
@@ -58,40 +58,82 @@ class Programs(NamedTuple):
     """A state as `update` returned it, without an axis for devices."""
 
 
-def compile_programs(
-    learner: Learner, devices: int, parallel: Parallel | Literal["members"], feed: Feed
-) -> Programs:
+def compile_programs(learner: Learner, devices: int, parallel: Parallel, feed: Feed) -> Programs:
     """Programs of `learner` over the first `devices` devices."""
     mesh = Mesh(np.array(jax.devices()[:devices]), (AXIS,))
-    split = devices > 1 and parallel in ("pmap", "shard_map")
-    members = parallel == "members"
+    split = devices > 1 and parallel != "jit"
     train, evaluate = (partial(f, learner, split, feed) for f in (_training, _evaluating))
     data = SECOND if feed == "stream" else WHOLE
     if split and parallel == "pmap":
         return _by_pmap(train, evaluate, mesh, feed)
-    if members:
-        spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
-        specs = (FIRST, FIRST, WHOLE, SECOND, FIRST, WHOLE, WHOLE, WHOLE)
-        train = spread(train, in_specs=specs, out_specs=FIRST)
-        evaluate = spread(evaluate, in_specs=(FIRST, WHOLE, WHOLE, FIRST, WHOLE), out_specs=FIRST)
-    elif split:
+    if split:
         spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
         specs = (WHOLE, FIRST, data, SECOND, WHOLE, WHOLE, WHOLE, WHOLE)
         train = spread(train, in_specs=specs, out_specs=(WHOLE, FIRST, WHOLE))
         evaluate = spread(evaluate, in_specs=(WHOLE, data, SECOND, WHOLE, WHOLE), out_specs=WHOLE)
     # Left to itself the compiler might return what it was given whole in parts.
-    out = None if split or members or devices == 1 else NamedSharding(mesh, WHOLE)
+    out = None if split or devices == 1 else NamedSharding(mesh, WHOLE)
     return Programs(
         devices=devices,
-        rows=None if members else devices if split else 1,
+        rows=devices if split else 1,
         feed=feed,
         train=jax.jit(train, donate_argnums=(0, 1), out_shardings=out),
         evaluate=jax.jit(evaluate, out_shardings=out),
-        total=_same if members else _total(mesh),
+        total=_total(mesh),
         place=partial(_place, mesh),
         share=partial(_share, mesh),
         fetch=_same,
     )
+
+
+def compile_population(make: Callable[[Any], Learner], devices: int) -> Programs:
+    """Programs that train a population, its members spread over devices and mapped on each.
+
+    The state is (values, states) of all members, the leading axis of each leaf; `make(values)` is
+    the learner of one. Totals, keys, metrics and the first bad step have an entry a member, and
+    indices are [steps, members, batch]. A member's arithmetic reads nothing of its neighbours.
+    """
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("members",))
+
+    def train(state, totals, data, indices, keys, *bounds):
+        def one(values, state, totals, indices, key):
+            learner = make(values)
+            return _training(learner, False, "memory", state, totals, data, indices, key, *bounds)
+
+        values, states = state
+        states, totals, bad = each(one, values, states, totals, jnp.moveaxis(indices, 1, 0), keys)
+        return (values, states), totals, bad
+
+    def evaluate(state, data, indices, keys, first):
+        def one(values, state, key):
+            learner = make(values)
+            return _evaluating(learner, False, "memory", state, data, indices, key, first)
+
+        return each(one, *state, keys)
+
+    spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
+    specs = (MEMBERS, MEMBERS, WHOLE, SECOND_MEMBERS, MEMBERS, WHOLE, WHOLE, WHOLE)
+    train = spread(train, in_specs=specs, out_specs=MEMBERS)
+    evaluate = spread(evaluate, in_specs=(MEMBERS, WHOLE, WHOLE, MEMBERS, WHOLE), out_specs=MEMBERS)
+    return Programs(
+        devices=devices,
+        rows=None,
+        feed="memory",
+        train=jax.jit(train, donate_argnums=(0, 1)),
+        evaluate=jax.jit(evaluate),
+        total=_same,
+        place=partial(_place, mesh),
+        share=partial(_share, mesh),
+        fetch=_same,
+    )
+
+
+def each(function: Callable, *trees: Any) -> Any:
+    """vmap; of one member the function itself, which compiles to the very program of one alone."""
+    if any(len(leaf) != 1 for leaf in jax.tree.leaves(trees)):
+        return jax.vmap(function)(*trees)
+    one = function(*jax.tree.map(lambda leaf: leaf[0], trees))
+    return jax.tree.map(lambda leaf: leaf[None], one)
 
 
 def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Programs:
@@ -140,7 +182,7 @@ def _training(learner, split, feed, state, totals, data, indices, key, first, st
 
     def body(i, carry):
         state, totals, bad = carry
-        step_key = fold(key, first + i)
+        step_key = jax.random.fold_in(key, first + i)
         if split:
             step_key = jax.random.fold_in(step_key, jax.lax.axis_index(AXIS))
         state, measured = learner.update(state, _batch(feed, data, indices, i), step_key)
@@ -148,8 +190,7 @@ def _training(learner, split, feed, state, totals, data, indices, key, first, st
         bad = jnp.minimum(bad, jnp.where(finite, NEVER, first + i))
         return state, jax.tree.map(lambda t, m: t + m, totals, measured), bad
 
-    never = jnp.full(key.shape, NEVER, jnp.int32)
-    state, totals, bad = jax.lax.fori_loop(start, stop, body, (state, totals, never))
+    state, totals, bad = jax.lax.fori_loop(start, stop, body, (state, totals, jnp.int32(NEVER)))
     return state, totals, jax.lax.pmin(bad, AXIS) if split else bad
 
 
@@ -157,7 +198,8 @@ def _evaluating(learner, split, feed, state, data, indices, key, first):
     """Metrics of all examples of a window whose first batch has number `first`."""
 
     def batch_metrics(i):
-        return learner.evaluate(state, _batch(feed, data, indices, i), fold(key, first + i))
+        step_key = jax.random.fold_in(key, first + i)
+        return learner.evaluate(state, _batch(feed, data, indices, i), step_key)
 
     start = zeros(batch_metrics, jnp.int32(0))
     local = jax.lax.fori_loop(0, len(indices), lambda i, m: add(m, batch_metrics(i)), start)

@@ -25,21 +25,41 @@ class Log:
         self, epoch: int, step: int, splits: dict[str, dict[str, Any]], rate: float, seconds: float
     ) -> None:
         """The metrics of each split at the end of an epoch."""
-        rows = []
-        for split, found in splits.items():
-            named = scalars(found)
-            rows.append(
-                {"step": step, "epoch": epoch, "split": split}
-                | named
-                | {"examples_per_second": round(rate, 1), "seconds": round(seconds, 3)}
-            )
-            for name, value in named.items():
-                self.events.add_scalar(f"{split}/{name}", value, step)
+        rows = self.rows(epoch, step, splits, rate, seconds)
         runs.append_metrics(self.run, rows)
+        for row in rows:
+            _add_events(self.events, row)
+
+    @staticmethod
+    def rows(
+        epoch: int, step: int, splits: dict[str, dict[str, Any]], rate: float, seconds: float
+    ) -> list[dict[str, Any]]:
+        """A row of metrics.jsonl for each split."""
+        return [
+            {"step": step, "epoch": epoch, "split": split}
+            | scalars(found)
+            | {"examples_per_second": round(rate, 1), "seconds": round(seconds, 3)}
+            for split, found in splits.items()
+        ]
 
     def close(self) -> None:
         """Write what is not yet written."""
         self.events.close()
+
+
+def write_events(run: Path) -> None:
+    """The TensorBoard events of a run that kept no event file open, from its metrics.jsonl."""
+    events = _event_writer(run, purge_step=None)
+    for row in runs.read_metrics(run):
+        _add_events(events, row)
+    events.close()
+
+
+def _add_events(events: Any, row: dict[str, Any]) -> None:
+    beside = ("step", "epoch", "split", "examples_per_second", "seconds")
+    for name, value in row.items():
+        if name not in beside:
+            events.add_scalar(f"{row['split']}/{name}", value, row["step"])
 
 
 def scalars(metrics: dict[str, Any]) -> dict[str, float]:
