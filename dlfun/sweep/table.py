@@ -86,11 +86,12 @@ def _row(trial: Trial, metric: str) -> Row:
 
 
 def short(value: Any) -> str:
-    """A hyperparameter's value for people: 0.001, 1e-5, 256-128, none."""
+    """A hyperparameter's value for people: 0.001, 1e-4, 256-128, none."""
     if isinstance(value, tuple):
         return "-".join(map(short, value)) or "()"
     if isinstance(value, float):
-        return re.sub(r"e([+-])0*", r"e\1", f"{value:.4g}").replace("e+", "e")
+        text = f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3e}"
+        return re.sub(r"\.?0*e([+-])0*", r"e\1", text).replace("e+", "e")
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 

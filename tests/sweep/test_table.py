@@ -5,6 +5,8 @@ import io
 import json
 import math
 import shlex
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -69,7 +71,8 @@ def test_unknown_metric():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1e-5, "1e-5"), (0.001, "0.001"), (2.5e7, "2.5e7"), (1 / 3, "0.3333"), (64, "64"),
+    [(1e-5, "1e-5"), (2.5e-4, "2.5e-4"), (0.0, "0"), (0.5, "0.5"), (1e10, "1e10"),
+     (0.001, "0.001"), (2.5e7, "2.5e7"), (1 / 3, "0.3333"), (64, "64"),
      ((256, 128), "256-128"), ((64,), "64"), ((), "()"), (None, "none"), (True, "true"),
      ("adam", "adam")],
 )  # fmt: skip
@@ -119,3 +122,9 @@ def test_rerun_trains_the_same_configurations():
         python, program, *rest = shlex.split(command)
         assert [python, program, *rest[:2]] == ["python", "launch.py", "train", "mnist_mlp"]
         assert cli.parse(config, rest[2:], "x") == apply(config(epochs=3, seed=seed), values)
+
+
+def test_spaces_and_tables_load_nothing_heavy():
+    code = "import sys, dlfun.sweep.table; print({'jax', 'optuna', 'matplotlib'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
