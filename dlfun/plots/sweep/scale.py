@@ -1,0 +1,178 @@
+"""What the figures of a sweep share: its trials, where a value lies on an axis, what to call it."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from dlfun.plots.style import INK, LABEL
+from dlfun.sweep.dimension import Dimension
+from dlfun.sweep.table import Row, score, short
+
+UNITS = {"batch_size": "examples", "period": "epochs", "warm_up": "epochs"}
+WORDS = {"hidden": "hidden units", "l2": "L2 penalty", "beta1": "β₁", "beta2": "β₂", "epsilon": "ε"}
+MOST_TICKS = 10
+
+
+class Sweep(NamedTuple):
+    """What came of a sweep."""
+
+    experiment: str
+    metric: str
+    maximize: bool
+    rows: list[Row]
+    """The completed trials, best first; never empty."""
+    diverged: list[Row]
+
+
+class Scale(NamedTuple):
+    """An axis of hyperparameter values."""
+
+    path: str
+    values: tuple[Any, ...]
+    """All that were tried, in order."""
+    numeric: bool
+    spacing: Literal["linear", "log", "even"]
+
+    @property
+    def log(self) -> bool:
+        """Whether equal ratios are equally far apart."""
+        return self.spacing == "log"
+
+    def at(self, value: Any) -> float:
+        """Where a value lies: at itself, or evenly spaced at its index."""
+        return float(self.values.index(value) if self.spacing == "even" else value)
+
+
+def is_numeric(dimension: Dimension) -> bool:
+    """Whether the values are numbers in a row, rather than names (or none, or tuples)."""
+    numbers = (isinstance(v, int | float) and not isinstance(v, bool) for v in dimension.values)
+    return dimension.kind != "list" or (len(dimension.values) > 1 and all(numbers))
+
+
+def scale(dimension: Dimension, rows: Iterable[Row]) -> Scale:
+    """The axis of a dimension, for the values that the rows tried."""
+    path, numeric = dimension.path, is_numeric(dimension)
+    tried = {row.trial.values[path] for row in rows if path in row.trial.values}
+    # A range's values may be too many to walk through; a list's have an order of their own.
+    order = sorted(tried) if numeric else [value for value in dimension.values if value in tried]
+    if not numeric:
+        return Scale(path, tuple(order), numeric, "even")
+    if dimension.kind == "log" or (dimension.kind == "list" and _geometric(order)):
+        return Scale(path, tuple(order), numeric, "log")
+    # Labels of 0.9, 0.99 and 0.999 would lie on each other where they are.
+    crowded = dimension.kind == "list" and any(
+        b - a < 0.12 * (order[-1] - order[0]) for a, b in itertools.pairwise(order)
+    )
+    return Scale(path, tuple(order), numeric, "even" if crowded else "linear")
+
+
+def _geometric(values: list[float]) -> bool:
+    """Whether numbers in order are spaced more evenly in the logarithm than as they are."""
+    if len(values) < 2 or values[0] <= 0:
+        return False
+    if len(values) == 2:
+        return values[1] >= 5 * values[0]
+
+    def unevenness(places: list[float]) -> float:
+        gaps = [b - a for a, b in itertools.pairwise(places)]
+        return statistics.pstdev(gaps) / statistics.fmean(gaps)
+
+    return unevenness([math.log(value) for value in values]) < unevenness(values)
+
+
+def name(path: str) -> str:
+    """A field in words: `optimizer.learning_rate` is learning rate, `optimizer.name` optimizer."""
+    group, _, last = path.rpartition(".")
+    words = group.rpartition(".")[2] if last == "name" else last
+    words = WORDS.get(words, words.replace("_", " "))
+    return f"schedule {words}" if group.endswith("schedule") else words
+
+
+def label(path: str) -> str:
+    """A field in words with its unit, for an axis."""
+    unit = UNITS.get(path.rpartition(".")[2])
+    return name(path) + (f" ({unit})" if unit else "")
+
+
+def metric_name(metric: str) -> str:
+    """A metric in words: `train/loss` is the training loss."""
+    split, _, what = metric.rpartition("/")
+    return f"{'training' if split == 'train' else split} {what.replace('_', ' ')}".strip()
+
+
+def finding(sweep: Sweep, row: Row) -> str:
+    """A trial's result in words: `98.15 % test accuracy`, `test loss 0.06`."""
+    figure, words = score(row.mean, sweep.metric), metric_name(sweep.metric)
+    return f"{figure} {words}" if figure.endswith("%") else f"{words} {figure}"
+
+
+def settings(row: Row, paths: Iterable[str]) -> str:
+    """What a trial set some fields to, in words."""
+    values = row.trial.values
+    return ", ".join(f"{name(path)} {short(values[path])}" for path in paths if path in values)
+
+
+def counted(rows: Sequence[Row]) -> str:
+    """How many trials and seeds a figure rests on."""
+    seeds = max(len(row.scores) for row in rows)
+    trials = f"{len(rows)} trial{'s' if len(rows) > 1 else ''}"
+    return f"{trials}, {f'mean over {seeds} seeds each' if seeds > 1 else 'one seed'}"
+
+
+def edges(sweep: Sweep) -> tuple[float, float]:
+    """The worst and the best metric to show: a few hopeless trials must not flatten the rest."""
+    means = [row.mean for row in sweep.rows]
+    top, worst = means[0], means[-1]
+    reach = 4 * abs(statistics.median(means) - top)
+    if 0 < 1.5 * reach < abs(worst - top):
+        worst = top - reach if sweep.maximize else top + reach
+    return worst, top
+
+
+def dress_values(axes: Axes, axis: Scale) -> None:
+    """Set up the horizontal axis for hyperparameter values."""
+    places = [axis.at(value) for value in axis.values]
+    if axis.log:
+        axes.set_xscale("log")
+    if axis.spacing == "even" or len(places) <= MOST_TICKS:
+        axes.xaxis.set_major_locator(FixedLocator(places))
+        axes.xaxis.set_minor_locator(NullLocator())
+        texts = [short(value) for value in axis.values]
+        if len(texts) * max(map(len, texts)) > 60:
+            axes.set_xticks(places, texts, rotation=30, ha="right", rotation_mode="anchor")
+        else:
+            axes.set_xticks(places, texts)
+    if axis.spacing == "even":
+        axes.set_xlim(-0.5, len(places) - 0.5)
+    elif axis.log:
+        room = (places[-1] / places[0]) ** 0.06
+        axes.set_xlim(places[0] / room, places[-1] * room)
+    else:
+        room = 0.06 * (places[-1] - places[0])
+        axes.set_xlim(places[0] - room, places[-1] + room)
+    axes.set_xlabel(label(axis.path), fontsize=LABEL)
+
+
+def percents(share: float, _: float | None = None) -> str:
+    """An accuracy at a tick."""
+    return f"{100 * share:.4g} %"
+
+
+def dress_metric(axes: Axes, sweep: Sweep) -> None:
+    """Set up the vertical axis for the metric, with room past its worst value for marks."""
+    worst, top = edges(sweep)
+    room = 0.1 * abs(top - worst) or 0.01 * abs(top) or 1.0
+    low, high = sorted((worst, top))
+    axes.set_ylim(low - room, high + room)
+    if "accuracy" in sweep.metric:
+        axes.yaxis.set_major_formatter(percents)
+    axes.set_ylabel(metric_name(sweep.metric), fontsize=LABEL)
+    axes.grid(color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=LABEL - 1, labelcolor=INK)

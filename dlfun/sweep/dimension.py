@@ -1,0 +1,40 @@
+"""What a search space is made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+
+class Condition(NamedTuple):
+    """That another field has one of some values."""
+
+    path: str
+    values: tuple[Any, ...]
+    default: Any
+    """What the other field has where it is not swept: the base config's value."""
+
+
+class Dimension(NamedTuple):
+    """A field and the values it may take: some, or all between two ends."""
+
+    path: str
+    """The field, nested ones by dots: `optimizer.learning_rate`."""
+    kind: Literal["list", "log", "range", "int"]
+    values: Sequence[Any] = ()
+    """In order; empty where continuous."""
+    low: float = float("nan")
+    """Both ends are included; whole numbers where the field is whole; nan of a list."""
+    high: float = float("nan")
+    condition: Condition | None = None
+
+    def active(self, values: Mapping[str, Any]) -> bool:
+        """Whether the field is swept, given the values of the dimensions before it."""
+        if self.condition is None:
+            return True
+        path, wanted, default = self.condition
+        return values.get(path, default) in wanted
+
+
+class Space(NamedTuple):
+    """What a sweep searches; a condition looks only at dimensions before its own."""
+
+    dimensions: tuple[Dimension, ...]

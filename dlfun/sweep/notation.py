@@ -1,0 +1,156 @@
+"""Search spaces as they are typed: `PATH=SPEC` or `PATH=SPEC if OTHER=VALUE,…`.
+
+SPEC is one of
+
+- `a,b,c`: a list of numbers, true, false, none, words or tuples such as `(64,),(256,128)`;
+- `log(lo,hi)`: anything between, uniform in the logarithm; `log(lo,hi,n)`: n such points;
+- `range(lo,hi)`: any real number between; `range(lo,hi,n)`: n evenly spaced points;
+- `int(lo,hi)` or `int(lo,hi,step)`: whole numbers, both ends included.
+
+With `if`, the field is swept only where another has one of the values; else it keeps the base
+config's: `optimizer.momentum=0.5,0.9 if optimizer.name=momentum,nesterov`.
+"""
+
+import dataclasses
+import re
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dlfun import config as configs
+from dlfun.errors import UserError, nearest
+from dlfun.sweep.dimension import Condition, Dimension, Space
+from dlfun.sweep.literals import convert, kinds, split
+
+FORMS = {"log": "log(lo,hi[,n])", "range": "range(lo,hi[,n])", "int": "int(lo,hi[,step])"}
+
+
+def parse(texts: Iterable[str], config: Any) -> Space:
+    """The search space that the texts write, over the fields of a base config.
+
+    Every value is checked against its field's type and bounds. Raises UserError that names the
+    field and says what was expected.
+    """
+    hints = fields(config)
+    # Past the condition's `if`, as (field, values) and, where there is one, (field, values).
+    parts = [[_equation(part) for part in re.split(r"\s+if\s+", t, maxsplit=1)] for t in texts]
+    paths = [resolve(part[0][0], hints) for part in parts]
+    found: dict[str, Dimension] = {}
+    for path, ((_, spec), *conditions) in zip(paths, parts, strict=True):
+        if path in found:
+            raise UserError(f"{path} is swept twice: give all its values at once")
+        try:
+            dimension = _dimension(path, spec.strip(), hints[path])
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from None
+        ends = (dimension.low, dimension.high)
+        for value in dimension.values if dimension.kind == "list" else ends:
+            configs.check(replace(config, {path: value}))
+        for other, values in conditions:
+            name = resolve(other, hints)
+            if name in paths and name not in found:
+                raise UserError(f"{path} depends on {name}, which must be swept before it")
+            condition = _condition(name, values, hints[name], found.get(name), config)
+            dimension = dimension._replace(condition=condition)
+        found[path] = dimension
+    return Space(tuple(found.values()))
+
+
+def fields(config: Any, prefix: str = "") -> dict[str, Any]:
+    """The type of each field by its path, nested dataclasses opened, bounds included."""
+    found: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name)
+        inner = dataclasses.is_dataclass(value)
+        found |= fields(value, f"{prefix}{name}.") if inner else {prefix + name: hint}
+    return found
+
+
+def resolve(name: str, hints: Mapping[str, Any]) -> str:
+    """The path that a typed name means: dashes count as underscores. Raises UserError."""
+    path = name.strip().removeprefix("--").replace("-", "_")
+    if path == "seed":
+        raise UserError("seeds are averaged over, never searched: use --seeds")
+    if path in hints:
+        return path
+    if inner := [p.removeprefix(f"{path}.") for p in hints if p.startswith(f"{path}.")]:
+        raise UserError(f"'{path}' is a group of fields: sweep {path}.X, X of {', '.join(inner)}")
+    # A name without its group is the commonest slip, so the last part counts as the whole.
+    ends = [known for known in hints if known.rpartition(".")[2] == path]
+    raise UserError(f"no field '{path}'{nearest(ends[0] if ends else path, hints)}")
+
+
+def replace(config: Any, values: Mapping[str, Any]) -> Any:
+    """The config with the fields of `values`, path → value, replaced."""
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        inner = replace(getattr(config, name), {rest: value}) if rest else value
+        config = dataclasses.replace(config, **{name: inner})
+    return config
+
+
+def _equation(text: str) -> tuple[str, str]:
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError(f"'{text}' is not PATH=VALUES, such as batch_size=32,64")
+    return name, values
+
+
+def _condition(path: str, text: str, hint: Any, swept: Dimension | None, config: Any) -> Condition:
+    try:
+        values = tuple(convert(part, hint) for part in split(text.strip()))
+    except ValueError as error:
+        raise UserError(f"condition on {path}: {error}") from None
+    for value in values:
+        configs.check(replace(config, {path: value}))
+    if swept and not any(value in swept.values for value in values):
+        raise UserError(
+            f"condition on {path}: this sweep tries no value of it that is {text.strip()}"
+        )
+    default = config
+    for name in path.split("."):
+        default = getattr(default, name)
+    return Condition(path, values, default)
+
+
+def _dimension(path: str, spec: str, hint: Any) -> Dimension:
+    """Raises ValueError that says what was expected."""
+    call = re.fullmatch(r"(log|range|int)\s*\((.*)\)", spec)
+    if not call:
+        values = [convert(part, hint) for part in split(spec)]
+        return Dimension(path, "list", tuple(dict.fromkeys(values)))
+    kind, arguments = call[1], split(call[2])
+    whole = float not in kinds(hint)
+    if whole and int not in kinds(hint):
+        raise ValueError(f"{spec} makes numbers, which this field does not take: give a list")
+    if kind == "range" and whole:
+        raise ValueError(f"{spec} makes real numbers, the field takes whole ones: use int(lo,hi)")
+    if kind == "int" and int not in kinds(hint):
+        raise ValueError(f"{spec} makes whole numbers, the field takes real ones: use range or log")
+    if len(arguments) not in (2, 3):
+        raise ValueError(f"'{spec}' has {len(arguments)} arguments, expected {FORMS[kind]}")
+    number = int if whole or kind == "int" else float
+    low, high = (convert(end, number) for end in arguments[:2])
+    third = convert(arguments[2], int) if len(arguments) == 3 else None
+    if low > high or (low == high and kind != "int"):
+        raise ValueError(f"{spec} is empty: {low:g} is not below {high:g}")
+    if kind == "log" and low <= 0:
+        raise ValueError(f"{spec} takes the logarithm of {low:g}: both ends must be above 0")
+    if kind == "int":
+        if third is not None and third < 1:
+            raise ValueError(f"{spec} has a step of {third}, expected 1 or more")
+        return Dimension(path, "int", range(low, high + 1, third or 1), low, high)
+    if third is not None and third < 2:
+        raise ValueError(f"{spec} has {third} points, expected 2 or more")
+    points = _points(low, high, third or 0, kind == "log", number)
+    return Dimension(path, typing.cast(Any, kind), points, low, high)
+
+
+def _points(low: float, high: float, count: int, log: bool, number: type) -> Sequence[Any]:
+    def at(share: float) -> Any:
+        exact = low * (high / low) ** share if log else low + (high - low) * share
+        # Twelve digits hide what binary fractions do to 0.3, and keep all that anyone typed.
+        return round(exact) if number is int else float(f"{exact:.12g}")
+
+    inner = [at(i / (count - 1)) for i in range(1, count - 1)]
+    return tuple(dict.fromkeys([low, *inner, high])) if count else ()
