@@ -47,8 +47,17 @@ def average(tree: Any) -> Any:
     A sum over examples divided by the average over devices of their count, once averaged itself, is
     the mean over the whole batch, however unequally its examples are spread.
     """
+    return jax.lax.pmean(tree, AXIS) if _split() else tree
+
+
+def total(tree: Any) -> Any:
+    """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
+    return jax.lax.psum(tree, AXIS) if _split() else tree
+
+
+def _split() -> bool:
     try:
         jax.lax.axis_size(AXIS)
     except NameError:
-        return tree
-    return jax.lax.pmean(tree, AXIS)
+        return False
+    return True

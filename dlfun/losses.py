@@ -1,9 +1,22 @@
 """Losses: each maps predictions and targets to one loss per example, in nats or squares."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
+
+
+class Heads(NamedTuple):
+    """What a model with auxiliary heads returns while training (Szegedy et al., 2015, sec. 5).
+
+    Its loss is ℓ(main) + weight · Σ ℓ(auxiliary); in evaluation the model returns `main` alone.
+    """
+
+    main: Array
+    auxiliary: tuple[Array, ...]
+    weight: float | Array = 0.3
 
 
 def cross_entropy(

@@ -21,21 +21,24 @@ BATCH = 500
 
 
 def probabilities(
-    experiment: Experiment, params: Any, images: UInt8[np.ndarray, "n height width channels"]
+    experiment: Experiment, variables: Any, images: UInt8[np.ndarray, "n height width channels"]
 ) -> Float[np.ndarray, "n classes"]:
-    """softmax(model(images)) in float32, in compiled batches."""
+    """softmax(model(images)) in float32, in compiled batches.
+
+    `variables` are the model's collections: {"params": …}, with "batch_stats" where it has them.
+    """
     model, inputs = experiment.model, experiment.inputs
     assert model is not None  # the caller has said why not
     assert inputs is not None
 
     @jax.jit
-    def batch(params: Any, images: jax.Array) -> jax.Array:
-        logits = model.apply({"params": params}, inputs(images))
+    def batch(variables: Any, images: jax.Array) -> jax.Array:
+        logits = model.apply(variables, inputs(images))
         return jax.nn.softmax(logits.astype(jnp.float32))
 
     # Filled up with the last image: a shorter last batch would be another program.
     rows = batches(np.arange(len(images)), min(BATCH, len(images)))
-    return np.concatenate([batch(params, images[row]) for row in rows])[: len(images)]
+    return np.concatenate([batch(variables, images[row]) for row in rows])[: len(images)]
 
 
 def predict(
@@ -73,7 +76,7 @@ def predict(
                     f"{file}: looks inverted (light border, dark middle; {dataset.name} is light "
                     f"on dark): try {advice} --invert"
                 )
-    found = probabilities(trained.experiment, trained.position.state.params, images)
+    found = probabilities(trained.experiment, trained.position.state.variables, images)
     for file, row in zip(files, found.tolist(), strict=True):
         named = dict(zip(dataset.classes, row, strict=True))
         best = max(named, key=lambda name: named[name])

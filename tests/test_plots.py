@@ -70,7 +70,7 @@ def test_without_metrics_the_curves_are_left_out_with_a_warning(
 def test_the_counted_confusion_is_the_learners_own(trained_run, small_mnist):
     trained = read(trained_run, pytest.fail)
     test = small_mnist.splits["test"]
-    found = plots.probabilities(trained.experiment, trained.position.state.params, test["image"])
+    found = plots.probabilities(trained.experiment, trained.position.state.variables, test["image"])
     matrix = confusion.count(test["label"], found)
     measured = loop.evaluate(trained.experiment, trained.position.state)["test"]
     np.testing.assert_array_equal(matrix, measured["confusion"].total)

@@ -39,7 +39,7 @@ def test_files_get_what_their_arrays_get(trained_run, small_mnist, tmp_path):
         Image.fromarray(pixels[:, :, 0]).save(file)
     rows, notes = ask(trained_run, *files)
     trained = read(trained_run, pytest.fail)
-    expected = probabilities(trained.experiment, trained.position.state.params, images)
+    expected = probabilities(trained.experiment, trained.position.state.variables, images)
     assert notes == []
     assert [row["file"] for row in rows] == [str(file) for file in files]
     for row, own in zip(rows, expected, strict=True):
@@ -53,9 +53,9 @@ def test_files_get_what_their_arrays_get(trained_run, small_mnist, tmp_path):
 def test_probabilities_do_not_depend_on_the_batch(trained_run, small_mnist, monkeypatch):
     trained = read(trained_run, pytest.fail)
     images = small_mnist.splits["test"]["image"]
-    whole = probabilities(trained.experiment, trained.position.state.params, images)
+    whole = probabilities(trained.experiment, trained.position.state.variables, images)
     monkeypatch.setattr("dlfun.predict.BATCH", 50)
-    parts = probabilities(trained.experiment, trained.position.state.params, images)
+    parts = probabilities(trained.experiment, trained.position.state.variables, images)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole, parts, rtol=1e-5, atol=1e-7)
 

@@ -55,7 +55,7 @@ def _figures(
         warn(f"no worst mistakes and no first layer: experiment '{trained.name}' has no model")
         return
 
-    found = probabilities(experiment, state.params, test["image"])
+    found = probabilities(experiment, state.variables, test["image"])
     matrix = confusion.count(test["label"], found)
     yield "confusion_matrix", confusion.draw(subject, after, matrix, dataset.classes)
     if (found.argmax(axis=1) == test["label"]).all():

@@ -1,0 +1,38 @@
+"""Dropout (Srivastava et al., 2014)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key
+
+
+def dropout(
+    key: Key[Array, ""], x: Float[Array, "*shape"], rate: float | Array
+) -> Float[Array, "*shape"]:
+    """Each element is 0 with probability `rate`, else x / (1 - rate): the expectation stays x.
+
+    `rate` may be a traced array, which is why nothing here branches on it: rate 0 is the identity
+    because no uniform number reaches 1.
+    """
+    keep = jnp.asarray(1 - rate, x.dtype)
+    return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+
+
+class Dropout(nn.Module):
+    """`dropout` while training, by the random stream "dropout"; the identity in evaluation.
+
+    Raises:
+        ValueError: a rate, where it is a plain number, outside 0 ≤ rate < 1.
+    """
+
+    rate: float | Array
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "*shape"], training: Float[Array, " batch"] | None = None
+    ) -> Float[Array, "*shape"]:
+        """`training` is the weight of each example, None in evaluation."""
+        if isinstance(self.rate, float) and not 0 <= self.rate < 1:
+            raise ValueError(f"dropout: a rate is at least 0 and less than 1, not {self.rate}")
+        return x if training is None else dropout(self.make_rng("dropout"), x, self.rate)
