@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from dlfun import experiment as experiments
 from dlfun import runs, summary
 from dlfun.plots import confusion, curves, filters, mistakes
 from dlfun.plots.style import percent, save
@@ -17,6 +18,9 @@ from dlfun.train.run import Trained, read
 
 def plot(run: Path, warn: Callable[[str], None]) -> list[Path]:
     """Draw what can be drawn of a run into its folder `plots`; return the files.
+
+    An experiment with figures of its own yields them as (name, Figure) from `figures(trained,
+    rows)`, rows being those of metrics.jsonl. Of any other:
 
     Learning curves from metrics.jsonl; from the last checkpoint the confusion matrix and the worst
     mistakes on the test split, and the first layer's kernels. `warn` is told what is left out.
@@ -42,6 +46,10 @@ def _figures(
         yield "learning_curves", curves.draw(subject, rows)
     else:
         warn("no learning curves: no epoch was finished")
+    module = experiments.load(trained.name)
+    if hasattr(module, "figures"):
+        yield from module.figures(trained, rows)
+        return
 
     steps = loop.steps_per_epoch(experiment)
     after = f"after {curves.epochs(trained.position.step / steps)}"

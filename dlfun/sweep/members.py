@@ -184,11 +184,9 @@ class _Work:
         for progress in fitting:
             share = (time.perf_counter() - began) / len(chunk)
             step, epoch = progress.position.step, round(progress.epoch)
-            evaluated = [None] * len(chunk)
-            if progress.evaluated:
-                evaluated = _by_member(jax.device_get(progress.evaluated), len(chunk))
+            evaluated = _by_member(jax.device_get(progress.evaluated or {}), len(chunk))
             for slot, number in list(alive.items()):
-                run, splits = self.members[number].run, evaluated[slot] or {}
+                run, splits = self.members[number].run, evaluated[slot]
                 bad = int(progress.bad[slot]) if progress.bad[slot] != loop.NEVER else None
                 if bad is None and not finite(splits):
                     bad = step

@@ -45,7 +45,7 @@ def parse(texts: Iterable[str], config: Any) -> Space:
             raise UserError(f"{path}: {error}") from None
         ends = (dimension.low, dimension.high)
         for value in dimension.values if dimension.kind == "list" else ends:
-            configs.check(replace(config, {path: value}))
+            configs.check(configs.replace(config, {path: value}))
         for other, values in conditions:
             name = resolve(other, hints)
             if name in paths and name not in found:
@@ -80,15 +80,6 @@ def resolve(name: str, hints: Mapping[str, Any]) -> str:
     raise UserError(f"no field '{path}'{nearest(ends[0] if ends else path, hints)}")
 
 
-def replace(config: Any, values: Mapping[str, Any]) -> Any:
-    """The config with the fields of `values`, path → value, replaced."""
-    for path, value in values.items():
-        name, _, rest = path.partition(".")
-        inner = replace(getattr(config, name), {rest: value}) if rest else value
-        config = dataclasses.replace(config, **{name: inner})
-    return config
-
-
 def _equation(text: str) -> tuple[str, str]:
     name, equals, values = text.partition("=")
     if not equals or not name.strip():
@@ -102,7 +93,7 @@ def _condition(path: str, text: str, hint: Any, swept: Dimension | None, config:
     except ValueError as error:
         raise UserError(f"condition on {path}: {error}") from None
     for value in values:
-        configs.check(replace(config, {path: value}))
+        configs.check(configs.replace(config, {path: value}))
     if swept and not any(value in swept.values for value in values):
         raise UserError(
             f"condition on {path}: this sweep tries no value of it that is {text.strip()}"

@@ -109,8 +109,8 @@ def _by_dataset(
 
 def _same_data(a: Experiment, b: Experiment) -> bool:
     splits = a.dataset.splits, b.dataset.splits
-    structures = [jax.tree.structure(split) for split in splits]
-    return structures[0] == structures[1] and all(
+    names = [[(split, *arrays) for split, arrays in part.items()] for part in splits]
+    return names[0] == names[1] and all(
         x is y or np.array_equal(x, y) for x, y in zip(*map(jax.tree.leaves, splits), strict=True)
     )
 

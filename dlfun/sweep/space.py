@@ -7,10 +7,10 @@ value.
 
 from typing import TYPE_CHECKING, Any
 
+from dlfun.config import replace as apply
 from dlfun.errors import UserError
 from dlfun.sweep.dimension import Condition, Dimension, Space
 from dlfun.sweep.notation import parse
-from dlfun.sweep.notation import replace as apply
 
 if TYPE_CHECKING:
     import optuna
