@@ -7,7 +7,6 @@ import dataclasses
 import errno
 import json
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,39 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from dlfun import cli, experiment
+from dlfun.console import PROGRAM, Run, default, flat, note, show, show_metrics, warn
 from dlfun.errors import UserError, nearest
+from dlfun.sweep.commands import Sweep, SweepReport, sweep
 
-PROGRAM = "launch.py"
 Files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE …")]
-Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
-
-
-def note(text: str) -> None:
-    """A line for the user beside the output proper."""
-    print(text, file=sys.stderr)
-
-
-def warn(text: str) -> None:
-    """A line about something that went wrong but not for good."""
-    note(f"warning: {text}")
-
-
-def show(table: Table) -> None:
-    """Print a table; each row on one line, however long, where the output is no terminal."""
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=1000)
-    console.print(table)
-
-
-def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
-    """Print the scalar metrics of each split, a line a split."""
-    for split, metrics in splits.items():
-        scalars = {name: value for name, value in metrics.items() if isinstance(value, float)}
-        print(split, *(f"{name} {value:.6g}" for name, value in scalars.items()))
 
 
 @dataclass(frozen=True)
@@ -113,16 +87,6 @@ def train(arguments: Sequence[str]) -> int:
     show_metrics(result["metrics"])
     print(f"{result['status']} in {result['seconds']:.1f} s: {run}")
     return EXIT[result["status"]]
-
-
-def flat(kind: type) -> Any:
-    """A dataclass whose flags carry no prefix."""
-    return Annotated[kind, tyro.conf.arg(name="")]
-
-
-def default(module: Any) -> Any:
-    """The Config that an experiment starts from."""
-    return getattr(module, "DEFAULT", None) or module.Config()
 
 
 @dataclass(frozen=True)
@@ -286,15 +250,25 @@ class Data:
 
 
 COMMANDS: dict[str, Any] = {
-    kind.__name__.lower(): kind
-    for kind in (List, Train, Evaluate, Predict, Summary, Plot, Reproduce, Data)
+    "list": List,
+    "train": Train,
+    "evaluate": Evaluate,
+    "predict": Predict,
+    "summary": Summary,
+    "plot": Plot,
+    "reproduce": Reproduce,
+    "sweep": Sweep,
+    "sweep-report": SweepReport,
+    "data": Data,
 }
+OF_EXPERIMENTS = {"train": train, "sweep": sweep}
+"""Commands whose flags come from the experiment that they name first."""
 
 
 def usage() -> str:
     """The help of the command line as a whole."""
     lines = [f"usage: {PROGRAM} COMMAND [-h] …", "", "commands:"]
-    lines += [f"  {name:<10} {kind.__doc__}" for name, kind in COMMANDS.items()]
+    lines += [f"  {name:<13} {kind.__doc__}" for name, kind in COMMANDS.items()]
     lines += ["", f"`{PROGRAM} COMMAND --help` shows the flags of a command."]
     return "\n".join(lines)
 
@@ -309,8 +283,8 @@ def main(arguments: Sequence[str]) -> int:
         if name not in COMMANDS:
             known = ", ".join(COMMANDS)
             raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {known}")
-        if name == "train" and rest and not rest[0].startswith("-"):
-            return train(rest)
+        if name in OF_EXPERIMENTS and rest and not rest[0].startswith("-"):
+            return OF_EXPERIMENTS[name](rest)
         return cli.parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()
     except UserError as error:
         note(f"error: {' '.join(str(error).split())}")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from dlfun import experiment as experiments
 from dlfun import runs
-from dlfun.commands import default
+from dlfun.console import default
 from dlfun.errors import UserError, nearest
 from dlfun.train.options import Options, set_up
 from dlfun.train.run import read_settings, train

@@ -117,7 +117,6 @@ class _Work:
         if not pending:
             return
         devices = min(jax.local_device_count(), sum(map(len, pending.values())))
-        devices = devices if jax.default_backend() != "cpu" else min(devices, _cores())
         programs = compile_population(self.group.make, devices)
         key = repr(configs.to_dict(self.group.configs[0]) | dict.fromkeys(self.group.paths))
         if key not in sizes:
@@ -259,9 +258,3 @@ def _by_member(evaluated: dict[str, Any], count: int) -> list[dict[str, dict[str
         }
         for slot in range(count)
     ]
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,46 @@
+"""What the commands share: lines and tables for the user, flags of dataclasses."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+PROGRAM = "launch.py"
+Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
+
+
+def note(text: str) -> None:
+    """A line for the user beside the output proper."""
+    print(text, file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """A line about something that went wrong but not for good."""
+    note(f"warning: {text}")
+
+
+def show(table: Table) -> None:
+    """Print a table; each row on one line, however long, where the output is no terminal."""
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=1000)
+    console.print(table)
+
+
+def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
+    """Print the scalar metrics of each split, a line a split."""
+    for split, metrics in splits.items():
+        scalars = {name: value for name, value in metrics.items() if isinstance(value, float)}
+        print(split, *(f"{name} {value:.6g}" for name, value in scalars.items()))
+
+
+def flat(kind: type) -> Any:
+    """A dataclass whose flags carry no prefix."""
+    return Annotated[kind, tyro.conf.arg(name="")]
+
+
+def default(module: Any) -> Any:
+    """The Config that an experiment starts from."""
+    return getattr(module, "DEFAULT", None) or module.Config()

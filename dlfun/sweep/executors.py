@@ -1,0 +1,135 @@
+"""Where the members of a sweep are trained: here, in worker processes, or on a Ray cluster.
+
+All three run `work` on the same members and give the same results; the machines of a Ray cluster
+must see the sweep's folder at the same path.
+"""
+
+import dataclasses
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.errors import UserError
+from dlfun.sweep.plan import Executor
+
+Results = Iterator[tuple[str, dict[str, Any]]]
+"""(run directory, contents of result.json) of each member as it ends."""
+Execute = Callable[["Job"], Results]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Members to train, in plain values that travel between processes."""
+
+    experiment: str
+    members: tuple[tuple[dict[str, Any], str], ...]
+    """Config and run directory of each."""
+    precision: str
+    command: str
+    until: int | None
+    sizes: dict[str, int]
+    """Members at once by structure, as measured; added to where the job runs here."""
+    cpu_devices: int = 1
+    """Where there is only a CPU: its devices, each of which trains members of its own."""
+
+    def parts(self, count: int) -> list["Job"]:
+        """The job in `count` parts of consecutive members, as equal as can be."""
+        ends = [len(self.members) * i // count for i in range(count + 1)]
+        return [
+            dataclasses.replace(self, members=self.members[a:b])
+            for a, b in itertools.pairwise(ends)
+            if a < b
+        ]
+
+
+def work(job: Job, note: Callable[[str], None]) -> Results:
+    """Train a job's members in this process."""
+    from dlfun.sweep.members import Member, train_members
+    from dlfun.train.options import Options
+
+    kind = experiments.load(job.experiment).Config
+    members = [Member(configs.from_dict(kind, config), Path(run)) for config, run in job.members]
+    options = Options(precision=job.precision)  # type: ignore[arg-type]
+    for told in train_members(
+        job.experiment,
+        members,
+        options,
+        job.command,
+        until=job.until,
+        sizes=job.sizes,
+        note=note,
+    ):
+        yield str(members[told.number].run), told.result
+
+
+@contextmanager
+def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -> Iterator[Execute]:
+    """A function that trains a job, here or on `workers` workers."""
+    count = workers or 2
+    if kind == "here":
+        yield lambda job: work(job, note)
+        return
+
+    def parts(job: Job) -> list[Job]:
+        return dataclasses.replace(job, cpu_devices=max(1, cores() // count)).parts(count)
+
+    if kind == "processes":
+        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+            yield lambda job: _flat(pool.map(_work, parts(job)))
+        return
+    ray = _ray()
+    data = {name: os.environ[name] for name in ("DLFUN_DATA",) if name in os.environ}
+    ray.init(
+        num_cpus=None if "RAY_ADDRESS" in os.environ else count,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": data},
+    )
+    try:
+        remote = ray.remote(_work)
+        yield lambda job: _flat(ray.get([remote.remote(part) for part in parts(job)]))
+    finally:
+        ray.shutdown()
+
+
+def set_up(precision: Any, data_dir: Path | None, cpu_devices: int) -> None:
+    """Configure JAX for a process that trains populations."""
+    import jax
+
+    from dlfun.train import options
+
+    options.set_up(options.Options(precision=precision), data_dir)
+    jax.config.update("jax_num_cpu_devices", cpu_devices)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _work(job: Job) -> list[tuple[str, dict[str, Any]]]:
+    """`work` in a process of its own."""
+    set_up(job.precision, None, job.cpu_devices)
+    return list(work(job, lambda text: None))
+
+
+def _flat(parts: Any) -> Results:
+    for part in parts:
+        yield from part
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise UserError("--executor ray needs the extra: pip install 'dlfun[ray]'") from None
+    return ray

@@ -1,0 +1,140 @@
+"""What a sweep is: all that is needed to go on with it, as sweep.json keeps it."""
+
+import dataclasses
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from annotated_types import Ge
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun import runs
+from dlfun.errors import UserError
+from dlfun.sweep.space import Space, grid, numeric, parse, suggest
+
+PLAN, STUDY, TRIALS = "sweep.json", "study.db", "trials"
+Strategy = Literal["grid", "random", "quasi-random", "tpe"]
+Executor = Literal["here", "processes", "ray"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how."""
+
+    over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Fields and their values, PATH=SPEC with SPEC one of a,b,c  log(lo,hi[,n])  range(lo,hi[,n])
+    int(lo,hi[,step]); PATH=SPEC if OTHER=VALUE sweeps only where the other field has the value."""
+    seeds: Annotated[int, Ge(1)] = 1
+    """Random seeds of each trial: seed, seed + 1, …; figures are averages over them."""
+    strategy: Strategy = "grid"
+    """grid: every combination; random; quasi-random: a Sobol sequence; tpe: tree-structured Parzen
+    estimator (Bergstra et al. 2011)."""
+    trials: Annotated[int, Ge(1)] | None = None
+    """How many trials, for the strategies other than grid."""
+    batch: Annotated[int, Ge(1)] | None = None
+    """Trials proposed, trained and told together. Default: all; 8 for tpe and with pruning."""
+    prune: Literal["none", "median", "halving"] = "none"
+    """Stop trials after 1, 2, 4, … epochs: those below the median of the trials before, or all but
+    the best half of those that came so far (asynchronous successive halving)."""
+    metric: str | None = None
+    """split/name to rank by. Default: accuracy, else loss, on validation where there is, else on
+    test (which makes the best look better than it is)."""
+    goal: Literal["maximize", "minimize"] | None = None
+    """Default: maximize, but a loss or an error is minimized."""
+    search_seed: Annotated[int, Ge(0)] = 0
+    """Seed of the proposals."""
+    storage: str | None = None
+    """URL of an Optuna storage that machines share. Default: SQLite in the sweep's folder."""
+    study: str | None = None
+    """Name of the study in a shared storage. Default: the experiment's."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep as it is written down."""
+
+    experiment: str
+    config: dict[str, Any]
+    search: Search
+    precision: str
+    command: str
+
+    def base(self) -> Any:
+        """The Config from which the trials differ."""
+        return configs.from_dict(experiments.load(self.experiment).Config, self.config)
+
+    def space(self) -> Space:
+        """What is searched. Raises UserError where the strategy cannot search it."""
+        if not self.search.over:
+            raise UserError("a sweep needs at least one --over PATH=VALUES")
+        space, strategy = parse(self.search.over, self.base()), self.search.strategy
+        if strategy == "quasi-random" and not numeric(space):
+            names = [d.path for d in space.dimensions if d.kind == "list" or d.condition]
+            raise UserError(
+                f"--strategy quasi-random draws from ranges only, {names[0]} is a list or has a "
+                "condition: give log(lo,hi), range(lo,hi) or int(lo,hi), or choose random or tpe"
+            )
+        return space
+
+    def count(self) -> int:
+        """Trials in all."""
+        if self.search.strategy == "grid":
+            if self.search.trials:
+                raise UserError("--trials: a grid has as many trials as combinations")
+            return len(grid(self.space()))
+        if self.search.trials is None:
+            raise UserError(f"--strategy {self.search.strategy} needs --trials N")
+        return self.search.trials
+
+    def points(self) -> list[dict[str, Any]] | None:
+        """Every trial's point in order; None where a proposal depends on what was found."""
+        search, space = self.search, self.space()
+        match search.strategy:
+            case "grid":
+                return grid(space)
+            case "tpe":
+                return None
+        import optuna
+
+        quiet(optuna)
+        kind: Any = optuna.samplers.RandomSampler
+        if search.strategy == "quasi-random":
+            kind = optuna.samplers.QMCSampler
+        study = optuna.create_study(sampler=kind(seed=search.search_seed))
+        return [suggest(space, study.ask()) for _ in range(self.count())]
+
+    def batch(self) -> int:
+        """Trials that are trained together."""
+        few = self.search.strategy == "tpe" or self.search.prune != "none"
+        return self.search.batch or (8 if few else self.count())
+
+
+def write(plan: Plan, folder: Path) -> None:
+    """Write sweep.json. Raises UserError where `folder` holds something else."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already: go on with it by --resume, or name another")
+    folder.mkdir(parents=True)
+    runs.write_json(folder / PLAN, configs.to_dict(plan))
+
+
+def read(folder: Path) -> Plan:
+    """The plan of a sweep's folder. Raises UserError where `folder` is none."""
+    if not (folder / PLAN).is_file():
+        what = f"it has no {PLAN}" if folder.is_dir() else "no such directory"
+        raise UserError(f"{folder} is not a sweep: {what}")
+    found = runs.read_json(folder / PLAN)
+    names = {field.name for field in dataclasses.fields(Plan)}
+    if not isinstance(found, dict) or found.keys() != names:
+        raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")
+    search = configs.from_dict(Search, found["search"])
+    return Plan(**(found | {"search": search}))
+
+
+def quiet(optuna: Any) -> None:
+    """Keep Optuna's own log and its notes on what is experimental off the terminal."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"optuna\..*")
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -1,0 +1,55 @@
+"""What a sweep would do: its trials by the program that trains them."""
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.sweep.plan import Plan
+from dlfun.sweep.population import group
+from dlfun.sweep.space import apply
+from dlfun.sweep.table import short
+
+
+def describe(plan: Plan) -> Table:
+    """A row for each compiled program: what is the same in it, what differs, and how large it is.
+
+    A program holds all members (trials times seeds) of one structure on one dataset; of these as
+    many are trained at once as a measurement says. Of `tpe`, whose trials are not known before, the
+    programs of as many random ones are shown.
+    """
+    base, seeds = plan.base(), plan.search.seeds
+    points = plan.points()
+    if points is None:
+        points = configs.replace(plan, {"search.strategy": "random"}).points() or []
+    members = [
+        configs.replace(apply(base, point), {"seed": base.seed + seed})
+        for point in points
+        for seed in range(seeds)
+    ]
+    swept = list(dict.fromkeys(path for point in points for path in point))
+    groups = group(experiments.load(plan.experiment), members)
+    title = f"{len(points)} trials x {seeds} seeds = {len(members)} trainings in {len(groups)} "
+    shown = Table(
+        "program",
+        "trainings",
+        "structure",
+        "values",
+        "state of one",
+        title=title + f"program{'s' * (len(groups) > 1)}",
+        box=None,
+    )
+    for number, one in enumerate(groups):
+        flat = configs.flatten(one.configs[0])
+        fixed = [f"{path} {short(flat[path])}" for path in swept if path not in one.paths]
+        state = jax.eval_shape(one.init(), one.values(0), jax.random.key(0))
+        size = sum(np.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        shown.add_row(
+            str(number),
+            str(len(one.members)),
+            ", ".join(fixed) or "one",
+            ", ".join(["seed", *one.paths]),
+            f"{size / 1e6:.1f} MB",
+        )
+    return shown

@@ -1,0 +1,53 @@
+"""What a sweep found: table, CSV, JSON, figures and the command of the best trial."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun import runs
+from dlfun.console import default
+from dlfun.plots.style import save
+from dlfun.plots.sweep import draw
+from dlfun.sweep import table
+from dlfun.sweep.plan import Plan
+from dlfun.sweep.run import choose_metric
+from dlfun.sweep.space import flags
+from dlfun.sweep.study import Study
+
+
+def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table, dict[str, Any]]:
+    """The ranked trials, for a terminal and as JSON values.
+
+    Writes table.csv, table.json and plots/ into the sweep's folder.
+    """
+    trials = Study(plan, folder).trials()
+    results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
+    metric, maximize = choose_metric(plan, results)
+    rows = table.rank(trials, metric, maximize)
+    found = table.described(rows, metric, maximize) | {"rerun": []}
+    if rows and rows[0].trial.status == "completed":
+        found["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
+    else:
+        warn("no trial was completed")
+    if metric.startswith("test/"):
+        warn(
+            "trials are ranked on the test set, which makes the best look better than it is: "
+            "hold out a validation set, such as --validation 0.1"
+        )
+    runs.write_text(folder / "table.csv", table.csv_text(rows))
+    runs.write_json(folder / "table.json", found)
+    (folder / runs.PLOTS).mkdir(exist_ok=True)
+    for name, figure in draw(plan.experiment, plan.space(), trials, metric, maximize):
+        save(figure, folder / runs.PLOTS / f"{name}.png")
+    return table.table(rows, metric), found
+
+
+def base_flags(plan: Plan) -> list[str]:
+    """The flags by which the sweep's base config differs from the experiment's own."""
+    usual = configs.flatten(default(experiments.load(plan.experiment)))
+    base = configs.flatten(plan.base())
+    return flags({k: v for k, v in base.items() if v != usual[k] and k != "seed"})

@@ -1,0 +1,163 @@
+"""A sweep from its first proposal to its last result."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from dlfun import config as configs
+from dlfun import runs
+from dlfun.errors import UserError, nearest
+from dlfun.sweep.executors import Execute, Job
+from dlfun.sweep.plan import TRIALS, Plan
+from dlfun.sweep.prune import pruned, rungs
+from dlfun.sweep.space import apply
+from dlfun.sweep.study import Study, point
+from dlfun.sweep.table import Trial, score, short
+from dlfun.train.report import scalars
+
+SIZES = "sizes.json"
+"""Members at once by structure: measured once, so that a sweep that goes on computes the same."""
+POLL = 2.0
+"""Seconds between looks at what other machines are doing."""
+ENDED = ("completed", "diverged")
+Results = dict[int, dict[str, Any]]
+"""What came of a trial's members, by seed."""
+
+
+def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None]) -> list[Trial]:
+    """Train what is left of a sweep, and return all its trials.
+
+    Raises KeyboardInterrupt on a signal, with all that was done saved.
+    """
+    with runs.locked(folder):
+        study = Study(plan, folder)
+        while True:
+            claimed = study.claim(plan.batch())
+            if claimed:
+                numbered = {trial.user_attrs.get("index", trial.number): trial for trial in claimed}
+                with study.alive(claimed):
+                    _train(plan, study, folder, numbered, execute, note)
+            elif study.busy():
+                time.sleep(POLL)
+            else:
+                return study.trials()
+
+
+def _train(
+    plan: Plan,
+    study: Study,
+    folder: Path,
+    trials: dict[int, optuna.Trial],
+    execute: Execute,
+    note: Callable[[str], None],
+) -> None:
+    """Train trials together, each to its end or to where it is pruned; tell the study of each."""
+    base = plan.base()
+    tried = {number: apply(base, point(trial)) for number, trial in trials.items()}
+    going, reached = dict(tried), {}
+    for epoch in rungs(plan.search, max(config.epochs for config in tried.values())):
+        for number, results in _execute(plan, folder, going, epoch, execute):
+            metric, maximize = choose_metric(plan, results)
+            reached[number] = results
+            if any(result["status"] in ENDED for result in results.values()):
+                going = {n: config for n, config in going.items() if n != number}
+                _tell(
+                    study, trials[number], Trial(number, {}, _status(results), results), plan, note
+                )
+        curves = {n: _curve(reached[n], metric) for n in going}
+        finished = [t for t in study.trials() if t.status == "completed" and t.number < min(trials)]
+        before = [_curve(t.results, metric) for t in finished]
+        for number in pruned(plan.search, maximize, before, curves) if going else ():
+            del going[number]
+            _tell(study, trials[number], Trial(number, {}, "pruned", reached[number]), plan, note)
+
+
+def _execute(
+    plan: Plan, folder: Path, tried: dict[int, Any], until: int, execute: Execute
+) -> Iterator[tuple[int, Results]]:
+    """(number, results) of each trial, once all its seeds have been trained until an epoch."""
+    sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
+    first, members = plan.base().seed, {}
+    for number, config in sorted(tried.items()):
+        for seed in range(first, first + plan.search.seeds):
+            place = str(folder / TRIALS / f"{number:04d}" / f"seed{seed}")
+            members[place] = number, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
+    work = tuple((config, place) for place, (_, _, config) in members.items())
+    found: dict[int, Results] = {}
+    known = dict(sizes)
+    for place, result in execute(
+        Job(plan.experiment, work, plan.precision, plan.command, until, sizes)
+    ):
+        if sizes != known:
+            known = dict(sizes)
+            runs.write_json(folder / SIZES, sizes)
+        number, seed, _ = members[place]
+        results = found.setdefault(number, {})
+        results[seed] = _plain(result, place)
+        if len(results) == plan.search.seeds:
+            yield number, dict(sorted(results.items()))
+
+
+def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
+    """A member's result with its scalars as split/name, and its metric curve."""
+    flat = {
+        f"{split}/{name}": value
+        for split, metrics in result["metrics"].items()
+        for name, value in scalars(metrics).items()
+    }
+    kept = {name: result[name] for name in ("status", "seconds", "step")}
+    return kept | {"run": place, "metrics": flat}
+
+
+def _status(results: Results) -> str:
+    statuses = {result["status"] for result in results.values()}
+    return "diverged" if "diverged" in statuses else "completed"
+
+
+def _curve(results: Results, metric: str) -> dict[int, float]:
+    """The metric after each epoch, averaged over the seeds of a trial."""
+    split, name = metric.split("/")
+    found: dict[int, list[float]] = {}
+    for result in results.values():
+        for row in runs.read_metrics(Path(result["run"])):
+            if row["split"] == split:
+                found.setdefault(row["epoch"], []).append(row[name])
+    return {epoch: statistics.fmean(values) for epoch, values in found.items()}
+
+
+def _tell(
+    study: Study, trial: optuna.Trial, found: Trial, plan: Plan, note: Callable[[str], None]
+) -> None:
+    metric, maximize = choose_metric(plan, found.results)
+    values = [result["metrics"].get(metric) for result in found.results.values()]
+    told, shown = float("inf"), found.status
+    if all(value is not None for value in values):
+        mean = statistics.fmean(values)
+        shown = f"{found.status}  {metric} {score(mean, metric)}"
+        if found.status == "completed":
+            told = -mean if maximize else mean  # The study minimizes.
+    study.tell(trial, found, None if found.status == "pruned" else told)
+    where = "  ".join(f"{path} {short(value)}" for path, value in point(trial).items())
+    note(f"trial {found.number}: {where}  {shown}")
+
+
+def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
+    """The metric to rank by, and whether more of it is better.
+
+    Raises UserError where what was asked for is not measured.
+    """
+    known = {name for result in results.values() for name in result["metrics"]}
+    asked = plan.search.metric
+    if asked is None:
+        order = [f"{s}/{n}" for s in ("validation", "test", "train") for n in ("accuracy", "loss")]
+        asked = next((name for name in order if name in known), "test/loss")
+    elif known and asked not in known:
+        guess = nearest(asked, known) or f"; there are: {', '.join(sorted(known))}"
+        raise UserError(f"--metric {asked} is not measured{guess}")
+    lower = any(word in asked for word in ("loss", "error"))
+    maximize = plan.search.goal == "maximize" if plan.search.goal else not lower
+    return asked, maximize

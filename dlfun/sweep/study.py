@@ -1,0 +1,183 @@
+"""The record of a sweep in an Optuna storage: who has claimed which trial, and what came of it.
+
+One process works on a sweep whose storage lies in its folder: what it finds claimed there was lost
+by one that died, and is its own to do. A storage that is named by URL may be shared: trials are
+claimed atomically, a claim is kept up by heartbeats, and one whose heart has stopped is put back.
+"""
+
+import ast
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from dlfun.errors import UserError
+from dlfun.sweep.plan import STUDY, Plan, quiet
+from dlfun.sweep.space import suggest
+from dlfun.sweep.table import Trial
+
+HEARTBEAT, GRACE = 5, 30
+"""Seconds between heartbeats, and after which a silent claim is void."""
+ALIVE = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Study:
+    """A sweep's trials in its storage."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        quiet(optuna)
+        self.plan, self.space, self.total = plan, plan.space(), plan.count()
+        self.shared = plan.search.storage is not None
+        url = plan.search.storage or f"sqlite:///{(folder / STUDY).absolute()}"
+        name = plan.search.study or plan.experiment
+        try:
+            self.storage = _storage(url, self.shared)
+            self.study = optuna.create_study(storage=self.storage, study_name=name)
+            mine = True
+        except optuna.exceptions.DuplicatedStudyError:
+            self.study = optuna.load_study(storage=self.storage, study_name=name)
+            mine = not self.shared
+        except Exception as error:  # Whatever the driver of that database raises.
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise UserError(f"--storage {url} cannot be reached: {reason}") from None
+        self._agree(mine)
+
+    def _agree(self, mine: bool) -> None:
+        """Write down what is searched and the trials that are known, or compare with what is."""
+        search = self.plan.search
+        asked = repr((self.plan.config, search.over, search.seeds, search.strategy, self.total))
+        patience = time.monotonic() + GRACE
+        while not mine and "plan" not in self.study.user_attrs and time.monotonic() < patience:
+            time.sleep(0.1)  # The process that made the study is writing it.
+        if "plan" not in self.study.user_attrs:
+            known = {t.user_attrs.get("index") for t in self.study.get_trials(deepcopy=False)}
+            for index, proposed in enumerate(self.plan.points() or []):
+                if index not in known:
+                    attributes = {"index": index, "point": repr(proposed)}
+                    waiting = optuna.trial.create_trial(
+                        state=TrialState.WAITING, user_attrs=attributes
+                    )
+                    self.study.add_trial(waiting)
+            self.study.set_user_attr("plan", asked)
+        elif self.study.user_attrs["plan"] != asked:
+            raise UserError(
+                f"the study '{self.study.study_name}' in {self.plan.search.storage} searches "
+                "something else: name another with --study"
+            )
+
+    def claim(self, count: int) -> list[optuna.Trial]:
+        """Up to `count` trials to be trained by this process; none when all are done or taken."""
+        claimed = []
+        if self.shared:
+            optuna.storages.fail_stale_trials(self.study)
+        else:
+            lost = self._in(TrialState.RUNNING)
+            claimed = [optuna.Trial(self.study, trial._trial_id) for trial in lost]
+        while len(claimed) < count and self._left():
+            trial = self.study.ask()
+            if self._too_many(trial):
+                self.study.tell(trial, state=TrialState.FAIL)  # Another took the last one.
+                break
+            claimed.append(trial)
+        for trial in claimed:
+            if self.shared:
+                self.storage.record_heartbeat(trial._trial_id)
+            if "point" not in trial.user_attrs:
+                trial.set_user_attr("point", repr(self._propose(trial)))
+        return claimed
+
+    def busy(self) -> bool:
+        """Whether another process is still at a trial, which may yet be put back."""
+        return self.shared and bool(self._in(TrialState.RUNNING))
+
+    def _left(self) -> bool:
+        free = self.total - len(self._in(*ALIVE)) if self.plan.search.strategy == "tpe" else 0
+        return bool(self._in(TrialState.WAITING)) or free > 0
+
+    def _too_many(self, trial: optuna.Trial) -> bool:
+        if "point" in trial.user_attrs:
+            return False
+        before = sum(other.number < trial.number for other in self._in(*ALIVE))
+        return self.plan.search.strategy != "tpe" or before >= self.total
+
+    def _in(self, *states: TrialState) -> list[Any]:
+        return self.study.get_trials(deepcopy=False, states=states)
+
+    def _propose(self, trial: optuna.Trial) -> dict[str, Any]:
+        """A point: a function of the search's seed, the trial's number and what was found so far.
+
+        So that a sweep that was killed proposes what the unbroken one would.
+        """
+        entropy = np.random.SeedSequence([self.plan.search.search_seed, trial.number])
+        seed = int(entropy.generate_state(1)[0])
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, constant_liar=True
+        )
+        return suggest(self.space, optuna.Trial(self.study, trial._trial_id))
+
+    @contextlib.contextmanager
+    def alive(self, trials: list[optuna.Trial]) -> Iterator[None]:
+        """Keep up the claims on trials while they are trained."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT):
+                for trial in trials:
+                    self.storage.record_heartbeat(trial._trial_id)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        if self.shared:
+            thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def tell(self, trial: optuna.Trial, found: Trial, value: float | None) -> None:
+        """Record what came of a trial; without a value it was pruned or failed."""
+        trial.set_user_attr("status", found.status)
+        results = {str(seed): result for seed, result in found.results.items()}
+        trial.set_user_attr("results", results)
+        state = TrialState.COMPLETE
+        if value is None:
+            state = TrialState.PRUNED
+        self.study.tell(trial, value, state=state)
+
+    def trials(self) -> list[Trial]:
+        """All trials, in the order in which they were proposed."""
+        found = []
+        for trial in self.study.get_trials(deepcopy=False):
+            attributes = trial.user_attrs
+            if trial.state == TrialState.FAIL or "point" not in attributes:
+                continue
+            status = attributes.get("status", trial.state.name.lower())
+            results = {int(seed): r for seed, r in attributes.get("results", {}).items()}
+            number = attributes.get("index", trial.number)
+            found.append(Trial(number, point(trial), status, results))
+        return sorted(found, key=lambda trial: trial.number)
+
+
+def point(trial: Any) -> dict[str, Any]:
+    """The values of a trial, by path."""
+    return ast.literal_eval(trial.user_attrs["point"])
+
+
+def _storage(url: str, shared: bool) -> Any:
+    engine: dict[str, Any] = {}
+    if url.startswith("sqlite"):
+        engine = {"connect_args": {"timeout": 60}}  # Others may be writing.
+    if not shared:
+        return optuna.storages.RDBStorage(url, engine_kwargs=engine)
+    return optuna.storages.RDBStorage(
+        url,
+        engine_kwargs=engine,
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
+        heartbeat_stale_trial_callback=optuna.storages.RetryFailedTrialCallback(),
+    )
