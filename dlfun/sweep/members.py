@@ -6,10 +6,12 @@ alone (a vectorized product adds up in another order): to the bit where each dev
 member, else within 1e-4 of their scale after an epoch of the MLP on MNIST, in the tests.
 """
 
+import collections
 import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun import metrics as measures
 from dlfun import runs
+from dlfun.experiment import Experiment
 from dlfun.random import stream
 from dlfun.sweep.chunks import choose_size, does_not_fit
 from dlfun.sweep.population import Group, Values, group
@@ -118,24 +121,30 @@ class _Work:
             return
         devices = min(jax.local_device_count(), sum(map(len, pending.values())))
         programs = compile_population(self.group.make, devices)
+        self.group = self.group.placed(programs)
         key = repr(configs.to_dict(self.group.configs[0]) | dict.fromkeys(self.group.paths))
         if key not in sizes:
             sizes[key] = choose_size(self, programs, [n for part in pending.values() for n in part])
         size = max(devices, sizes[key] // devices * devices)
         queue = [part[i : i + size] for part in pending.values() for i in range(0, len(part), size)]
-        while queue and not stop():
-            chunk = queue.pop(0)
-            try:
-                yield from self._train(chunk, size, programs, stop)
-            except jax.errors.JaxRuntimeError as error:
-                if not does_not_fit(error) or size <= devices:
-                    raise
-                size = sizes[key] = max(devices, size // 2 // devices * devices)
-                self.note(
-                    f"{len(chunk)} members do not fit in memory: going on with {size} at once"
-                )
-                parts = [chunk, *queue]
-                queue = [p[i : i + size] for p in parts for i in range(0, len(p), size)]
+        with ThreadPoolExecutor(1) as self.writer:
+            ended: collections.deque[tuple[int, Future]] = collections.deque()
+            while queue and not stop():
+                chunk = queue.pop(0)
+                try:
+                    ended += self._train(chunk, size, programs, stop)
+                except jax.errors.JaxRuntimeError as error:
+                    if not does_not_fit(error) or size <= devices:
+                        raise
+                    size = sizes[key] = max(devices, size // 2 // devices * devices)
+                    self.note(f"{len(chunk)} members do not fit in memory: now {size} at once")
+                    parts = [chunk, *queue]
+                    queue = [p[i : i + size] for p in parts for i in range(0, len(p), size)]
+                while ended and ended[0][1].done():
+                    number, result = ended.popleft()
+                    yield number, result.result()
+            for number, result in ended:
+                yield number, result.result()
 
     def _open(self, member: Member) -> None:
         runs.make_directory(member.run)
@@ -162,64 +171,79 @@ class _Work:
 
     def _train(
         self, chunk: list[int], size: int, programs: Programs, stop: Callable[[], bool]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Train members that stand at one step; the chunk is filled up by repeating its last."""
+    ) -> list[tuple[int, Future]]:
+        """Train members that stand at one step; the chunk is filled up by repeating its last.
+
+        What they leave is written by a thread, while the next chunk is being trained.
+        """
         filled = [chunk[min(i, len(chunk) - 1)] for i in range(size)]
-        with contextlib.ExitStack() as stack:
+        locks = contextlib.ExitStack()
+        try:
             for number in chunk:
-                stack.enter_context(runs.locked(self.members[number].run))
+                locks.enter_context(runs.locked(self.members[number].run))
             position, before = self.begin(filled)
             for number in chunk:
                 runs.write_json(self.members[number].run / runs.RESULT, {"status": "running"})
                 runs.keep_metrics(self.members[number].run, position.step)
             experiment = self.group.population(filled)
-            yield from self._fit(chunk, experiment, programs, position, before, stop)
+            return list(self._fit(chunk, experiment, programs, position, before, stop))
+        finally:
+            self.writer.submit(locks.close)
 
-    def _fit(self, chunk, experiment, programs, position, before, stop):
+    def _fit(
+        self,
+        chunk: list[int],
+        experiment: Experiment,
+        programs: Programs,
+        position: loop.Position,
+        before: list[float],
+        stop: Callable[[], bool],
+    ) -> Iterator[tuple[int, Future]]:
         began = saved_at = time.perf_counter()
         alive = dict(enumerate(chunk))
         good, last = None, {}
-        fitting = loop.fit(experiment, position, programs, until=self.until, stop=stop)
-        for progress in fitting:
-            share = (time.perf_counter() - began) / len(chunk)
-            step, epoch = progress.position.step, round(progress.epoch)
+        write = self.writer.submit
+        for progress in loop.fit(experiment, position, programs, until=self.until, stop=stop):
+            now = time.perf_counter()
+            epoch, share = round(progress.epoch), (now - began) / len(chunk)
+            step = progress.position.step
             evaluated = _by_member(jax.device_get(progress.evaluated or {}), len(chunk))
             for slot, number in list(alive.items()):
-                run, splits = self.members[number].run, evaluated[slot]
+                run, splits, seconds = (
+                    self.members[number].run,
+                    evaluated[slot],
+                    before[slot] + share,
+                )
                 bad = int(progress.bad[slot]) if progress.bad[slot] != loop.NEVER else None
                 if bad is None and not finite(splits):
                     bad = step
                 if bad is not None:
                     del alive[slot]
-                    yield number, self._diverged(run, bad, good, slot, before[slot] + share)
+                    yield number, write(self._diverged, run, bad, good, slot, seconds)
                 elif splits:
                     rate = progress.examples_per_second
-                    runs.append_metrics(
-                        run, Log.rows(epoch, step, splits, rate, before[slot] + share)
-                    )
+                    runs.append_metrics(run, Log.rows(epoch, step, splits, rate, seconds))
                     last[slot] = splits
             if not alive:
                 return
             ends = step >= loop.steps_per_epoch(experiment) * self.until
-            now = time.perf_counter()
             if ends or progress.stopped or (progress.evaluated and now - saved_at > SAVE_SECONDS):
                 saved_at = now
                 state, totals = to_host((progress.position.state, progress.position.totals))
+                completed = ends and self.until == self.epochs
+                status = "completed" if completed else "interrupted"
                 for slot, number in alive.items():
+                    run, seconds = self.members[number].run, before[slot] + share
                     splits = last.get(slot, {}) if progress.evaluated else {}
-                    seconds = before[slot] + share
-                    self._save(number, _of(state, totals, slot, step), seconds, splits)
+                    own = _of(state, totals, slot, step)
+                    saved = write(checkpoint.save, run / runs.CHECKPOINTS, own, seconds, splits)
                     if ends or progress.stopped:
-                        done = ends and self.until == self.epochs
-                        status = "completed" if done else "interrupted"
                         result = outcome(status, step, seconds, splits)
-                        yield number, self._finish(self.members[number].run, result)
+                        yield number, write(self._finish, run, saved, result)
             elif progress.evaluated:
                 # The loop uses up the state; this is what a member that diverges is left with.
-                good = step, jax.tree.map(lambda leaf: leaf.copy(), progress.position.state), last
-
-    def _save(self, number: int, position: loop.Position, seconds: float, splits: dict) -> None:
-        checkpoint.save(self.members[number].run / runs.CHECKPOINTS, position, seconds, splits)
+                kept = jax.tree.map(lambda leaf: leaf.copy(), progress.position.state)
+                good = step, kept, dict(last)
 
     def _diverged(
         self, run: Path, step: int, good: Any, slot: int, seconds: float
@@ -228,15 +252,18 @@ class _Work:
         folder = run / runs.CHECKPOINTS
         if good is not None:
             at, state, metrics = good
-            position = _of(to_host(state), None, slot, at)._replace(
-                totals=jax.tree.map(lambda t: t[None], self.zeros)
-            )
-            checkpoint.save(folder, position, seconds, metrics.get(slot, {}))
+            totals = jax.tree.map(lambda t: t[None], self.zeros)
+            own = _of(to_host(state), None, slot, at)._replace(totals=totals)
+            checkpoint.save(folder, own, seconds, metrics.get(slot, {}))
         last = checkpoint.newest(folder, self.note)
         path = str(last.path.relative_to(run)) if last else None
-        return self._finish(run, outcome("diverged", step, seconds, {}) | {"checkpoint": path})
+        result = outcome("diverged", step, seconds, {}) | {"checkpoint": path}
+        return self._finish(run, None, result)
 
-    def _finish(self, run: Path, result: dict[str, Any]) -> dict[str, Any]:
+    def _finish(self, run: Path, saved: Future | None, result: dict[str, Any]) -> dict[str, Any]:
+        """Write the result of a member whose checkpoint is saved."""
+        if saved is not None:
+            saved.result()
         if result["status"] != "interrupted":
             write_events(run)
         runs.write_json(run / runs.RESULT, result)

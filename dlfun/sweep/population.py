@@ -21,6 +21,7 @@ from dlfun.learner import Key, Learner
 from dlfun.metrics import Metrics
 from dlfun.random import stream
 from dlfun.train import loop
+from dlfun.train.programs import WHOLE, Programs
 
 Values = dict[str, Any]
 """The traced floats of one member, by path."""
@@ -56,6 +57,12 @@ class Group:
     def population(self, numbers: Sequence[int]) -> Experiment:
         """The experiment that trains some of the members together."""
         return self.experiment._replace(seed=tuple(self.configs[n].seed for n in numbers))
+
+    def placed(self, programs: Programs) -> "Group":
+        """The group with its data on the devices, for all its members to come."""
+        dataset = self.experiment.dataset
+        placed = dataset._replace(splits=programs.place(dataset.splits, WHOLE))
+        return dataclasses.replace(self, experiment=self.experiment._replace(dataset=placed))
 
     def zeros(self) -> Metrics:
         """Training metrics of nothing, of one member."""
