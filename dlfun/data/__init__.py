@@ -3,6 +3,7 @@
 Importing this needs NumPy only; TFDS is imported where a set is prepared with it.
 """
 
+import functools
 from pathlib import Path
 
 from dlfun.data import idx_sets, tfds
@@ -40,8 +41,7 @@ def load(
 
 def _load(name: str, data_dir: Path | None) -> Dataset:
     if name == "mnist":
-        remedy = "install dlfun again"
-        return idx_sets.read(idx_sets.MNIST, idx_sets.carried_mnist(), remedy)
+        return _carried()
     if name == "fashion_mnist":
         return _fashion_mnist(data_dir)
     if name.startswith(tfds.PREFIX):
@@ -50,6 +50,11 @@ def _load(name: str, data_dir: Path | None) -> Dataset:
     if _in_tfds(name):
         raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {known}")
     raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {known}")
+
+
+@functools.cache  # It never changes, and a sweep builds its experiment many times.
+def _carried() -> Dataset:
+    return idx_sets.read(idx_sets.MNIST, idx_sets.carried_mnist(), "install dlfun again")
 
 
 def _fashion_mnist(data_dir: Path | None) -> Dataset:

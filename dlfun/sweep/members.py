@@ -141,10 +141,10 @@ class _Work:
                     parts = [chunk, *queue]
                     queue = [p[i : i + size] for p in parts for i in range(0, len(p), size)]
                 while ended and ended[0][1].done():
-                    number, result = ended.popleft()
-                    yield number, result.result()
-            for number, result in ended:
-                yield number, result.result()
+                    number, written = ended.popleft()
+                    yield number, written.result()
+            for number, written in ended:
+                yield number, written.result()
 
     def _open(self, member: Member) -> None:
         runs.make_directory(member.run)
@@ -207,13 +207,10 @@ class _Work:
             now = time.perf_counter()
             epoch, share = round(progress.epoch), (now - began) / len(chunk)
             step = progress.position.step
-            evaluated = _by_member(jax.device_get(progress.evaluated or {}), len(chunk))
+            evaluated = _by_member(progress.evaluated or {}, len(chunk))
             for slot, number in list(alive.items()):
-                run, splits, seconds = (
-                    self.members[number].run,
-                    evaluated[slot],
-                    before[slot] + share,
-                )
+                run, splits = self.members[number].run, evaluated[slot]
+                seconds = before[slot] + share
                 bad = int(progress.bad[slot]) if progress.bad[slot] != loop.NEVER else None
                 if bad is None and not finite(splits):
                     bad = step
@@ -278,10 +275,15 @@ def _of(state: tuple[Values, Any], totals: Any, slot: int, step: int) -> loop.Po
 
 def _by_member(evaluated: dict[str, Any], count: int) -> list[dict[str, dict[str, Any]]]:
     """Metrics of each split, for each member."""
+    # A loop and not jax.tree, which would sort the names.
+    on_host = {
+        split: {name: measures.Ratio(*jax.device_get(ratio)) for name, ratio in found.items()}
+        for split, found in evaluated.items()
+    }
     return [
         {
-            split: measures.values(jax.tree.map(lambda leaf: leaf[slot], found))  # noqa: B023
-            for split, found in evaluated.items()
+            split: measures.values({n: measures.Ratio(t[slot], c[slot]) for n, (t, c) in f.items()})
+            for split, f in on_host.items()
         }
         for slot in range(count)
     ]

@@ -137,6 +137,6 @@ def _is_value(
 
     try:
         jax.eval_shape(step, jnp.float32(flat[owner][path]))
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+    except TypeError:  # Of JAX, for a tracer whose value is asked for, or of what takes no tracer.
         return False
     return True

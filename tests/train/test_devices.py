@@ -1,0 +1,33 @@
+"""jit, pmap and shard_map over 8 devices: the parameters of one device with the same batches."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def distances():
+    """What `devices_worker.py` prints, in a process of its own for its 8 devices."""
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8", "PYTHONPATH": str(ROOT)}
+    worker = Path(__file__).with_name("devices_worker.py")
+    done = subprocess.run(
+        [sys.executable, worker], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("way", ["jit", "pmap", "shard_map"])
+@pytest.mark.parametrize("setting", ["memory 64", "stream 33"])
+def test_eight_devices_equal_one(distances, way, setting):
+    """Also where the last batch does not fill the devices: 300 = 4 · 64 + 44 = 9 · 33 + 3."""
+    found = distances[f"{way} {setting}"]
+    assert found["parameters"] < 1e-6
+    assert found["loss"] < 1e-5
+    assert found["counts"] == [300, 120]
