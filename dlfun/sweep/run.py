@@ -61,19 +61,24 @@ def _train(
     going, reached = dict(tried), {}
     for epoch in rungs(plan.search, max(config.epochs for config in tried.values())):
         for number, results in _execute(plan, folder, going, epoch, execute):
-            metric, maximize = choose_metric(plan, results)
             reached[number] = results
             if any(result["status"] in ENDED for result in results.values()):
                 going = {n: config for n, config in going.items() if n != number}
-                _tell(
-                    study, trials[number], Trial(number, {}, _status(results), results), plan, note
-                )
-        curves = {n: _curve(reached[n], metric) for n in going}
+                done = Trial(number, {}, _status(results), results)
+                _tell(study, trials[number], done, plan, note)
+        if not going:
+            return
+        metric, maximize = choose_metric(plan, reached[min(going)])
+        # Of all trials of the batch: what was decided before is decided again, the same.
+        curves = {number: _curve(results, metric) for number, results in reached.items()}
         finished = [t for t in study.trials() if t.status == "completed" and t.number < min(trials)]
-        before = [_curve(t.results, metric) for t in finished]
-        for number in pruned(plan.search, maximize, before, curves) if going else ():
+        before = [curve for t in finished if (curve := _curve(t.results, metric))]
+        for number in pruned(plan.search, maximize, before, curves) & going.keys():
             del going[number]
-            _tell(study, trials[number], Trial(number, {}, "pruned", reached[number]), plan, note)
+            done = Trial(number, {}, "pruned", reached[number])
+            _tell(study, trials[number], done, plan, note)
+        if not going:
+            return
 
 
 def _execute(

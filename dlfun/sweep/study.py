@@ -179,5 +179,5 @@ def _storage(url: str, shared: bool) -> Any:
         engine_kwargs=engine,
         heartbeat_interval=HEARTBEAT,
         grace_period=GRACE,
-        heartbeat_stale_trial_callback=optuna.storages.RetryFailedTrialCallback(),
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
     )

@@ -51,7 +51,9 @@ def test_two_processes_give_the_single_process_result(tmp_path):
     together, alone = (
         read(tmp_path / name, pytest.fail).position.state.params for name in ("two0", "one")
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), together, alone)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), together, alone
+    )
     recorded = json.loads((tmp_path / "two0/config.json").read_text())["options"]
     assert recorded["feed"] == "stream"
     assert recorded["devices"] == 2

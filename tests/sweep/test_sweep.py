@@ -1,0 +1,268 @@
+"""Sweeps from the command line: strategies, pruning, resuming, sharing, executors, bad input."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from dlfun import runs
+from dlfun.commands import main
+from dlfun.sweep import plan as plans
+from dlfun.sweep import prune
+from dlfun.sweep.plan import Search
+from dlfun.sweep.study import Study
+
+ROOT = Path(__file__).parent.parent.parent
+MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]
+RATES = ["--over", "optimizer.learning_rate=1e-3,1e-2"]
+CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
+
+
+@pytest.fixture(autouse=True)
+def _two_at_once(monkeypatch):
+    """One member a device, unmeasured; JAX is set up by conftest."""
+    monkeypatch.setattr("dlfun.sweep.members.choose_size", lambda work, programs, numbers: 2)
+    monkeypatch.setattr("dlfun.sweep.executors.set_up", lambda *arguments: None)
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def table(folder):
+    """The trials of table.json but their times."""
+    found = json.loads((folder / "table.json").read_text())
+    return [{k: v for k, v in trial.items() if k != "seconds"} for trial in found["trials"]]
+
+
+def test_grid(capsys, small_mnist, tmp_path):
+    """Two structures, two rates, two seeds; ranked, logged, drawn; the winner can be run again."""
+    folder = tmp_path / "sweep"
+    over = [*RATES, "--over", "hidden=(8,),(8,8)"]
+    status, out, err = run(capsys, *MLP, *over, "--seeds", 2, "--run-dir", folder)
+    assert status == 0, err
+    rows = table(folder)
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert sorted(row["trial"] for row in rows) == [0, 1, 2, 3]
+    assert all(row["status"] == "completed" for row in rows)
+    means = [row["mean"] for row in rows]
+    assert means == sorted(means, reverse=True)
+    for row in rows:
+        for seed, score in row["scores"].items():
+            result = runs.read_result(folder / f"trials/{row['trial']:04d}/seed{seed}")
+            assert result["metrics"]["test"]["accuracy"] == score
+    with (folder / "table.csv").open() as file:
+        assert [int(line["rank"]) for line in csv.DictReader(file)] == [1, 2, 3, 4]
+    assert {path.stem for path in (folder / "plots").iterdir()} >= {
+        "against_optimizer.learning_rate",
+        "against_hidden",
+        "parallel_coordinates",
+    }
+    assert "ranked on the test set" in err
+    best = next(line for line in out.splitlines() if "launch.py train" in line).split()
+    again = tmp_path / "again"
+    status, _, _ = run(capsys, *best[2:], "--devices", 1, "--run-dir", again)
+    first = folder / f"trials/{rows[0]['trial']:04d}/seed0"
+    assert runs.read_result(again)["metrics"] == runs.read_result(first)["metrics"]
+
+
+@pytest.mark.parametrize(("strategy", "trials"), [("random", 3), ("quasi-random", 4), ("tpe", 5)])
+def test_strategies(capsys, small_mnist, tmp_path, strategy, trials):
+    """So many trials within the bounds, all different, the same from the same search seed."""
+    asked = [*MLP, *CONTINUOUS, "--strategy", strategy, "--trials", trials, "--batch", 3]
+    values = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        status, _, err = run(capsys, *asked, "--search-seed", seed, "--run-dir", tmp_path / name)
+        assert status == 0, err
+        rows = sorted(table(tmp_path / name), key=lambda row: row["trial"])
+        values.append([row["values"]["optimizer.learning_rate"] for row in rows])
+    assert values[0] == values[1] != values[2]
+    assert len(set(values[0])) == trials
+    assert all(1e-4 <= value <= 1e-1 for value in values[0])
+
+
+@pytest.mark.parametrize("pruner", ["median", "halving"])
+def test_pruning_stops_what_is_worse(capsys, small_mnist, tmp_path, pruner):
+    """Poor rates are stopped before the last epoch; the best is not."""
+    over = ["--over", "optimizer.learning_rate=1e-2,3e-3,1e-3,5e-3,1e-5,1e-6,1e-7,1e-8"]
+    asked = [*MLP, "--epochs", 4, *over, "--prune", pruner, "--batch", 4]
+    status, _, err = run(capsys, *asked, "--run-dir", tmp_path / "sweep")
+    assert status == 0, err
+    rows = table(tmp_path / "sweep")
+    assert rows[0]["status"] == "completed"
+    assert rows[0]["values"]["optimizer.learning_rate"] in (1e-2, 5e-3)
+    pruned = [row for row in rows if row["status"] == "pruned"]
+    assert pruned
+    for row in pruned:
+        result = runs.read_result(tmp_path / f"sweep/trials/{row['trial']:04d}/seed0")
+        assert result["status"] == "interrupted"
+        assert result["step"] < 4 * 5
+
+
+def test_pruning_depends_on_the_curves_alone():
+    search = Search(prune="halving")
+    now = {n: {1: 0.1 * n, 2: 0.1 * n} for n in range(6)}
+    stopped = prune.pruned(search, True, [], now)
+    assert stopped == prune.pruned(search, True, [], dict(reversed(now.items())))
+    assert 5 not in stopped
+    assert prune.pruned(Search(prune="none"), True, [], now) == set()
+    before = [{1: 0.5, 2: 0.5}] * 4
+    assert prune.pruned(Search(prune="median"), True, before, now) == {0, 1, 2, 3, 4}
+    assert prune.rungs(search, 10) == [1, 2, 4, 8, 10]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_trial_that_diverges_comes_last(capsys, small_mnist, tmp_path):
+    over = ["--optimizer.name", "sgd", "--over", "optimizer.learning_rate=0.1,1e38"]
+    status, _, err = run(capsys, *MLP, *over, "--run-dir", tmp_path / "sweep")
+    assert status == 0, err
+    assert [row["status"] for row in table(tmp_path / "sweep")] == ["completed", "diverged"]
+
+
+def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
+    """Of a sweep cut off after two of four trials: the two are kept, the others done."""
+    folder = tmp_path / "sweep"
+    over = ["--over", "optimizer.learning_rate=1e-4,1e-3,1e-2,1e-1"]
+    told = []
+    tell = Study.tell
+
+    def cut(study, trial, found, value):
+        tell(study, trial, found, value)
+        told.append(found.number)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, "tell", cut)
+    assert run(capsys, *MLP, *over, "--run-dir", folder)[0] == 130
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("trials/000[01]/*/result.json")}
+    assert len(kept) == 2
+    assert run(capsys, "sweep", "--resume", folder)[0] == 0
+    assert sorted(told) == [0, 1, 2, 3]
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    assert run(capsys, *MLP, *over, "--run-dir", tmp_path / "whole")[0] == 0
+    assert table(folder) == table(tmp_path / "whole")
+
+
+def start(*arguments):
+    """A sweep as a process."""
+    return subprocess.Popen(
+        [sys.executable, "launch.py", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+
+
+def test_killed_and_shared(tmp_path):
+    """Two processes on one study, one killed: each trial once, none lost, as one alone has it."""
+    asked = [*MLP, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
+    storage = f"sqlite:///{tmp_path}/shared.db"
+    finish(start(*asked, "--run-dir", tmp_path / "one"))
+    sizes = (tmp_path / "one/sizes.json").read_text()
+    both = []
+    for name in ("a", "b"):
+        both.append(start(*asked, "--storage", storage, "--run-dir", tmp_path / name))
+        while not (tmp_path / name / plans.PLAN).exists():
+            time.sleep(0.02)
+        (tmp_path / name / "sizes.json").write_text(sizes)
+    while not list(tmp_path.glob("a/trials/*/*/result.json")) and both[0].poll() is None:
+        time.sleep(0.02)
+    both[0].kill()
+    both[0].communicate()
+    finish(both[1])
+    assert table(tmp_path / "b") == table(tmp_path / "one")
+    study = optuna.load_study(study_name="mnist_mlp", storage=storage)
+    done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    assert sorted(trial.user_attrs["index"] for trial in done) == list(range(6))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A sweep in one process, for the others to find the same."""
+    folder = tmp_path_factory.mktemp("sweeps") / "here"
+    finish(start(*MLP, *RATES, "--seeds", 2, "--run-dir", folder))
+    return table(folder)
+
+
+@pytest.mark.parametrize("executor", ["processes", "ray"])
+def test_executors_find_the_same(here, tmp_path, executor):
+    if executor == "ray":
+        pytest.importorskip("ray")
+    asked = [*MLP, *RATES, "--seeds", 2, "--executor", executor]
+    finish(start(*asked, "--run-dir", tmp_path / "there"))
+    assert table(tmp_path / "there") == here
+
+
+def test_dry_run(capsys, small_mnist, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    over = [*RATES, "--over", "hidden=(8,),(8,8),(4,)", "--seeds", 3, "--dry-run"]
+    status, out, _ = run(capsys, *MLP, *over)
+    assert status == 0
+    assert "6 trials x 3 seeds = 18 trainings in 3 programs" in out
+    assert "seed, optimizer.learning_rate" in out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([*MLP], "a sweep needs at least one --over PATH=VALUES"),
+        ([*MLP, "--over", "optimizer.learning_rat=1,2"], "did you mean 'optimizer.learning_rate'"),
+        ([*MLP, "--over", "seed=0,1"], "seed"),
+        ([*MLP, "--over", "optimizer.learning_rate=log(0,1,3)"], "optimizer.learning_rate"),
+        ([*MLP, "--over", "optimizer.learning_rate=log(1,0.1,3)"], "optimizer.learning_rate"),
+        ([*MLP, *CONTINUOUS], "is continuous, a grid is not"),
+        ([*MLP, *CONTINUOUS, "--strategy", "tpe"], "--strategy tpe needs --trials N"),
+        (
+            [*MLP, "--over", "hidden=(8,),(4,)", "--strategy", "quasi-random", "--trials", "4"],
+            "draws from ranges only, hidden is a list",
+        ),
+        ([*MLP, *RATES, "--storage", "sqlite:////no/such/place.db"], "cannot be reached"),
+        ([*MLP, *RATES, "--storage", "nosuch://place"], "cannot be reached"),
+        ([*MLP, *RATES, "--metric", "test/acuracy"], "did you mean 'test/accuracy'"),
+        (["sweep"], "sweep needs an EXPERIMENT, or --resume"),
+        (["sweep", "--resume", "nowhere"], "nowhere is not a sweep: no such directory"),
+        (["sweep-report", "nowhere"], "nowhere is not a sweep: no such directory"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, small_mnist, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert words in err
+    assert len([line for line in err.splitlines() if line.startswith("error")]) == 1
+
+
+def test_another_search_in_a_shared_study_is_refused(capsys, small_mnist, tmp_path):
+    storage = ["--storage", f"sqlite:///{tmp_path}/shared.db"]
+    status, _, err = run(capsys, *MLP, *RATES, *storage, "--run-dir", tmp_path / "a")
+    assert status == 0, err
+    status, _, err = run(
+        capsys,
+        *MLP,
+        *CONTINUOUS,
+        "--strategy",
+        "tpe",
+        "--trials",
+        2,
+        *storage,
+        "--run-dir",
+        tmp_path / "b",
+    )
+    assert status == 2
+    assert "searches something else" in err
