@@ -116,7 +116,11 @@ class _Work:
                 yield number, result
             else:
                 saved = checkpoint.newest(member.run / runs.CHECKPOINTS, self.note)
-                pending.setdefault(saved.step if saved else 0, []).append(number)
+                step = saved.step if saved else 0
+                if saved and step >= loop.steps_per_epoch(self.group.experiment) * self.until:
+                    yield number, outcome("interrupted", step, saved.seconds, saved.metrics)
+                else:
+                    pending.setdefault(step, []).append(number)
         if not pending:
             return
         devices = min(jax.local_device_count(), sum(map(len, pending.values())))

@@ -15,9 +15,9 @@ from dlfun.sweep.executors import Execute, Job
 from dlfun.sweep.plan import TRIALS, Plan
 from dlfun.sweep.prune import pruned, rungs
 from dlfun.sweep.space import apply
-from dlfun.sweep.study import Study, point
+from dlfun.sweep.study import Study, number, point
 from dlfun.sweep.table import Trial, score, short
-from dlfun.train.report import scalars
+from dlfun.train.report import BESIDE, scalars
 
 SIZES = "sizes.json"
 """Members at once by structure: measured once, so that a sweep that goes on computes the same."""
@@ -38,9 +38,9 @@ def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None])
         while True:
             claimed = study.claim(plan.batch())
             if claimed:
-                numbered = {trial.user_attrs.get("index", trial.number): trial for trial in claimed}
                 with study.alive(claimed):
-                    _train(plan, study, folder, numbered, execute, note)
+                    batch = {number(trial): trial for trial in claimed}
+                    _train(plan, study, folder, batch, execute, note)
             elif study.busy():
                 time.sleep(POLL)
             else:
@@ -51,32 +51,33 @@ def _train(
     plan: Plan,
     study: Study,
     folder: Path,
-    trials: dict[int, optuna.Trial],
+    batch: dict[int, optuna.Trial],
     execute: Execute,
     note: Callable[[str], None],
 ) -> None:
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
     base = plan.base()
-    tried = {number: apply(base, point(trial)) for number, trial in trials.items()}
-    going, reached = dict(tried), {}
-    for epoch in rungs(plan.search, max(config.epochs for config in tried.values())):
-        for number, results in _execute(plan, folder, going, epoch, execute):
-            reached[number] = results
+    going = {n: apply(base, point(trial)) for n, trial in batch.items()}
+    # Of a batch that is gone on with, some is done: what was decided is decided again, the same.
+    done = [t for t in study.trials() if t.status in ("completed", "pruned")]
+    first = min(batch) // plan.batch() * plan.batch()
+    reached = {t.number: t.results for t in done if t.number >= first}
+    for epoch in rungs(plan.search, max(config.epochs for config in going.values())):
+        for n, results in _execute(plan, folder, going, epoch, execute):
+            reached[n] = results
             if any(result["status"] in ENDED for result in results.values()):
-                going = {n: config for n, config in going.items() if n != number}
-                done = Trial(number, {}, _status(results), results)
-                _tell(study, trials[number], done, plan, note)
+                going = {other: config for other, config in going.items() if other != n}
+                _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, note)
         if not going:
             return
         metric, maximize = choose_metric(plan, reached[min(going)])
-        # Of all trials of the batch: what was decided before is decided again, the same.
-        curves = {number: _curve(results, metric) for number, results in reached.items()}
-        finished = [t for t in study.trials() if t.status == "completed" and t.number < min(trials)]
+        curves = {n: _curve(results, metric, epoch) for n, results in reached.items()}
+        finished = [t for t in done if t.status == "completed" and t.number < first]
         before = [curve for t in finished if (curve := _curve(t.results, metric))]
-        for number in pruned(plan.search, maximize, before, curves) & going.keys():
-            del going[number]
-            done = Trial(number, {}, "pruned", reached[number])
-            _tell(study, trials[number], done, plan, note)
+        for n in sorted(pruned(plan.search, maximize, before, curves) & going.keys()):
+            del going[n]
+            results = {seed: _at(epoch, result) for seed, result in reached[n].items()}
+            _tell(study, batch[n], Trial(n, {}, "pruned", results), plan, note)
         if not going:
             return
 
@@ -87,10 +88,10 @@ def _execute(
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
     sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
     first, members = plan.base().seed, {}
-    for number, config in sorted(tried.items()):
+    for n, config in sorted(tried.items()):
         for seed in range(first, first + plan.search.seeds):
-            place = str(folder / TRIALS / f"{number:04d}" / f"seed{seed}")
-            members[place] = number, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
+            place = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
+            members[place] = n, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
     work = tuple((config, place) for place, (_, _, config) in members.items())
     found: dict[int, Results] = {}
     known = dict(sizes)
@@ -100,11 +101,11 @@ def _execute(
         if sizes != known:
             known = dict(sizes)
             runs.write_json(folder / SIZES, sizes)
-        number, seed, _ = members[place]
-        results = found.setdefault(number, {})
+        n, seed, _ = members[place]
+        results = found.setdefault(n, {})
         results[seed] = _plain(result, place)
         if len(results) == plan.search.seeds:
-            yield number, dict(sorted(results.items()))
+            yield n, dict(sorted(results.items()))
 
 
 def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
@@ -123,15 +124,22 @@ def _status(results: Results) -> str:
     return "diverged" if "diverged" in statuses else "completed"
 
 
-def _curve(results: Results, metric: str) -> dict[int, float]:
-    """The metric after each epoch, averaged over the seeds of a trial."""
+def _curve(results: Results, metric: str, until: int | None = None) -> dict[int, float]:
+    """The metric after each epoch, up to one, averaged over the seeds of a trial."""
     split, name = metric.split("/")
     found: dict[int, list[float]] = {}
     for result in results.values():
         for row in runs.read_metrics(Path(result["run"])):
-            if row["split"] == split:
+            if row["split"] == split and (until is None or row["epoch"] <= until):
                 found.setdefault(row["epoch"], []).append(row[name])
     return {epoch: statistics.fmean(values) for epoch, values in found.items()}
+
+
+def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
+    """A result as it was after an epoch, of a member that may have gone beyond."""
+    rows = [row for row in runs.read_metrics(Path(result["run"])) if row["epoch"] == epoch]
+    metrics = {f"{r['split']}/{name}": r[name] for r in rows for name in r if name not in BESIDE}
+    return result | {"step": rows[0]["step"], "seconds": rows[0]["seconds"], "metrics": metrics}
 
 
 def _tell(

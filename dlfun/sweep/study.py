@@ -72,13 +72,20 @@ class Study:
             )
 
     def claim(self, count: int) -> list[optuna.Trial]:
-        """Up to `count` trials to be trained by this process; none when all are done or taken."""
-        claimed = []
+        """Trials to be trained by this process; none when all are done or taken.
+
+        Up to `count`. A sweep of one process claims the batch that it would have had, unbroken:
+        trials n·count to (n+1)·count for the first n that has any left.
+        """
+        claimed: list[optuna.Trial] = []
         if self.shared:
             optuna.storages.fail_stale_trials(self.study)
         else:
             lost = self._in(TrialState.RUNNING)
             claimed = [optuna.Trial(self.study, trial._trial_id) for trial in lost]
+            first = min((number(t) for t in lost), default=len(self._in(*ALIVE[1:])))
+            end = (first // count + 1) * count
+            count = min(count, end - len(self._in(*ALIVE[1:])) + len(claimed))
         while len(claimed) < count and self._left():
             trial = self.study.ask()
             if self._too_many(trial):
@@ -158,9 +165,13 @@ class Study:
                 continue
             status = attributes.get("status", trial.state.name.lower())
             results = {int(seed): r for seed, r in attributes.get("results", {}).items()}
-            number = attributes.get("index", trial.number)
-            found.append(Trial(number, point(trial), status, results))
+            found.append(Trial(number(trial), point(trial), status, results))
         return sorted(found, key=lambda trial: trial.number)
+
+
+def number(trial: Any) -> int:
+    """A trial's place in the sweep, which it keeps when it is put back."""
+    return trial.user_attrs.get("index", trial.number)
 
 
 def point(trial: Any) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from dlfun import runs
 from dlfun.metrics import values
 from dlfun.train import loop
 
+BESIDE = ("step", "epoch", "split", "examples_per_second", "seconds")
+"""What a row of metrics.jsonl holds beside metrics."""
+
 
 class Log:
     """metrics.jsonl and TensorBoard events of one run; rows after `step` are superseded."""
@@ -56,9 +59,8 @@ def write_events(run: Path) -> None:
 
 
 def _add_events(events: Any, row: dict[str, Any]) -> None:
-    beside = ("step", "epoch", "split", "examples_per_second", "seconds")
     for name, value in row.items():
-        if name not in beside:
+        if name not in BESIDE:
             events.add_scalar(f"{row['split']}/{name}", value, row["step"])
 
 
