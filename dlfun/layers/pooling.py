@@ -139,15 +139,28 @@ class Pool(nn.Module):
         with within(self):
             return self.pool(x, self.window, self.strides, self.padding)
 
+    def geometry(
+        self, size: Sequence[int]
+    ) -> tuple[tuple[int, ...], tuple[int, ...], geometry.Pads]:
+        """Window, strides and pads of each axis for an image of `size`."""
+        return _geometry(size, self.window, self.strides, self.padding)
+
+
+def _geometry(
+    size: Sequence[int], window: Sizes, strides: Sizes | None, padding: Padding
+) -> tuple[tuple[int, ...], tuple[int, ...], geometry.Pads]:
+    """Window, strides and pads of each axis."""
+    reach = geometry.per_axis(window, len(size))
+    steps = reach if strides is None else geometry.per_axis(strides, len(size))
+    return reach, steps, geometry.pads(size, reach, steps, padding)
+
 
 def _positions(
     x: Array, window: Sizes, strides: Sizes | None, padding: Padding, fill: float
 ) -> list[Array]:
     """For each position in a window, in row order: the values there, one for each window."""
     axes = x.ndim - 2
-    reach = geometry.per_axis(window, axes)
-    steps = reach if strides is None else geometry.per_axis(strides, axes)
-    around = geometry.pads(x.shape[1:-1], reach, steps, padding)
+    reach, steps, around = _geometry(x.shape[1:-1], window, strides, padding)
     outs = geometry.output_size(x.shape[1:-1], reach, steps, around)
     if any(map(any, around)):
         x = jnp.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
