@@ -4,10 +4,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from dlfun import losses, summary
 from dlfun.layers.conv import Conv
 from dlfun.layers.normalization import BatchNorm
+from dlfun.learners.supervised import supervised
 
 
 @pytest.fixture
@@ -83,11 +86,7 @@ def assert_equals_torch(random_variables):
 
 @pytest.fixture
 def assert_learns():
-    """A few steps on one small batch: the loss is finite and falls; statistics move."""
-    import optax
-
-    from dlfun import losses
-    from dlfun.learners.supervised import supervised
+    """A few steps on one small batch: the loss is finite and falls. The summary counts the same."""
 
     def check(model, shape, rate=0.05, steps=4):
         learner = supervised(model, losses.cross_entropy, optax.sgd(rate), inputs=lambda x: x)
@@ -96,6 +95,10 @@ def assert_learns():
         options = {"xla_backend_optimization_level": 0}
         update = jax.jit(learner.update, compiler_options=options)
         state = jax.jit(learner.init, compiler_options=options)(jax.random.key(0), batch)
+        rows = summary.summarize(model, images[:1])
+        total = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+        assert summary.to_dict(rows)["parameters"] == total
+        assert rows[-1].output == (model.classes,)
         found = []
         for step in range(steps):
             state, measured = update(state, batch, jax.random.fold_in(jax.random.key(1), step))
@@ -108,16 +111,11 @@ def assert_learns():
 
 @pytest.fixture
 def parameters():
-    """The number of parameters of a model, and that the summary says the same."""
-    from dlfun import summary
+    """The number of parameters of a model for images of a shape."""
 
     def count(model, shape):
         x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
         params = jax.eval_shape(model.init, jax.random.key(0), x)["params"]
-        total = sum(leaf.size for leaf in jax.tree.leaves(params))
-        rows = summary.summarize(model, x)
-        assert summary.to_dict(rows)["parameters"] == total
-        assert rows[-1].output == (model.classes,)
-        return total
+        return sum(leaf.size for leaf in jax.tree.leaves(params))
 
     return count
