@@ -12,7 +12,6 @@ from jax import Array
 from jaxtyping import Float
 
 from dlfun.layers.conv import Conv
-from dlfun.layers.dropout import Dropout
 from dlfun.layers.pooling import Pool, max_pool
 from dlfun.models.blocks import Weights, he_conv, head
 
@@ -27,7 +26,7 @@ class AlexNet(nn.Module):
         first: kernel, stride and padding of the first convolution.
         channels: of the convolutions.
         hidden: of the dense layers.
-        rate: of dropout, before each hidden layer.
+        rate: of dropout, after each hidden layer.
     """
 
     classes: int = 1000
@@ -48,7 +47,6 @@ class AlexNet(nn.Module):
         for features in self.channels[2:4]:
             x = nn.relu(he_conv(x, features, use_bias=True))
         x = nn.relu(pool()(he_conv(x, self.channels[4], use_bias=True)))
-        x = Dropout(self.rate)(x, training)
         return head(x, training, self.hidden, self.classes, self.rate)
 
 
