@@ -1,7 +1,9 @@
 """Errors that are the user's to mend, told in one line."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 
 class UserError(Exception):
@@ -12,3 +14,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name closest to `name` as `" (did you mean 'x'?)"`, or `""` when none is close."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+@contextmanager
+def within(layer: Any) -> Iterator[None]:
+    """Put the path of a Flax module before the message of a ValueError raised in it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{'/'.join(layer.path) or type(layer).__name__}: {error}") from None

@@ -10,7 +10,11 @@ import jax.numpy as jnp
 from rich.table import Table
 
 from dlfun import experiment as experiments
+from dlfun import receptive
 from dlfun.errors import UserError
+from dlfun.layers.conv_transpose import ConvTranspose
+from dlfun.layers.pooling import Pool
+from dlfun.receptive import Field
 
 Shape = tuple[int, ...]
 
@@ -27,6 +31,8 @@ class Row(NamedTuple):
     parameters: int
     """0 where an earlier call of the same layer has counted them."""
     multiply_adds: int
+    field: Field | None = None
+    """What a position of the output sees of the input of the model, where that is a rectangle."""
 
     @property
     def name(self) -> str:
@@ -41,10 +47,11 @@ def summarize(model: nn.Module, inputs: jax.ShapeDtypeStruct | jax.Array) -> lis
     and type. Multiply-adds are those of the definition, per example: Σ over a layer's parameters of
     two or more axes (kernels) of size × positions, where positions = output elements / output
     features. That is 1 for a dense layer, the number of output pixels for a convolution, of time
-    steps for a recurrent layer. Biases, activations and pooling are left out, and so is what a
-    faster algorithm saves.
+    steps for a recurrent layer. For a transposed convolution they are those of the input. Biases,
+    activations and pooling are left out, and so is what a faster algorithm saves.
     """
-    rows: list[tuple[int, Row]] = []
+    rows: dict[int, Row] = {}
+    windows: dict[int, tuple] = {}
     paths: set[tuple[str, ...]] = set()
     calls = 0
 
@@ -64,24 +71,30 @@ def summarize(model: nn.Module, inputs: jax.ShapeDtypeStruct | jax.Array) -> lis
         holds_none = calls == number
         if own or holds_none:
             out = _example(output)
-            positions = math.prod(out[:-1])
+            read = _example((arguments, keywords))
+            positions = math.prod((read if isinstance(module, ConvTranspose) else out)[:-1])
             sizes = [math.prod(value.shape) for value in own]
             row = Row(
                 module.path,
                 type(module).__name__,
-                _example((arguments, keywords)),
+                read,
                 out,
                 0 if module.path in paths else sum(sizes),
                 positions * sum(n for n, v in zip(sizes, own, strict=True) if v.ndim > 1),
             )
             paths.add(module.path)
-            rows.append((number, row))
+            rows[number] = row
+            if isinstance(module, Pool):
+                windows[number] = module.geometry(read[:-1])
+            if arguments and isinstance(output, jax.Array):
+                output = receptive.mark(number, arguments[0], output)
         return output
 
     with nn.intercept_methods(record):
         # A function of its own for each call: a cached trace would call no layer.
-        jax.eval_shape(lambda x: model.init(jax.random.key(0), x), inputs)
-    return [row for _, row in sorted(rows)]
+        traced = jax.make_jaxpr(lambda x: model.init(jax.random.key(0), x))(inputs)
+    seen = receptive.fields(traced.jaxpr, windows)
+    return [rows[number]._replace(field=seen.get(number)) for number in sorted(rows)]
 
 
 def summarize_experiment(name: str, config: Any) -> list[Row]:
@@ -105,7 +118,9 @@ def to_dict(rows: Sequence[Row]) -> dict[str, Any]:
     """Rows and totals as plain JSON values."""
     return {
         "layers": [
-            {"name": row.name} | {k: v for k, v in row._asdict().items() if k != "path"}
+            {"name": row.name}
+            | {k: v for k, v in row._asdict().items() if k not in ("path", "field")}
+            | {"receptive_field": row.field and row.field._asdict() | {"centre": row.field.centre}}
             for row in rows
         ],
         "parameters": sum(row.parameters for row in rows),
@@ -124,10 +139,18 @@ def render(rows: Sequence[Row]) -> Table:
     for name in ("parameters", "multiply_adds"):
         heading = name.replace("_", "-")
         table.add_column(heading, f"{totals[name]:,}", justify="right", no_wrap=True)
+    if any(row.field for row in rows):
+        table.add_column("receptive field")
     for row in rows:
-        shapes = ("×".join(map(str, shape)) for shape in (row.input, row.output))
-        table.add_row(row.name, row.kind, *shapes, f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        numbers = f"{row.parameters:,}", f"{row.multiply_adds:,}"
+        seen = f"{_times(row.field.size)}, {_times(row.field.jump)} apart" if row.field else ""
+        cells = row.name, row.kind, _times(row.input), _times(row.output), *numbers, seen
+        table.add_row(*cells[: len(table.columns)])
     return table
+
+
+def _times(shape: Shape) -> str:
+    return "×".join(map(str, shape))
 
 
 def _example(tree: Any) -> Shape:

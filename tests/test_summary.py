@@ -1,6 +1,8 @@
 """Layer tables against counts by hand; a trace computes nothing and counts sharing once."""
 
 import json
+import math
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -11,6 +13,9 @@ from rich.console import Console
 from dlfun import experiment as experiments
 from dlfun import summary
 from dlfun.errors import UserError
+from dlfun.layers import lowerings
+from dlfun.layers.conv import Conv
+from dlfun.layers.conv_transpose import ConvTranspose
 from dlfun.models.cnn import CNN
 from dlfun.models.mlp import MLP
 from dlfun.models.rnn import RecurrentClassifier
@@ -81,6 +86,31 @@ def test_nothing_is_computed():
     assert rows[0].multiply_adds == 10**12
 
 
+@pytest.mark.parametrize(
+    ("layer", "space"),
+    [
+        (Conv(6, (3, 3), 2, 0), (9, 8)),
+        (Conv(6, (5,), 1, 0, groups=2, use_bias=False), (12,)),
+        (Conv(8, (2, 3), 1, 0, groups=4, dilation=2), (9, 9)),
+        (Conv(3, (2, 2, 2), 1, 0), (4, 5, 6)),
+        (ConvTranspose(6, (3, 3), 2), (5, 4)),
+        (ConvTranspose(6, (2, 2), 2, groups=2), (5, 4)),
+    ],
+)
+def test_multiply_adds_of_convolutions_are_those_xla_counts(layer, space, monkeypatch):
+    """A multiply-add is two of XLA's operations; it counts one for a bias at each output, too."""
+    monkeypatch.setattr(
+        "dlfun.layers.conv._cpu_lowering",
+        lambda c, k, s, d, g: partial(lowerings.native, strides=s, dilation=d, groups=g),
+    )
+    x = jax.ShapeDtypeStruct((1, *space, 4), jnp.float32)
+    (row,) = summary.summarize(layer, x)
+    variables = jax.eval_shape(layer.init, jax.random.key(0), x)
+    compiled = jax.jit(layer.apply).lower(variables, x).compile()
+    biases = math.prod(row.output) if layer.use_bias else 0
+    assert compiled.cost_analysis()["flops"] - biases == 2 * row.multiply_adds
+
+
 def test_an_experiment_is_summarized_on_its_dataset(small_mnist):
     module = experiments.load("mnist_mlp")
     rows = summary.summarize_experiment("mnist_mlp", module.Config(hidden=(32, 16)))
@@ -100,3 +130,14 @@ def test_table_and_json_tell_the_same():
         assert f"{number:,}" in text
     assert [layer["name"] for layer in found["layers"]] == ["Dense_0", "Dense_1"]
     assert found["layers"][0]["input"] == [784]
+    assert found["layers"][0]["receptive_field"] is None
+
+
+def test_the_table_shows_receptive_fields_where_there_are_some():
+    rows = summary.summarize(CNN(), IMAGES)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(summary.render(rows))
+    assert "8×8, 2×2 apart" in capture.get()
+    field = json.loads(json.dumps(summary.to_dict(rows)))["layers"][2]["receptive_field"]
+    assert field == {"size": [8, 8], "jump": [2, 2], "first": [-3, -3], "centre": [0.5, 0.5]}

@@ -1,4 +1,4 @@
-"""Convolution (cross-correlation, as in every deep learning library).
+"""Convolution in one, two or three dimensions (cross-correlation, as in every library).
 
 The GPU and the TPU take the platform's native convolution. XLA's own convolution for the CPU is
 slow, most of all inside a loop, so there a convolution is written as matrix products.
@@ -9,11 +9,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from dlfun.initializers import fan_in_uniform, uniform
-from dlfun.layers.lowerings import Pads, native, slices, tiled, winograd
+from dlfun.errors import within
+from dlfun.initializers import Initializer, fan_in_uniform, uniform
+from dlfun.layers import geometry
+from dlfun.layers.geometry import Padding
+from dlfun.layers.lowerings import native, slices, tiled, winograd
 
 
 def conv(
@@ -22,39 +26,107 @@ def conv(
     bias: Float[Array, "out"] | None = None,
     *,
     strides: int | Sequence[int] = 1,
-    padding: str | int = "SAME",
+    padding: Padding = "SAME",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    flip: bool = False,
 ) -> Float[Array, "batch *out_space out"]:
-    """Cross-correlate images with a kernel: y[o] = Σ_k x[o·stride + k − pad] kernel[k] + bias.
+    """Cross-correlate over 1, 2 or 3 axes: y[o] = Σ_k x[o·stride + k·dilation - pad] kernel[k] + b.
 
-    `padding` is a number of zeros on every side, "VALID" (none) or "SAME" (an output of
-    ⌈size / stride⌉, the odd zero at the end). With P zeros on every side an axis of W under a
-    kernel of K at stride S has ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1].
+    With P zeros on every side an axis of W under a kernel of K at stride S has
+    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1].
+
+    Args:
+        x: images, channels last.
+        kernel: a window of kernel_in = in / groups channels for each output channel.
+        bias: one number an output channel.
+        strides: between two outputs, in positions of the input; one for all axes or one for each.
+        padding: zeros around, a number for all sides, "VALID", "SAME", "FULL" or a pair (before,
+            after) for each axis: `geometry.pads`.
+        dilation: between two positions under the kernel.
+        groups: of channels; the outputs in group g see the inputs in group g alone. With as many
+            groups as channels it is depthwise: what T1 (sec. 3.2.3) calls multi-channel.
+        flip: true convolution, Σ_k x[o - k] kernel[k]: the window turned around.
 
     Raises:
-        ValueError: an input that is not [batch, height, width, channels], channels that differ
-            between input and kernel, an unknown padding, or sizes that leave no output.
+        ValueError: an input that is not [batch, *space, channels] of 1 to 3 axes, channels that
+            differ between input and kernel or do not divide into the groups, an unknown padding,
+            or sizes that leave no output.
     """
-    if x.ndim != 4 or kernel.ndim != 4:
+    axes = kernel.ndim - 2
+    if x.ndim != kernel.ndim or not 1 <= axes <= 3:
         raise ValueError(
-            "conv: expected input [batch, height, width, in] and kernel [height, width, in, out], "
-            f"got {x.shape} and {kernel.shape}"
+            "conv: expected input [batch, *space, in] and kernel [*window, in, out] of 1 to 3 "
+            f"axes of space, got {x.shape} and {kernel.shape}"
         )
-    if x.shape[3] != kernel.shape[2]:
+    check_channels(x.shape[-1], kernel.shape[-1], groups)
+    if x.shape[-1] != kernel.shape[-2] * groups:
+        grouped = f" in each of {groups} groups" if groups > 1 else ""
         raise ValueError(
-            f"conv: the input has {x.shape[3]} channels, the kernel takes {kernel.shape[2]}"
+            f"the input has {x.shape[-1]} channels, the kernel takes {kernel.shape[-2]}" + grouped
         )
-    steps = (strides, strides) if isinstance(strides, int) else tuple(strides)
-    pads = _pads(x.shape[1:3], kernel.shape[:2], steps, padding)
+    steps, gaps = geometry.per_axis(strides, axes), geometry.per_axis(dilation, axes)
+    reach = geometry.span(kernel.shape[:-2], gaps)
+    around = geometry.pads(x.shape[1:-1], reach, steps, padding)
+    geometry.output_size(x.shape[1:-1], reach, steps, around)
+    if flip:
+        kernel = jnp.flip(kernel, tuple(range(axes)))
     args = (x, kernel) if bias is None else (x, kernel, bias)
-    cpu = _cpu_lowering(x.shape, kernel.shape, steps)
-    return lax.platform_dependent(
-        *args,
-        cpu=partial(cpu, strides=steps, pads=pads),
-        default=partial(native, strides=steps, pads=pads),
-    )
+    plain = partial(native, pads=around, strides=steps, dilation=gaps, groups=groups)
+    cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
+    return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
 
 
-def _cpu_lowering(x: Sequence[int], kernel: Sequence[int], strides: Sequence[int]) -> Callable:
+class Conv(nn.Module):
+    """Convolution of `features` output channels, with parameters `kernel` and `bias`; see `conv`.
+
+    The kernel is [*kernel_size, in / groups, features]. It and the bias start by default from
+    U(±1/√F_in), where F_in = positions · in / groups. `kernel_size` says how many axes there are.
+    """
+
+    features: int
+    kernel_size: tuple[int, ...] = (3, 3)
+    strides: int | Sequence[int] = 1
+    padding: Padding = "SAME"
+    use_bias: bool = True
+    dilation: int | Sequence[int] = 1
+    groups: int = 1
+    flip: bool = False
+    kernel_init: Initializer = fan_in_uniform
+    bias_init: Initializer | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch *space in"]
+    ) -> Float[Array, "batch *out_space features"]:
+        """Convolve. Raises ValueError, naming the layer, as `conv` does."""
+        with within(self):
+            check_channels(x.shape[-1], self.features, self.groups)
+            shape = (*self.kernel_size, x.shape[-1] // self.groups, self.features)
+            kernel = self.param("kernel", self.kernel_init, shape)
+            bias = None
+            if self.use_bias:
+                start = self.bias_init or uniform(math.prod(shape[:-1]) ** -0.5)
+                bias = self.param("bias", start, (self.features,))
+            return conv(
+                x,
+                kernel,
+                bias,
+                strides=self.strides,
+                padding=self.padding,
+                dilation=self.dilation,
+                groups=self.groups,
+                flip=self.flip,
+            )
+
+
+def _cpu_lowering(
+    channels: int,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Callable[..., Array]:
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
     # CPU milliseconds on one core for the gradients (of the kernel and, from 4 channels up, of the
     # input) of 32 images inside a loop, float32, 3x3 kernels at stride 1, JAX 0.10.2, AMD EPYC:
@@ -67,53 +139,15 @@ def _cpu_lowering(x: Sequence[int], kernel: Sequence[int], strides: Sequence[int
     #   14, 32 → 64        150.1     4.9             2.3
     #    8, 256 → 256               36.2            14.0
     # Other kernels and strides, native against slices: 5x5, 28, 1 → 6: 3.8, 1.6; 5x5, 14, 6 → 16:
-    # 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2.
-    if tuple(kernel[:2]) != (3, 3) or tuple(strides) != (1, 1):
-        return slices
-    return winograd if x[3] >= 8 else tiled
+    # 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2. Groups, 3x3: 32, 32 → 32 depthwise: 1049,
+    # 25; 16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
+    plain = set(strides) == set(dilation) == {1} and groups == 1
+    if plain and tuple(kernel[:-2]) == (3, 3):
+        return winograd if channels >= 8 else tiled
+    return partial(slices, strides=strides, dilation=dilation, groups=groups)
 
 
-class Conv(nn.Module):
-    """Convolution of `features` output channels, with parameters `kernel` and `bias`; see `conv`.
-
-    The kernel [*kernel_size, in, features] and the bias start from U(±1/√F_in), where
-    F_in = positions · in.
-    """
-
-    features: int
-    kernel_size: tuple[int, ...] = (3, 3)
-    strides: int | Sequence[int] = 1
-    padding: str | int = "SAME"
-    use_bias: bool = True
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "batch *space in"]
-    ) -> Float[Array, "batch *out_space features"]:
-        """Convolve images [batch, height, width, channels]."""
-        shape = (*self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", fan_in_uniform, shape)
-        bias = None
-        if self.use_bias:
-            bound = math.prod(shape[:-1]) ** -0.5
-            bias = self.param("bias", uniform(bound), (self.features,))
-        return conv(x, kernel, bias, strides=self.strides, padding=self.padding)
-
-
-def _pads(
-    size: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str | int
-) -> Pads:
-    if isinstance(padding, int) and padding >= 0:
-        pads = [(padding, padding)] * 2
-    elif padding in ("SAME", "VALID"):
-        pads = lax.padtype_to_pads(size, window, strides, padding)
-    else:
-        raise ValueError(
-            f'conv: padding is "SAME", "VALID" or a number of 0 or more, not {padding!r}'
-        )
-    if any(s + lo + hi < k for s, k, (lo, hi) in zip(size, window, pads, strict=True)):
-        raise ValueError(
-            f"conv: a {size[0]}x{size[1]} input with padding {padding} leaves no output under a "
-            f"{window[0]}x{window[1]} kernel"
-        )
-    return [(lo, hi) for lo, hi in pads]
+def check_channels(channels: int, features: int, groups: int) -> None:
+    """Raise ValueError where channels in or out do not divide into groups."""
+    if groups < 1 or channels % groups or features % groups:
+        raise ValueError(f"{channels} → {features} channels do not divide into {groups} groups")

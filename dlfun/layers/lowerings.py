@@ -1,53 +1,90 @@
 """Lowerings of one convolution: the same numbers (to rounding), each fastest somewhere.
 
-All take an input [batch, height, width, in], a kernel [height, width, in, out], an optional bias
-[out], the strides and the zeros before and after each axis; `dlfun.layers.conv` chooses.
+All take an input [batch, *space, in], a kernel [*window, in / groups, out], an optional bias [out]
+and the zeros before and after each axis; `dlfun.layers.conv` chooses.
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from itertools import product
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-Pads = Sequence[tuple[int, int]]
+from dlfun.layers.geometry import Pads, output_size, span
+
 Grid = list[list[Array]]
 
 
 def native(
-    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    pads: Pads,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
 ) -> Array:
     """The platform's own convolution."""
+    space = "DHW"[-len(strides) :]
     y = lax.conv_general_dilated(
-        x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        x,
+        kernel,
+        strides,
+        pads,
+        rhs_dilation=dilation,
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+        feature_group_count=groups,
     )
     return y if bias is None else y + bias
 
 
 def slices(
-    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    pads: Pads,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
 ) -> Array:
     """A strided slice of the input for each position of the kernel, in one product."""
-    kh, kw, channels, features = kernel.shape
+    *window, _, features = kernel.shape
+    outs = output_size(x.shape[1:-1], span(window, dilation), strides, pads)
     x = _pad(x, pads)
-    n, h, w, _ = x.shape
-    (sh, sw), (oh, ow) = strides, ((h - kh) // strides[0] + 1, (w - kw) // strides[1] + 1)
-    columns = [
-        lax.slice(
-            x,
-            (0, i, j, 0),
-            (n, i + (oh - 1) * sh + 1, j + (ow - 1) * sw + 1, channels),
-            (1, sh, sw, 1),
-        )
-        for i, j in product(range(kh), range(kw))
-    ]
-    y = jnp.concatenate(columns, 3) @ kernel.reshape(kh * kw * channels, features)
+    columns = []
+    for position in product(*map(range, window)):
+        first = [i * d for i, d in zip(position, dilation, strict=True)]
+        last = [f + (o - 1) * s + 1 for f, o, s in zip(first, outs, strides, strict=True)]
+        steps = (1, *strides, 1)
+        columns.append(lax.slice(x, (0, *first, 0), (len(x), *last, x.shape[-1]), steps))
+    if groups == 1:
+        y = jnp.concatenate(columns, -1) @ kernel.reshape(-1, features)
+    else:
+        y = _grouped(columns, kernel, groups)
     return y if bias is None else y + bias
 
 
-def winograd(
-    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
-) -> Array:
+def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
+    """Each group of the output's channels from its group of the input's."""
+    channels, features = kernel.shape[-2:]
+    kernels = kernel.reshape(len(columns), channels, groups, features // groups)
+    if channels == 1:  # Depthwise: products of a single channel are no matrix products.
+        maps = [column[..., None] * k[0] for column, k in zip(columns, kernels, strict=True)]
+        return reduce(jnp.add, maps).reshape(*columns[0].shape[:-1], features)
+    parts = zip(*(lax.split(c, (channels,) * groups, c.ndim - 1) for c in columns), strict=True)
+    return jnp.concatenate(
+        [
+            jnp.concatenate(part, -1) @ kernels[:, :, g].reshape(-1, features // groups)
+            for g, part in enumerate(parts)
+        ],
+        -1,
+    )
+
+
+def winograd(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
     """3×3, stride 1: each 2×2 tile of outputs in 16 products per channel instead of 36.
 
     Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A over 4×4 input tiles d, the ⊙ being a matrix product over
@@ -77,9 +114,7 @@ def winograd(
     return _by_tiles(even, x, pads)
 
 
-def tiled(
-    x: Array, kernel: Array, bias: Array | None = None, *, strides: Sequence[int], pads: Pads
-) -> Array:
+def tiled(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
     """3×3, stride 1, few channels: 4×4 tiles under four kernels, one for each of 2×2 outputs.
 
     The tiles lie with their 16 positions first: an axis as short as the channels would be slow as

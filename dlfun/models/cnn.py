@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from dlfun.layers.conv import Conv
 from dlfun.layers.dense import dense
-from dlfun.layers.pooling import max_pool
+from dlfun.layers.pooling import Pool
 
 
 class CNN(nn.Module):
@@ -28,7 +28,7 @@ class CNN(nn.Module):
         for features in self.channels:
             # ReLU never decreases, so it may follow the maximum: the same values and gradients
             # for a quarter of the work.
-            x = nn.relu(max_pool(Conv(features)(x)))
+            x = nn.relu(Pool()(Conv(features)(x)))
         x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             x = nn.relu(dense(x, features))

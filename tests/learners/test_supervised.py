@@ -33,7 +33,8 @@ class Normalized(nn.Module):
 
 
 def make(model) -> Learner:
-    return supervised(model, losses.cross_entropy, optax.sgd(0.5), inputs=lambda x: x)
+    learner = supervised(model, losses.cross_entropy, optax.sgd(0.5), inputs=lambda x: x)
+    return Learner(*map(jax.jit, learner))
 
 
 def batch(size=6, weight=None):

@@ -1,0 +1,80 @@
+"""Where a window fits: padding and output sizes of convolution and pooling.
+
+All functions work on the spatial axes alone, one entry an axis.
+"""
+
+from collections.abc import Sequence
+
+from jax import lax
+
+Padding = str | int | Sequence[tuple[int, int]]
+Pads = Sequence[tuple[int, int]]
+
+
+def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """One number for every axis, or one for each. Raises ValueError where their count differs."""
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes:
+        raise ValueError(f"expected one number or {axes}, one for each axis, not {values}")
+    return values
+
+
+def span(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """From the first to the last position under a window whose positions lie `dilation` apart."""
+    return tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
+
+
+def pads(
+    size: Sequence[int], reach: Sequence[int], strides: Sequence[int], padding: Padding
+) -> list[tuple[int, int]]:
+    """Positions added before and after each axis, under a window that spans `reach`.
+
+    `padding` is a number for every side, a pair (before, after) for each axis, "VALID" (none),
+    "SAME" (outputs of ⌈size / stride⌉, the odd one at the end) or "FULL" (reach - 1 on every side:
+    every overlap of window and input gives an output).
+
+    Raises:
+        ValueError: another padding.
+    """
+    if padding in ("SAME", "VALID"):
+        return [(lo, hi) for lo, hi in lax.padtype_to_pads(size, reach, strides, padding)]
+    if padding == "FULL":
+        return [(r - 1, r - 1) for r in reach]
+    if isinstance(padding, int) and padding >= 0:
+        return [(padding, padding)] * len(size)
+    if not isinstance(padding, str | int):
+        pairs = [tuple(pair) for pair in padding]
+        if len(pairs) == len(size) and all(len(p) == 2 and min(p) >= 0 for p in pairs):
+            return [(lo, hi) for lo, hi in pairs]
+    raise ValueError(
+        'padding is "SAME", "VALID", "FULL", a number of 0 or more, or a pair of them for each of '
+        f"{len(size)} axes, not {padding!r}"
+    )
+
+
+def output_size(
+    size: Sequence[int], reach: Sequence[int], strides: Sequence[int], around: Pads
+) -> tuple[int, ...]:
+    """⌊(W + before + after - reach) / stride⌋ + 1 for each axis [T3, sec. 3.2.1].
+
+    With P on every side of W, under a kernel of K at stride S: ⌊(W - K + 2P) / S⌋ + 1. ([T1,
+    sec. 3.2.1] divides by S + 1; the "+ 1" stands outside the fraction.)
+
+    Raises:
+        ValueError: a window that does not fit in, with the smallest size that would do.
+    """
+    if any(w + sum(p) < r for w, r, p in zip(size, reach, around, strict=True)):
+        least = [max(r - sum(p), 1) for r, p in zip(reach, around, strict=True)]
+        padded = f", padded by {list(around)}," if any(map(any, around)) else ""
+        raise ValueError(
+            f"a {times(size)} image{padded} leaves no output under a {times(reach)} window; "
+            f"it has to be at least {times(least)}"
+        )
+    return tuple(
+        (w + sum(p) - r) // s + 1 for w, r, s, p in zip(size, reach, strides, around, strict=True)
+    )
+
+
+def times(size: Sequence[int]) -> str:
+    """A size as text: 28x28."""
+    return "x".join(map(str, size))
