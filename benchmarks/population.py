@@ -1,0 +1,196 @@
+"""Populations beside single trainings: a whole sweep, and members by the number trained at once.
+
+python -m benchmarks.population                       # sizes that suit the device
+python -m benchmarks.population --no-sweep --mlp 1 8 64 512 --cnn 1 8 64
+"""
+
+import dataclasses
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jax
+import tyro
+
+from benchmarks import tables
+from benchmarks.ours import epochs, only_training
+from benchmarks.tables import Rows
+from benchmarks.worker import ROOT
+from dlfun import experiment as experiments
+from dlfun import runs
+from dlfun.random import stream
+from dlfun.sweep.executors import cores, set_up
+from dlfun.sweep.population import group
+from dlfun.train import loop
+from dlfun.train.options import Options, build, compile_programs
+from dlfun.train.programs import compile_population
+
+FIVE = ("mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_lstm", "mnist_gru")
+EPOCHS, RATES, DECAYS, SEEDS = 3, 8, 3, 5
+TRAININGS = RATES * DECAYS * SEEDS
+SWEEP = (
+    "--over",
+    f"optimizer.learning_rate=log(1e-4,1e-1,{RATES})",
+    "--over",
+    "optimizer.weight_decay=0,1e-4,1e-3",
+    "--seeds",
+    str(SEEDS),
+    "--epochs",
+    str(EPOCHS),
+)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What to time."""
+
+    networks: tuple[str, ...] | None = None
+    """Experiments whose single epoch is timed. Default: on a CPU the MLP, else five on MNIST."""
+    mlp: tuple[int, ...] | None = None
+    """MLPs at once. Default: 1 2 4 8 on a CPU, else 1 8 64 512."""
+    cnn: tuple[int, ...] | None = None
+    """CNNs at once. Default: none on a CPU, else 1 8 64."""
+    sweep: bool = True
+    """Time the sweep of 120 trainings, and separate processes."""
+    processes: int = 12
+    """How many of the 120 to time as separate processes."""
+    repeats: int = 3
+    """Epochs of which the median is taken."""
+    markdown: bool = False
+    """Print Markdown."""
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print."""
+    said = tyro.cli(Benchmark, args=arguments, prog="benchmarks.population", description=__doc__)
+    set_up("default", None, cores())
+    on_cpu = jax.default_backend() == "cpu"
+    single = {
+        name: one_epoch(name, said.repeats)
+        for name in said.networks or (FIVE[:1] if on_cpu else FIVE)
+    }
+    found = [_singles(single)]
+    sizes = {
+        "mnist_mlp": said.mlp or ((1, 2, 4, 8) if on_cpu else (1, 8, 64, 512)),
+        "mnist_cnn": said.cnn or (() if on_cpu else (1, 8, 64)),
+    }
+    found += [_populations(name, many, said.repeats) for name, many in sizes.items() if many]
+    if said.sweep:
+        found.append(_sweep(said.processes, said.repeats))
+    device = jax.devices()[0]
+    kind = runs.processor() if on_cpu else device.device_kind
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {kind}, {cores()} cores; python "
+        f"{platform.python_version()}, jax {jax.__version__}"
+    )
+    for table in found:
+        print(tables.markdown(table)) if said.markdown else tables.show(table)
+
+
+def one_epoch(name: str, repeats: int) -> float:
+    """Median seconds of an epoch of a training alone, as `train` runs it, without evaluation."""
+    experiment, options = build(name, experiments.load(name).Config(), Options())
+    experiment = only_training(experiment, None)
+    return _median(epochs(experiment, compile_programs(experiment, options)), repeats)
+
+
+def together(name: str, count: int, repeats: int) -> float:
+    """Median seconds of an epoch of `count` members with rates and seeds of their own."""
+    module = experiments.load(name)
+    base = module.Config()
+    rates = [1e-3 * (1 + i / count) for i in range(count)]
+    members = [
+        dataclasses.replace(
+            base, seed=i, optimizer=dataclasses.replace(base.optimizer, learning_rate=rate)
+        )
+        for i, rate in enumerate(rates)
+    ]
+    (one,) = group(module, members)
+    programs = compile_population(one.make, min(jax.local_device_count(), count))
+    one = one.placed(programs)
+    experiment = only_training(one.population(range(count)), None)
+    init = one.init()
+    states = [
+        jax.device_get((one.values(i), init(one.values(i), stream(i, "init"))))
+        for i in range(count)
+    ]
+    state = jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), *states)
+    totals = jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), *[one.zeros()] * count)
+    fitting = loop.fit(experiment, loop.Position(state, 0, totals), programs)
+    return _median((progress for progress in fitting if progress.evaluated), repeats)
+
+
+def _median(epochs: Any, repeats: int) -> float:
+    next(epochs)  # Compiles, and warms up.
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        next(epochs)
+        times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def _singles(single: dict[str, float]) -> Rows:
+    rows = [(name, f"{seconds:.3g}") for name, seconds in single.items()]
+    return Rows("One training alone", ("network", "seconds an epoch"), rows)
+
+
+def _populations(name: str, sizes: tuple[int, ...], repeats: int) -> Rows:
+    rows = []
+    for size in sizes:
+        seconds = together(name, size, repeats)
+        rows.append((str(size), f"{seconds:.3g}", f"{seconds / size:.3g}"))
+    header = ("members at once", "seconds an epoch", "seconds an epoch and member")
+    return Rows(f"Populations of {name}", header, rows)
+
+
+def _sweep(processes: int, repeats: int) -> Rows:
+    """The sweep and, before and after it, bare epochs and some of its trainings as processes."""
+    folder, bare = Path(tempfile.mkdtemp(prefix="dlfun-")), [one_epoch("mnist_mlp", repeats)]
+    try:
+        before = [_process(folder, number) for number in range(processes // 2)]
+        began = time.perf_counter()
+        _launch("sweep", "mnist_mlp", *SWEEP, "--run-dir", str(folder / "sweep"))
+        seconds = time.perf_counter() - began
+        table = json.loads((folder / "sweep" / "table.json").read_text())
+        assert len(table["trials"]) == RATES * DECAYS
+        after = [_process(folder, number) for number in range(processes // 2, processes)]
+    finally:
+        shutil.rmtree(folder)
+    bare.append(one_epoch("mnist_mlp", repeats))
+    alone = TRAININGS * EPOCHS * sum(bare) / 2
+    apart = TRAININGS * median(before + after)
+    rows = [
+        ("bare training at full speed", f"{alone:.1f}", "1"),
+        ("sweep, all included", f"{seconds:.1f}", f"{seconds / alone:.2f}"),
+        (f"processes, from {processes} of them", f"{apart:.0f}", f"{apart / seconds:.1f} sweeps"),
+    ]
+    title = f"{RATES} rates x {DECAYS} decays x {SEEDS} seeds of mnist_mlp, {EPOCHS} epochs each"
+    return Rows(title, ("120 trainings", "seconds", "ratio"), rows)
+
+
+def _process(folder: Path, number: int) -> float:
+    """Seconds of one training of the sweep as a process of its own."""
+    began = time.perf_counter()
+    rate = 10 ** (-4 + 3 * (number % RATES) / (RATES - 1))
+    flags = ("--optimizer.learning-rate", str(rate), "--optimizer.weight-decay", "1e-4")
+    where = ("--epochs", str(EPOCHS), "--seed", str(number), "--run-dir", str(folder / str(number)))
+    _launch("train", "mnist_mlp", *flags, *where)
+    return time.perf_counter() - began
+
+
+def _launch(*arguments: str) -> None:
+    command = [sys.executable, "launch.py", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
