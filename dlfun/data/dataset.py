@@ -1,4 +1,4 @@
-"""What a dataset is here: named splits of two arrays; and how examples are held out of one."""
+"""What a dataset is here: named splits of arrays; and how examples are held out of one."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,19 @@ Split = dict[str, np.ndarray]
 
 
 class Dataset(NamedTuple):
-    """Labelled images in memory, or mapped from the disk.
+    """Examples in memory, or mapped from the disk.
 
     Attributes:
         name: the name it was loaded by.
-        splits: "train" and "test", and "validation" when there is one; each is
+        splits: "train" and "test", and any others to evaluate on, such as "validation"; each holds
+            arrays of equal length by name. Of labelled images that is
             {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only.
-        classes: the name of each label, in order.
+        classes: the name of each label, in order; none where there are no labels.
     """
 
     name: str
     splits: dict[str, Split]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     def size(self, split: str) -> int:
         """Number of examples of a split."""
