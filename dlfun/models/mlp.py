@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from dlfun.activations import ACTIVATIONS
 from dlfun.layers.dense import dense
-
-ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh, "sigmoid": nn.sigmoid}
 
 
 class MLP(nn.Module):
@@ -25,5 +24,5 @@ class MLP(nn.Module):
     def __call__(self, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
         x = x.reshape(x.shape[0], -1)
         for width in self.hidden:
-            x = ACTIVATIONS[self.activation](dense(x, width))
+            x = ACTIVATIONS[self.activation].function(dense(x, width))
         return dense(x, self.classes)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 
 from dlfun.learner import Learner
@@ -148,4 +148,34 @@ def cycle(learner: Learner, table: Mapping[str, np.ndarray], gate: str, rounds: 
             axes.axvline(start, color="#999999", linestyle="--", linewidth=1)
     tidy(top, "", "weight")
     tidy(bottom, "rows seen (dashed: the cycle begins again)", "rows right", legend=False)
+    return drawn
+
+
+def hidden_units(model: Any, variables: Any, target: Any) -> Figure:
+    """A two-class network's probability of 1, and where each first hidden unit changes sign."""
+    kernel, bias = (np.asarray(variables["params"]["Dense_0"][n]) for n in ("kernel", "bias"))
+    side = np.linspace(-0.6, 1.6, 201, dtype=np.float32)
+    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+
+    def probability(x: Any) -> np.ndarray:
+        return np.asarray(jax.nn.softmax(model.apply(variables, jnp.asarray(x)))[:, 1])
+
+    worst = np.abs(probability(CORNERS) - np.asarray(target)).max()
+    drawn = figure(
+        7, 6, "A hidden layer bends the boundary: XOR is solved",
+        f"probabilities of the four rows are within {worst:.2g} of the truth",
+    )  # fmt: skip
+    axes = drawn.subplots()
+    values = probability(points).reshape(201, 201)
+    colours = LinearSegmentedColormap.from_list("two", [ZERO, "#ffffff", ONE])
+    mesh = axes.pcolormesh(side, side, values, cmap=colours, vmin=0, vmax=1, alpha=0.6)
+    bar = drawn.colorbar(mesh, ax=axes)
+    bar.set_label("probability of output 1", fontsize=LABEL)
+    axes.contour(side, side, values, levels=[0.5], colors="#222222", linewidths=3)
+    for weights, offset in zip(kernel.T, bias, strict=True):
+        line(axes, weights, offset, color="#222222", linewidth=0.8, linestyle="--")
+    corners(axes, target, "")
+    axes.plot([], [], color="#222222", linewidth=3, label="boundary, ½")
+    axes.plot([], [], color="#222222", linewidth=0.8, linestyle="--", label="a hidden unit is 0")
+    _legend(drawn)
     return drawn

@@ -1,7 +1,7 @@
 """Neurons of McCulloch and Pitts (1943) compute every gate; no single one computes XOR.
 
 Figure: the network's test accuracy = 1 on the truth table; of the best single neuron ≤ 0.75
-Time: 2 s on 2 CPU cores
+Time: 1 s on 2 CPU cores
 Command: python launch.py train mcp_gates --gate xor
 
 Inputs and outputs are 0 or 1, weights −1 or 1, and y = 1 if Σ w·x ≥ θ. AND, OR, NOT, NAND and NOR

@@ -1,7 +1,7 @@
 """A perceptron learns AND, OR and NAND from its mistakes, and never XOR.
 
 Figure: test accuracy = 1 of AND, OR and NAND; of XOR ≤ 0.75, three rows of four, for ever
-Time: 2 s on 2 CPU cores
+Time: 1 s on 2 CPU cores
 Command: python launch.py train perceptron_gates
 
 w ← w + η (t − y) x and b ← b + η (t − y) after each row of the truth table (Rosenblatt 1957), from
