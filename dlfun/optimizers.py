@@ -1,5 +1,6 @@
 """Optimizers: optax's update rules behind one documented dataclass, every float of it traceable."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -53,6 +54,25 @@ class Optimizer:
     """Largest global norm c of the gradient: g ← g · min(1, c/‖g‖)."""
     schedule: Schedule = Schedule()
     """How the learning rate changes."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A learning rate for each update rule, to compare them."""
+
+    sgd: Annotated[float, Gt(0)] = 0.1
+    momentum: Annotated[float, Gt(0)] = 0.02
+    nesterov: Annotated[float, Gt(0)] = 0.02
+    adagrad: Annotated[float, Gt(0)] = 0.02
+    rmsprop: Annotated[float, Gt(0)] = 1e-3
+    adadelta: Annotated[float, Gt(0)] = 1.0
+    adam: Annotated[float, Gt(0)] = 1e-3
+    adamw: Annotated[float, Gt(0)] = 1e-3
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """The update rules by name, each under its own rate."""
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: Optimizer(name, getattr(self, name)) for name in names}  # type: ignore[arg-type]
 
 
 def make(

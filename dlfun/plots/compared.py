@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dlfun.plots.style import PALETTE, figure, tidy
 
@@ -36,6 +36,7 @@ def draw(
         axes.set_yscale("log")
     if "accuracy" in metric:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     unit = "" if "accuracy" in metric else ", mean per example"
     tidy(axes, "epoch", f"{split} {metric}{unit}")
     return drawn
