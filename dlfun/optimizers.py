@@ -50,6 +50,8 @@ class Optimizer:
     """λ, decoupled: w ← w - η λ w beside the step, biases and norms left out (adamw: 0.01)."""
     l2: Annotated[float, Ge(0)] | None = None
     """λ of an L2 penalty λ/2 ‖w‖²: g ← g + λ w, biases and norms left out."""
+    l1: Annotated[float, Ge(0)] | None = None
+    """λ of an L1 penalty λ ‖w‖₁: g ← g + λ sign w, biases and norms left out."""
     clip_norm: Annotated[float, Gt(0)] | None = None
     """Largest global norm c of the gradient: g ← g · min(1, c/‖g‖)."""
     schedule: Schedule = Schedule()
@@ -95,6 +97,7 @@ def make(
     rate = factor(o.schedule, steps_per_epoch, epochs)
     steps = [
         o.l2 is not None and optax.add_decayed_weights(o.l2, is_weight),
+        o.l1 is not None and optax.masked(_add_signs(o.l1), is_weight),
         o.clip_norm is not None and optax.clip_by_global_norm(o.clip_norm),
         rule(),
         weight_decay is not None and optax.add_decayed_weights(weight_decay, is_weight),
@@ -108,6 +111,13 @@ def make(
             return chain.update(gradient, state, params)
 
     return optax.GradientTransformation(chain.init, update)
+
+
+def _add_signs(scale: float | jax.Array) -> optax.GradientTransformation:
+    def add(gradient: Any, params: Any) -> Any:
+        return jax.tree.map(lambda g, w: g + scale * jnp.sign(w), gradient, params)
+
+    return optax.stateless(add)
 
 
 def is_weight(params: optax.Params) -> optax.Params:

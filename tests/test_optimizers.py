@@ -92,7 +92,7 @@ def test_the_settings_of_the_sources():
 def test_floats_may_be_traced(name):
     """vmap over every float field at once equals one after another."""
     fields = {"learning_rate": 0.05, "momentum": 0.8, "decay": 0.95, "beta1": 0.85, "beta2": 0.97}
-    fields |= {"epsilon": 1e-3, "weight_decay": 0.1, "l2": 0.2, "clip_norm": 3.0}
+    fields |= {"epsilon": 1e-3, "weight_decay": 0.1, "l2": 0.2, "l1": 0.1, "clip_norm": 3.0}
 
     def run(scale):
         traced = {field: value * scale for field, value in fields.items()}
@@ -108,7 +108,7 @@ def test_floats_may_be_traced(name):
 def test_decay_leaves_biases_and_norms_out():
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
     nothing = jax.tree.map(jnp.zeros_like, params)
-    for decay in ({"weight_decay": 0.5}, {"l2": 0.5}):
+    for decay in ({"weight_decay": 0.5}, {"l2": 0.5}, {"l1": 0.5}):
         transformation = make(Optimizer("sgd", 1.0, **decay))
         update, _ = transformation.update(nothing, transformation.init(params), params)
         assert float(update["kernel"][0, 0]) == -0.5

@@ -67,3 +67,23 @@ def linear(
         return {"x": x.astype(np.float32), "y": y[:, None].astype(np.float32)}
 
     return Dataset("a linear model", {name: split(name) for name in STREAMS})
+
+
+def patterns(pairs: int, seed: int) -> Dataset:
+    """Pairs of keys and values of ±1, of 32 numbers each; "test" equals "train".
+
+    {"orthogonal": float32 [pairs, 32], rows of Sylvester's matrix with columns of random sign;
+    "random": float32 [pairs, 32]; "y": float32 [pairs, 32]}.
+    """
+    random = _random(seed, "train")
+    basis = np.ones((1, 1))
+    while len(basis) < 32:
+        basis = np.block([[basis, basis], [basis, -basis]])
+    signs = random.choice([-1.0, 1.0], (2 * pairs + 1, 32))
+    columns = {
+        "orthogonal": random.permutation(basis)[:pairs] * signs[0],
+        "random": signs[1 : pairs + 1],
+        "y": signs[pairs + 1 :],
+    }
+    split = {name: values.astype(np.float32) for name, values in columns.items()}
+    return Dataset("patterns", {"train": split, "test": split})

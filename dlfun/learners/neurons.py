@@ -130,24 +130,24 @@ def perceptron(learning_rate: float | Array, target: str) -> Learner:
     return Learner(init, update, evaluate)
 
 
-def hebbian(learning_rate: float | Array) -> Learner:
+def hebbian(learning_rate: float | Array, x: str = "x") -> Learner:
     """A linear associator under Hebb's rule Δw = η x yᵀ, that recalls sign(xW).
 
     After each pattern once, W = η Σ x yᵀ, and the recall of xₖ is η (‖xₖ‖² yₖ + Σ_{j≠k} (xⱼ·xₖ)
     yⱼ): exact for orthogonal x, where η = 1/‖x‖² gives y itself; else with crosstalk (Hebb 1949;
-    Kohonen 1972). Reads batch["x"] and batch["y"], both of ±1. "loss" is the mean of (xW − y)²,
+    Kohonen 1972). Reads batch[x] and batch["y"], both of ±1. "loss" is the mean of (xW − y)²,
     "accuracy" the share of signs recalled.
     """
 
     def init(key: Key, batch: Batch) -> Float[Array, "inputs outputs"]:
-        return jnp.zeros((batch["x"].shape[1], batch["y"].shape[1]))
+        return jnp.zeros((batch[x].shape[1], batch["y"].shape[1]))
 
     def update(weights: Array, batch: Batch, key: Key) -> tuple[Array, Metrics]:
-        outer = (batch["x"] * batch["weight"][:, None]).T @ batch["y"]
+        outer = (batch[x] * batch["weight"][:, None]).T @ batch["y"]
         return weights + learning_rate * total(outer), evaluate(weights, batch, key)
 
     def evaluate(weights: Array, batch: Batch, key: Key) -> Metrics:
-        recalled, wanted = jnp.matmul(batch["x"], weights, precision="highest"), batch["y"]
+        recalled, wanted = jnp.matmul(batch[x], weights, precision="highest"), batch["y"]
         right = (jnp.sign(recalled) == wanted).astype(wanted.dtype).mean(axis=1)
         return {
             "loss": metrics.mean(jnp.square(recalled - wanted).mean(axis=1), batch["weight"]),

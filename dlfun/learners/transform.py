@@ -66,6 +66,22 @@ def in_pieces(learner: Learner, size: int) -> Learner:
     return Learner(learner.init, update, learner.evaluate)
 
 
+def again(learner: Learner, times: int) -> Learner:
+    """Learner that makes `times` updates on each batch: full-batch steps without an epoch each.
+
+    Its metrics are the mean over these updates.
+    """
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        def step(state: State, number: Array) -> tuple[State, Metrics]:
+            return learner.update(state, batch, jax.random.fold_in(key, number))
+
+        state, measured = jax.lax.scan(step, state, jnp.arange(times))
+        return state, jax.tree.map(lambda m: m.mean(axis=0), measured)
+
+    return Learner(learner.init, update, learner.evaluate)
+
+
 def telling(learner: Learner, scalars: Callable[[State], Mapping[str, Array]]) -> Learner:
     """Learner whose evaluation also tells some figures of its state, such as a norm."""
 
