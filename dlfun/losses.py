@@ -1,6 +1,6 @@
 """Losses: each maps predictions and targets to one loss per example, in nats or squares."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,32 @@ def mse_of_labels(
 ) -> Float[Array, " batch"]:
     """Mean squared error between softmax(z) and the one-hot label."""
     return mse(jax.nn.softmax(logits), jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype))
+
+
+def entropy(target: Float[Array, "batch classes"]) -> Float[Array, " batch"]:
+    """H(q) = -Σ_k q_k log q_k of a distribution, where 0 log 0 = 0."""
+    return jax.scipy.special.entr(target).sum(axis=-1)
+
+
+def kl_divergence(
+    logits: Float[Array, "batch classes"], target: Float[Array, "batch classes"]
+) -> Float[Array, " batch"]:
+    """KL(q ‖ p) = Σ_k q_k (log q_k - log softmax(z)_k), at least 0, and 0 where p = q."""
+    return cross_entropy_of_distributions(logits, target) - entropy(target)
+
+
+def l1_penalty(params: Any) -> Float[Array, ""]:
+    """‖W‖₁, the sum of |w| over all weights; biases and norms (one axis or none) left out."""
+    return sum((jnp.abs(w).sum() for w in _weights(params)), jnp.zeros(()))
+
+
+def l2_penalty(params: Any) -> Float[Array, ""]:
+    """½ ‖W‖², half the sum of w² over all weights, so that its gradient is W; as `l1_penalty`."""
+    return sum((jnp.square(w).sum() / 2 for w in _weights(params)), jnp.zeros(()))
+
+
+def _weights(params: Any) -> list[Array]:
+    return [leaf for leaf in jax.tree.leaves(params) if jnp.ndim(leaf) > 1]
 
 
 def _per_example(loss: Array, reduce) -> Float[Array, " batch"]:

@@ -1,5 +1,6 @@
 """Optimizers: optax's update rules behind one documented dataclass, every float of it traceable."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -49,10 +50,31 @@ class Optimizer:
     """λ, decoupled: w ← w - η λ w beside the step, biases and norms left out (adamw: 0.01)."""
     l2: Annotated[float, Ge(0)] | None = None
     """λ of an L2 penalty λ/2 ‖w‖²: g ← g + λ w, biases and norms left out."""
+    l1: Annotated[float, Ge(0)] | None = None
+    """λ of an L1 penalty λ ‖w‖₁: g ← g + λ sign w, biases and norms left out."""
     clip_norm: Annotated[float, Gt(0)] | None = None
     """Largest global norm c of the gradient: g ← g · min(1, c/‖g‖)."""
     schedule: Schedule = Schedule()
     """How the learning rate changes."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A learning rate for each update rule, to compare them."""
+
+    sgd: Annotated[float, Gt(0)] = 0.1
+    momentum: Annotated[float, Gt(0)] = 0.02
+    nesterov: Annotated[float, Gt(0)] = 0.02
+    adagrad: Annotated[float, Gt(0)] = 0.02
+    rmsprop: Annotated[float, Gt(0)] = 1e-3
+    adadelta: Annotated[float, Gt(0)] = 1.0
+    adam: Annotated[float, Gt(0)] = 1e-3
+    adamw: Annotated[float, Gt(0)] = 1e-3
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """The update rules by name, each under its own rate."""
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: Optimizer(name, getattr(self, name)) for name in names}  # type: ignore[arg-type]
 
 
 def make(
@@ -75,6 +97,7 @@ def make(
     rate = factor(o.schedule, steps_per_epoch, epochs)
     steps = [
         o.l2 is not None and optax.add_decayed_weights(o.l2, is_weight),
+        o.l1 is not None and optax.masked(_add_signs(o.l1), is_weight),
         o.clip_norm is not None and optax.clip_by_global_norm(o.clip_norm),
         rule(),
         weight_decay is not None and optax.add_decayed_weights(weight_decay, is_weight),
@@ -88,6 +111,13 @@ def make(
             return chain.update(gradient, state, params)
 
     return optax.GradientTransformation(chain.init, update)
+
+
+def _add_signs(scale: float | jax.Array) -> optax.GradientTransformation:
+    def add(gradient: Any, params: Any) -> Any:
+        return jax.tree.map(lambda g, w: g + scale * jnp.sign(w), gradient, params)
+
+    return optax.stateless(add)
 
 
 def is_weight(params: optax.Params) -> optax.Params:

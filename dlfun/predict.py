@@ -62,6 +62,8 @@ def predict(
     if trained.experiment.model is None:
         raise UserError(f"{run}: experiment '{trained.name}' has no model that reads one image")
     dataset = trained.experiment.dataset
+    if "image" not in dataset.splits["train"]:
+        raise UserError(f"{run}: experiment '{trained.name}' reads {dataset.name}, no images")
     train = dataset.splits["train"]["image"]
     shape = train.shape[1:]
     images = np.stack(

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from rich.table import Table
 
 from dlfun import experiment as experiments
@@ -107,11 +106,12 @@ def summarize_experiment(name: str, config: Any) -> list[Row]:
 
 def summarize_built(name: str, experiment: experiments.Experiment) -> list[Row]:
     """`summarize` for the model of an experiment that is built."""
-    if experiment.model is None or experiment.inputs is None:
+    if experiment.model is None:
         raise UserError(f"experiment '{name}' has no single model to summarize")
-    shape = experiment.dataset.splits["train"]["image"].shape[1:]
-    stored = jax.ShapeDtypeStruct((1, *shape), jnp.uint8)
-    return summarize(experiment.model, jax.eval_shape(experiment.inputs, stored))
+    read = next(iter(experiment.dataset.splits["train"].values()))
+    stored = jax.ShapeDtypeStruct((1, *read.shape[1:]), read.dtype)
+    inputs = experiment.inputs or (lambda x: x)
+    return summarize(experiment.model, jax.eval_shape(inputs, stored))
 
 
 def to_dict(rows: Sequence[Row]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from dlfun import losses
@@ -63,3 +65,39 @@ def test_gradients_against_finite_differences():
         for loss, target in pairs:
             # check_grads hands over NumPy arrays, which the shape annotations refuse.
             check_grads(lambda z: loss(jnp.asarray(z), target), (z,), order=1, modes=["rev"])  # noqa: B023
+
+
+DISTRIBUTIONS = st.lists(st.floats(-8, 8, width=32), min_size=3, max_size=3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(DISTRIBUTIONS, DISTRIBUTIONS)
+def test_cross_entropy_is_at_least_the_entropy(z, q):
+    logits, target = jnp.asarray([z], jnp.float32), jax.nn.softmax(jnp.asarray([q], jnp.float32))
+    divergence = losses.kl_divergence(logits, target)
+    assert float(divergence[0]) >= -1e-5
+    np.testing.assert_allclose(
+        losses.cross_entropy_of_distributions(logits, target),
+        losses.entropy(target) + divergence,
+        rtol=1e-5,
+    )
+    own = losses.kl_divergence(jnp.log(target), target)
+    np.testing.assert_allclose(own, 0, atol=1e-5)
+    gradient = jax.grad(lambda z: losses.cross_entropy_of_distributions(z, target).sum())(logits)
+    np.testing.assert_allclose(gradient, jax.nn.softmax(logits) - target, atol=1e-6)
+
+
+def test_entropy_of_a_certain_and_of_an_even_choice():
+    certain, even = jnp.asarray([[1.0, 0.0]]), jnp.asarray([[0.5, 0.5]])
+    assert float(losses.entropy(certain)[0]) == 0
+    np.testing.assert_allclose(losses.entropy(even), np.log(2), rtol=1e-6)
+
+
+def test_penalties_and_their_gradients_leave_biases_out():
+    params = {"kernel": jnp.asarray([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.ones(2)}
+    assert float(losses.l1_penalty(params)) == 6.5
+    assert float(losses.l2_penalty(params)) == 7.125
+    slopes = jax.grad(losses.l1_penalty)(params), jax.grad(losses.l2_penalty)(params)
+    np.testing.assert_array_equal(slopes[0]["kernel"], jnp.sign(params["kernel"]))
+    np.testing.assert_array_equal(slopes[1]["kernel"], params["kernel"])
+    assert all(not slope["bias"].any() for slope in slopes)

@@ -16,7 +16,7 @@ START = np.array([[1.0, -2.0], [0.5, 3.0]])
 CURVATURE = np.array([[1.0, 10.0], [0.1, 2.0]])
 
 
-def written_out(name, steps=10, eta=0.05, mu=0.8, gamma=0.95, b1=0.85, b2=0.97, eps=1e-3):
+def written_out(name, steps, eta=0.05, mu=0.8, gamma=0.95, b1=0.85, b2=0.97, eps=1e-3):
     """The formulas of `Optimizer`'s docstring in NumPy, on ½ Σ c w²."""
     w, v, s, r, m = START.copy(), 0.0, 0.0, 0.0, 0.0
     for t in range(1, steps + 1):
@@ -51,27 +51,48 @@ def written_out(name, steps=10, eta=0.05, mu=0.8, gamma=0.95, b1=0.85, b2=0.97, 
 
 
 def descend(optimizer, steps=10):
+    return path(optimizer, steps)[-1]
+
+
+def path(optimizer, steps):
     transformation = make(optimizer)
     params = {"kernel": jnp.asarray(START, jnp.float32)}
-    state = transformation.init(params)
+    state, found = transformation.init(params), []
     for _ in range(steps):
         gradient = {"kernel": jnp.asarray(CURVATURE, jnp.float32) * params["kernel"]}
         update, state = transformation.update(gradient, state, params)
         params = optax.apply_updates(params, update)
-    return params["kernel"]
+        found.append(params["kernel"])
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ten_steps_follow_the_formula(name):
-    found = descend(Optimizer(name, 0.05, 0.8, 0.95, 0.85, 0.97, 1e-3))
-    np.testing.assert_allclose(found, written_out(name), rtol=2e-5)
+    found = path(Optimizer(name, 0.05, 0.8, 0.95, 0.85, 0.97, 1e-3), 10)
+    for steps, point in enumerate(found, start=1):
+        np.testing.assert_allclose(point, written_out(name, steps), rtol=2e-5)
+
+
+def test_the_settings_of_the_sources():
+    """T3's Adam has ε = 1e-6, outside the root; the defaults are T5's and the papers'."""
+    settings = {
+        Optimizer("momentum", 0.05): {"mu": 0.9},
+        Optimizer("rmsprop"): {"eta": 1e-3, "gamma": 0.9, "eps": 1e-8},
+        Optimizer("adagrad", 0.05): {"eps": 1e-10},
+        Optimizer("adadelta", 1.0): {"eta": 1.0, "gamma": 0.9, "eps": 1e-6},
+        Optimizer(): {"eta": 1e-3, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
+        Optimizer(epsilon=1e-6): {"eta": 1e-3, "b1": 0.9, "b2": 0.999, "eps": 1e-6},
+    }
+    for optimizer, constants in settings.items():
+        expected = written_out(optimizer.name, 10, **constants)
+        np.testing.assert_allclose(descend(optimizer), expected, rtol=2e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_floats_may_be_traced(name):
     """vmap over every float field at once equals one after another."""
     fields = {"learning_rate": 0.05, "momentum": 0.8, "decay": 0.95, "beta1": 0.85, "beta2": 0.97}
-    fields |= {"epsilon": 1e-3, "weight_decay": 0.1, "l2": 0.2, "clip_norm": 3.0}
+    fields |= {"epsilon": 1e-3, "weight_decay": 0.1, "l2": 0.2, "l1": 0.1, "clip_norm": 3.0}
 
     def run(scale):
         traced = {field: value * scale for field, value in fields.items()}
@@ -87,7 +108,7 @@ def test_floats_may_be_traced(name):
 def test_decay_leaves_biases_and_norms_out():
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
     nothing = jax.tree.map(jnp.zeros_like, params)
-    for decay in ({"weight_decay": 0.5}, {"l2": 0.5}):
+    for decay in ({"weight_decay": 0.5}, {"l2": 0.5}, {"l1": 0.5}):
         transformation = make(Optimizer("sgd", 1.0, **decay))
         update, _ = transformation.update(nothing, transformation.init(params), params)
         assert float(update["kernel"][0, 0]) == -0.5

@@ -1,4 +1,4 @@
-"""What a dataset is here: named splits of two arrays; and how examples are held out of one."""
+"""What a dataset is here: named splits of arrays; and how examples are held out of one."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,19 @@ Split = dict[str, np.ndarray]
 
 
 class Dataset(NamedTuple):
-    """Labelled images in memory, or mapped from the disk.
+    """Examples in memory, or mapped from the disk.
 
     Attributes:
         name: the name it was loaded by.
-        splits: "train" and "test", and "validation" when there is one; each is
+        splits: "train" and "test", and any others to evaluate on, such as "validation"; each holds
+            arrays of equal length by name. Of labelled images that is
             {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only.
-        classes: the name of each label, in order.
+        classes: the name of each label, in order; none where there are no labels.
     """
 
     name: str
     splits: dict[str, Split]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     def size(self, split: str) -> int:
         """Number of examples of a split."""
@@ -38,6 +39,19 @@ def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray
     order = np.argsort(np.random.Philox(key=seed).random_raw(size), kind="stable")
     kept = size - round(share * size)
     return np.sort(order[:kept]), np.sort(order[kept:])
+
+
+def subset(dataset: Dataset, examples: int, seed: int) -> Dataset:
+    """The dataset with a random `examples` of its training set, in their old order.
+
+    Raises UserError where there are not so many.
+    """
+    size = dataset.size("train")
+    if not 1 <= examples <= size:
+        raise UserError(f"{examples:,} training examples of {dataset.name}: expected 1 to {size:,}")
+    kept = held_out(size, 1 - examples / size, seed)[0]
+    train = {name: array[kept] for name, array in dataset.splits["train"].items()}
+    return dataset._replace(splits=dataset.splits | {"train": train})
 
 
 def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:

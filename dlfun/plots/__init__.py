@@ -63,6 +63,10 @@ def _figures(
         warn(f"no worst mistakes and no first layer: experiment '{trained.name}' has no model")
         return
 
+    if "image" not in test:
+        warn(f"no confusion matrix and no first layer: {dataset.name} are no images")
+        return
+
     found = probabilities(experiment, state.variables, test["image"])
     matrix = confusion.count(test["label"], found)
     yield "confusion_matrix", confusion.draw(subject, after, matrix, dataset.classes)

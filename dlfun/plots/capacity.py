@@ -1,0 +1,55 @@
+"""Errors against a model's capacity, and the curves that models of several capacities fit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from matplotlib.figure import Figure
+
+from dlfun.experiment import Experiment
+from dlfun.learners.linear import polynomial, predict
+from dlfun.plots.style import COLOURS, LABEL, PALETTE, figure, tidy
+
+
+def against(
+    errors: Mapping[str, Mapping[str, float]], names: Mapping[int, str], capacity: str
+) -> Figure:
+    """Training and test error by capacity; `names` gives the learner's name of each capacity."""
+    test = {size: errors["test"][f"{name}_loss"] for size, name in names.items()}
+    best = min(test, key=lambda size: test[size])
+    drawn = figure(
+        8, 5, f"Training error only falls; test error is a U, lowest at {best}",
+        f"test error {test[best]:.3g} there, {test[min(test)]:.3g} at {min(test)},"
+        f" {test[max(test)]:.3g} at {max(test)}",
+    )  # fmt: skip
+    axes = drawn.subplots()
+    for split, marker in (("train", "o"), ("test", "s")):
+        values = [errors[split][f"{name}_loss"] for name in names.values()]
+        axes.plot(
+            list(names), values, color=COLOURS[split], marker=marker, linewidth=2, label=split
+        )
+    axes.axvline(best, color="#999999", linestyle="--", linewidth=1)
+    axes.set_yscale("log")
+    axes.set_xticks(list(names))
+    tidy(axes, capacity, "mean squared error")
+    return drawn
+
+
+def fits(experiment: Experiment, states: Mapping[str, Any], names: Mapping[int, str]) -> Figure:
+    """Polynomials of the lowest, the best and the highest degree through the training points."""
+    test, train = experiment.dataset.splits["test"], experiment.dataset.splits["train"]
+    x = jnp.asarray(test["x"])
+    curves = {d: predict(states[name], polynomial(d)(x)) for d, name in names.items()}
+    error = {degree: float(jnp.square(y - test["y"]).mean()) for degree, y in curves.items()}
+    best = min(error, key=lambda degree: error[degree])
+    chosen = {"underfits": min(names), "fits": best, "overfits": max(names)}
+    said = ", ".join(f"degree {degree} {word}" for word, degree in chosen.items())
+    drawn = figure(12, 4.4, said[0].upper() + said[1:])
+    for axes, (word, degree) in zip(drawn.subplots(1, 3, sharey=True), chosen.items(), strict=True):
+        axes.plot(test["x"], test["y"], color="#999999", linestyle="--", label="truth")
+        axes.plot(train["x"], train["y"], "o", color=PALETTE[0], label="training points")
+        axes.plot(x, curves[degree], color=PALETTE[1], linewidth=2, label="fit")
+        axes.set_title(f"degree {degree} {word}", fontsize=LABEL)
+        axes.set_ylim(-2, 2)
+        tidy(axes, "x", "y" if word == "underfits" else "", legend=word == "underfits")
+    return drawn

@@ -1,0 +1,69 @@
+"""Learners trained side by side: a metric of each against the epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from dlfun.plots.style import COLOURS, PALETTE, figure, tidy
+
+DASHES = ("-", "--", "-.", ":")
+
+
+def draw(
+    title: str,
+    rows: Sequence[dict[str, Any]],
+    names: Mapping[str, str],
+    metric: str = "loss",
+    split: str = "test",
+    detail: str = "",
+    log: bool = False,
+) -> Figure:
+    """A line for each learner: `names` maps the learner's name to its label in the legend."""
+    drawn = figure(8, 5, title, detail)
+    axes = drawn.subplots()
+    for number, (name, label) in enumerate(names.items()):
+        points = [(r["epoch"], r[f"{name}_{metric}"]) for r in rows if r["split"] == split]
+        axes.plot(
+            *zip(*points, strict=True),
+            color=PALETTE[number % len(PALETTE)],
+            linestyle=DASHES[number % len(DASHES)],
+            linewidth=2,
+            label=label,
+        )
+    if log:
+        axes.set_yscale("log")
+    if "accuracy" in metric:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    unit = "" if "accuracy" in metric else ", mean per example"
+    tidy(axes, "epoch", f"{split} {metric}{unit}")
+    return drawn
+
+
+def gap(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
+    """Bars of the last loss of each learner on the training set, "seen", and on the test set."""
+    last = {row["split"]: row for row in rows}
+    seen, test = (np.array([last[s][f"{n}_loss"] for n in names]) for s in ("seen", "test"))
+    closed = {
+        name: 1 - each / (test - seen)[0] for name, each in zip(names, test - seen, strict=True)
+    }
+    best = max(names, key=lambda name: closed[name])
+    drawn = figure(
+        8.5, 5, f"Each method narrows the gap: {best.replace('_', ' ')} most,"
+        f" by {100 * closed[best]:.0f} %", "loss after the last epoch",
+    )  # fmt: skip
+    axes, where = drawn.subplots(), np.arange(len(names))
+    axes.bar(where - 0.2, seen, 0.4, color=COLOURS["train"], label="training set")
+    axes.bar(where + 0.2, test, 0.4, color=COLOURS["test"], label="test set")
+    for at, name, height in zip(where, names, test, strict=True):
+        text = (
+            f"gap {height - seen[at]:.3f}\naccuracy {100 * last['test'][f'{name}_accuracy']:.1f} %"
+        )
+        axes.annotate(text, (at, height), (0, 4), textcoords="offset points", ha="center")
+    axes.set_xticks(where, [name.replace("_", " ") for name in names])
+    axes.set_ylim(0, 1.25 * test.max())
+    tidy(axes, "", "loss, mean per example")
+    return drawn

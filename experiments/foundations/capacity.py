@@ -1,0 +1,67 @@
+"""Validation error against capacity is a U: too low a degree underfits, too high overfits.
+
+Figure: test loss ≥ 0.15 of degree 1, ≤ 0.05 of degree 5, ≥ 0.5 of degree 15
+Time: 1 s on 2 CPU cores
+Command: python launch.py train capacity
+
+Polynomials of rising degree, fitted by least squares to 20 noisy values of sin(πx) on [−1, 1], and
+tested against the sine itself [T3, sec. 3.1.5; Goodfellow et al. 2016, sec. 5.2]. The training
+error only ever falls with the degree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+from matplotlib.figure import Figure
+
+from dlfun.data.generated import curve
+from dlfun.experiment import Claim, Experiment
+from dlfun.learners.linear import polynomial, ridge
+from dlfun.learners.transform import side_by_side
+
+CLAIMS = [
+    Claim("test/degree_1_loss", "[T3, sec. 3.1.5]", at_least=0.15),
+    Claim("test/degree_5_loss", "[T3, sec. 3.1.5]", at_most=0.05),
+    Claim("test/degree_15_loss", "[T3, sec. 3.1.5]", at_least=0.5),
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Polynomials of odd degree on a noisy sine."""
+
+    degrees: tuple[Annotated[int, Ge(1), Le(40)], ...] = (1, 3, 5, 7, 9, 11, 13, 15)
+    """Degrees to compare."""
+    l2: Annotated[float, Ge(0)] = 0.0
+    """λ of an L2 penalty: try 1e-4, and see the right end of the U come down."""
+    examples: Annotated[int, Ge(2)] = 20
+    """Training points."""
+    noise: Annotated[float, Ge(0)] = 0.2
+    """Standard deviation of their noise."""
+    epochs: Annotated[int, Ge(1)] = 1
+    """Times to solve; once is enough."""
+    batch_size: Annotated[int, Ge(1)] = 20
+    """Points to solve for: all of them."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Random seed: of the points and their noise."""
+
+
+def build(config: Config) -> Experiment:
+    """A least-squares fit of each degree."""
+    c = config
+    learners = {f"degree_{degree}": ridge(c.l2, polynomial(degree)) for degree in c.degrees}
+    points = curve(lambda x: np.sin(np.pi * x), c.examples, c.seed, float(c.noise))
+    return Experiment(side_by_side(learners), points, c.epochs, c.batch_size, c.seed)
+
+
+def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+    """Both errors against the degree, and three of the fits."""
+    from dlfun.plots.capacity import against, fits
+
+    errors = {row["split"]: row for row in rows[-2:]}
+    names = {degree: f"degree_{degree}" for degree in trained.config.degrees}
+    yield "capacity", against(errors, names, "degree of the polynomial")
+    yield "fits", fits(trained.experiment, trained.position.state, names)
