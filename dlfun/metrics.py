@@ -37,6 +37,11 @@ def mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Ratio
     return Ratio(jnp.sum(value * weight), jnp.sum(weight))
 
 
+def scalar(value: Float[Array, ""], weight: Float[Array, " batch"]) -> Ratio:
+    """A figure that is no mean over examples, such as a norm of the parameters."""
+    return Ratio(value * jnp.sum(weight), jnp.sum(weight))
+
+
 def top_k(
     logits: Float[Array, "batch classes"],
     label: Int[Array, " batch"],
@@ -49,6 +54,20 @@ def top_k(
     # A label's logit that is nan is larger than none and must not count as a hit.
     hit = (rank < k) & jnp.isfinite(own[:, 0])
     return mean(hit.astype(weight.dtype), weight)
+
+
+def accuracy(
+    logits: Float[Array, "batch classes"],
+    label: Int[Array, " batch"],
+    weight: Float[Array, " batch"],
+) -> Metrics:
+    """Share of examples whose label has the largest logit."""
+    return {"accuracy": top_k(logits, label, weight)}
+
+
+def nothing(prediction: Array, target: Array, weight: Float[Array, " batch"]) -> Metrics:
+    """No metric beside the loss: for regression."""
+    return {}
 
 
 def confusion(

@@ -1,6 +1,5 @@
 """Each experiment is found, described, built, stepped and traced: none is forgotten."""
 
-import dataclasses
 import inspect
 import re
 
@@ -8,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.commands import default
 from dlfun.learner import Learner
+from dlfun.learners.supervised import SupervisedState
 from dlfun.random import stream
 from dlfun.train import feed, loop
 
@@ -32,8 +33,9 @@ def test_docstring_and_claims(name):
     for claim in module.CLAIMS:
         assert claim.at_least is not None or claim.at_most is not None
         bounds = [bound for bound in (claim.at_least, claim.at_most) if bound is not None]
-        printed = {float(n) for n in re.findall(r"[\d.]+", described["figure"])}
-        assert {round(100 * b, 6) for b in bounds} | set(bounds) & printed
+        numbers = re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", described["figure"])
+        printed = {float(number) for number in numbers}
+        assert all({bound, round(100 * bound, 6)} & printed for bound in bounds), claim
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,7 +53,8 @@ def test_two_steps(name, small_mnist):
     state, first = update(position.state, batch, key)
     state, second = update(state, batch, key)
     assert float(first["loss"].count) == 3
-    assert float(second["loss"].total) < float(first["loss"].total)
+    if isinstance(state, SupervisedState):  # Others may stand still, or make mistakes at first.
+        assert float(second["loss"].total) < float(first["loss"].total)
     held_out = experiment.learner.evaluate(state, batch, key)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state, held_out)))
 
@@ -62,18 +65,20 @@ def test_float_fields_are_values(name, small_mnist):
     module = experiments.load(name)
     config = default(module)
     rates = jnp.asarray([1e-3, 1e-2])
+    paths = [path for path in configs.flatten(config) if path.endswith("learning_rate")]
+    if not paths:
+        pytest.skip("no learning rate")
 
     def one_step(rate):
-        optimizer = dataclasses.replace(config.optimizer, learning_rate=rate)
-        experiment = module.build(dataclasses.replace(config, optimizer=optimizer))
+        experiment = module.build(configs.replace(config, dict.fromkeys(paths, rate)))
         learner, train = experiment.learner, experiment.dataset.splits["train"]
         batch = feed.gather({k: jnp.asarray(v) for k, v in train.items()}, jnp.arange(4))
         state = learner.init(stream(0, "init"), batch)
-        return learner.update(state, batch, stream(0, "update"))[0].params
+        return learner.update(state, batch, stream(0, "update"))[0]
 
     together = jax.vmap(one_step)(rates)
     for i, rate in enumerate(rates):
         alone = one_step(rate)
         for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
             # Adam's first step is η·sign(g): where g is rounding noise, so is its sign.
-            assert float(jnp.mean(jnp.abs(a[i] - b) > 1e-5)) < 1e-2
+            assert float(jnp.mean(jnp.abs(a[i] - b).astype(jnp.float32) > 1e-5)) < 1e-2

@@ -35,8 +35,10 @@ def supervised(
     loss: Callable[[Array, Array], Float[Array, " batch"]],
     optimizer: optax.GradientTransformation,
     *,
-    inputs: Callable[[Array], Array],
+    inputs: Callable[[Array], Array] = lambda x: x,
     measure: Callable[..., Metrics] = metrics.classification,
+    watch: Callable[..., Metrics] = metrics.accuracy,
+    names: tuple[str, str] = ("image", "label"),
 ) -> Learner:
     """Learner that minimizes the weighted mean loss Σ wᵢ ℓ(model(xᵢ), yᵢ) / Σ wᵢ of each batch.
 
@@ -47,24 +49,27 @@ def supervised(
         loss: one loss per example from predictions and `batch["label"]`.
         optimizer: gradient transformation.
         inputs: from stored images (uint8) to what the model reads, inside the compiled step.
-        measure: metrics from predictions, labels and weights, beside the loss.
+        measure: metrics from predictions, labels and weights, beside the loss, in evaluation.
+        watch: the same, while training.
+        names: what x and y are called in a batch.
     """
+    image, target = names
     differs_in_training = "training" in inspect.signature(model.__call__).parameters
 
     def init(key: Key, batch: Batch) -> SupervisedState:
-        variables = model.init(key, inputs(batch["image"]))
+        variables = model.init(key, inputs(batch[image]))
         params = variables["params"]
         return SupervisedState(params, optimizer.init(params), variables.get("batch_stats", {}))
 
     def update(state: SupervisedState, batch: Batch, key: Key) -> tuple[SupervisedState, Metrics]:
-        weight, label = batch["weight"], batch["label"]
+        weight, label = batch["weight"], batch[target]
         count = average(weight.sum())
         training: dict[str, Any] = {"training": weight} if differs_in_training else {}
 
         def objective(params: Any) -> tuple[Array, tuple[Array, Array, Any]]:
             prediction, updated = model.apply(
                 state._replace(params=params).variables,
-                inputs(batch["image"]),
+                inputs(batch[image]),
                 rngs={"dropout": key},
                 mutable=["batch_stats"],
                 **training,
@@ -80,16 +85,13 @@ def supervised(
         )(state.params)
         step, memory = optimizer.update(average(gradient), state.optimizer, state.params)
         params = optax.apply_updates(state.params, step)
-        measured = {
-            "loss": metrics.mean(losses, weight),
-            "accuracy": metrics.top_k(prediction, label, weight),
-        }
+        measured = {"loss": metrics.mean(losses, weight)} | watch(prediction, label, weight)
         return SupervisedState(params, memory, statistics), measured
 
     def evaluate(state: SupervisedState, batch: Batch, key: Key) -> Metrics:
-        prediction: Any = model.apply(state.variables, inputs(batch["image"]))
-        losses = loss(prediction, batch["label"])
-        measured = measure(prediction, batch["label"], batch["weight"])
+        prediction: Any = model.apply(state.variables, inputs(batch[image]))
+        losses = loss(prediction, batch[target])
+        measured = measure(prediction, batch[target], batch["weight"])
         return {"loss": metrics.mean(losses, batch["weight"])} | measured
 
     return Learner(init, update, evaluate)

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 """Of Okabe and Ito (2008)."""
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#222222", "#8C6D31"
+)  # fmt: skip
+"""For things to be compared, in order: theirs, with brown for the yellow that white swallows."""
 INK, TITLE, LABEL, SMALL = "#222222", 15, 12, 9
 
 
@@ -22,6 +27,18 @@ def figure(width: float, height: float, title: str, detail: str = "") -> Figure:
     made.suptitle(title, fontsize=size, fontweight="bold", color=INK)
     made.text(0.5, 1 - 0.45 / height, plain(detail), ha="center", va="top", fontsize=LABEL)
     return made
+
+
+def tidy(axes: Axes, x: str, y: str, legend: bool = True) -> None:
+    """Labels, a light grid, no box, and a legend without a frame."""
+    axes.set_xlabel(plain(x), fontsize=LABEL)
+    axes.set_ylabel(plain(y), fontsize=LABEL)
+    axes.grid(color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=LABEL - 1, labelcolor=INK)
+    if legend:
+        axes.legend(frameon=False, fontsize=LABEL - 1)
 
 
 def save(drawn: Figure, path: Path) -> Path:
