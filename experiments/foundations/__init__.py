@@ -1,0 +1,1 @@
+"""Experiments with what deep learning is built from: neurons, gradients, regularization."""
