@@ -6,7 +6,9 @@ from jaxtyping import Float
 
 from dlfun.layers.conv import Conv
 from dlfun.layers.dense import dense
+from dlfun.layers.normalization import BatchNorm, Running
 from dlfun.layers.pooling import max_pool
+from dlfun.models.mlp import ACTIVATIONS
 
 
 class CNN(nn.Module):
@@ -21,15 +23,27 @@ class CNN(nn.Module):
     channels: tuple[int, ...] = (32, 64)
     hidden: tuple[int, ...] = (128,)
     classes: int = 10
+    activation: str = "relu"
+    batch_norm: Running | None = None
+    """How batch normalization before each activation keeps its statistics; by default, none."""
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch height width in"]) -> Float[Array, "batch classes"]:
-        """Logits of images [batch, height, width, channels]."""
+    def __call__(
+        self,
+        x: Float[Array, "batch height width in"],
+        training: Float[Array, " batch"] | None = None,
+    ) -> Float[Array, "batch classes"]:
+        """Logits of images [batch, height, width, channels]; `training` as in `BatchNorm`."""
+
+        def norm(z: Array) -> Array:
+            return BatchNorm(self.batch_norm)(z, training) if self.batch_norm else z
+
+        activation = ACTIVATIONS[self.activation]
         for features in self.channels:
-            # ReLU never decreases, so it may follow the maximum: the same values and gradients
-            # for a quarter of the work.
-            x = nn.relu(max_pool(Conv(features)(x)))
+            # An activation never decreases, so it may follow the maximum: the same values and
+            # gradients for a quarter of the work.
+            x = activation(max_pool(norm(Conv(features)(x))))
         x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
-            x = nn.relu(dense(x, features))
+            x = activation(norm(dense(x, features)))
         return dense(x, self.classes)
