@@ -33,7 +33,7 @@ def test_docstring_and_claims(name):
     for claim in module.CLAIMS:
         assert claim.at_least is not None or claim.at_most is not None
         bounds = [bound for bound in (claim.at_least, claim.at_most) if bound is not None]
-        numbers = re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", described["figure"])
+        numbers = re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", described["figure"])
         printed = {float(number) for number in numbers}
         assert all({bound, round(100 * bound, 6)} & printed for bound in bounds), claim
 

@@ -90,3 +90,19 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
         "test": dataset.splits["test"],
     }
     return dataset._replace(splits=splits)
+
+
+def at_most(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
+    """Named splits cut to random subsets: `at_most(dataset, 0, train=1000)`.
+
+    The chosen examples are a function of (size of the split, seed), as in `held_out`, and keep
+    their order; of two subsets the smaller lies in the larger. A split that has no more than is
+    asked for stays as it is.
+    """
+    splits = dict(dataset.splits)
+    for name, size in sizes.items():
+        have = dataset.size(name)
+        if size < have:
+            chosen = held_out(have, (have - size) / have, seed)[0]
+            splits[name] = {key: array[chosen] for key, array in splits[name].items()}
+    return dataset._replace(splits=splits)

@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from dlfun.learner import total
 
+Running = Literal["moving", "sums"]
+
 
 class Moments(NamedTuple):
     """What a set of values says of each feature.
@@ -75,7 +77,7 @@ class BatchNorm(nn.Module):
             running statistics are those of the whole batch in either case.
     """
 
-    running: Literal["moving", "sums"] = "moving"
+    running: Running = "moving"
     momentum: float | Array = 0.1
     epsilon: float = 1e-5
     zero_scale: bool = False

@@ -1,0 +1,29 @@
+"""Subsets: of the size asked for, whole examples, nested, by the seed."""
+
+import numpy as np
+
+from dlfun.data.dataset import Dataset, at_most
+
+SPLIT = {"image": np.arange(50).reshape(50, 1, 1, 1), "label": np.arange(50, dtype=np.int32)}
+DATASET = Dataset("numbers", {"train": SPLIT, "test": SPLIT}, ("a", "b"))
+
+
+def labels(seed=0, **sizes):
+    return set(at_most(DATASET, seed, **sizes).splits["train"]["label"].tolist())
+
+
+def test_a_subset_has_its_size_and_whole_examples():
+    found = at_most(DATASET, 0, train=17)
+    train = found.splits["train"]
+    assert found.size("train") == 17
+    assert found.size("test") == 50
+    np.testing.assert_array_equal(train["image"].ravel(), train["label"])
+
+
+def test_the_smaller_lies_in_the_larger_and_the_seed_decides():
+    assert labels(train=5) < labels(train=6) < labels(train=40)
+    assert labels(train=20) == labels(train=20) != labels(seed=1, train=20)
+
+
+def test_more_than_there_is_changes_nothing():
+    assert at_most(DATASET, 0, train=51, test=50).splits == DATASET.splits
