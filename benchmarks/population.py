@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import tyro
@@ -30,6 +30,7 @@ from dlfun.random import stream
 from dlfun.sweep.executors import cores, set_up
 from dlfun.sweep.population import group
 from dlfun.train import loop
+from dlfun.train.feed import Feed
 from dlfun.train.options import Options, build, compile_programs
 from dlfun.train.programs import compile_population
 
@@ -83,6 +84,7 @@ def main(arguments: list[str]) -> None:
         "mnist_cnn": said.cnn or (() if on_cpu else (1, 8, 64)),
     }
     found += [_populations(name, many, said.repeats) for name, many in sizes.items() if many]
+    found.append(_feeds(said.repeats))
     if said.sweep:
         found.append(_sweep(said.processes, said.repeats))
     device = jax.devices()[0]
@@ -95,9 +97,10 @@ def main(arguments: list[str]) -> None:
         print(tables.markdown(table)) if said.markdown else tables.show(table)
 
 
-def one_epoch(name: str, repeats: int) -> float:
+def one_epoch(name: str, repeats: int, feed: Feed | None = None, dataset: str = "mnist") -> float:
     """Median seconds of an epoch of a training alone, as `train` runs it, without evaluation."""
-    experiment, options = build(name, experiments.load(name).Config(), Options())
+    config = experiments.load(name).Config(dataset=dataset)
+    experiment, options = build(name, config, Options(feed=feed))
     experiment = only_training(experiment, None)
     return _median(epochs(experiment, compile_programs(experiment, options)), repeats)
 
@@ -141,6 +144,16 @@ def _median(epochs: Any, repeats: int) -> float:
 def _singles(single: dict[str, float]) -> Rows:
     rows = [(name, f"{seconds:.3g}") for name, seconds in single.items()]
     return Rows("One training alone", ("network", "seconds an epoch"), rows)
+
+
+def _feeds(repeats: int) -> Rows:
+    """The same epoch with the data on the device and streamed from the host."""
+    rows = []
+    for feed in get_args(Feed):
+        seconds = one_epoch("mnist_mlp", repeats, feed, "fashion_mnist")
+        rows.append((feed, f"{seconds:.3g}", f"{60_000 / seconds:,.0f}"))
+    title = "Feeding the MLP with Fashion-MNIST"
+    return Rows(title, ("feed", "seconds an epoch", "examples a second"), rows)
 
 
 def _populations(name: str, sizes: tuple[int, ...], repeats: int) -> Rows:

@@ -4,13 +4,13 @@ All three run `work` on the same members and give the same results; the machines
 must see the sweep's folder at the same path.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def work(job: Job, note: Callable[[str], None]) -> Results:
         yield str(members[told.number].run), told.result
 
 
-@contextmanager
+@contextlib.contextmanager
 def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -> Iterator[Execute]:
     """A function that trains a job, here or on `workers` workers."""
     count = workers or 2
@@ -101,12 +101,9 @@ def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -
 
 def set_up(precision: Any, data_dir: Path | None, cpu_devices: int) -> None:
     """Configure JAX for a process that trains populations."""
-    import jax
-
     from dlfun.train import options
 
-    options.set_up(options.Options(precision=precision), data_dir)
-    jax.config.update("jax_num_cpu_devices", cpu_devices)
+    options.set_up(options.Options(precision=precision), data_dir, cpu_devices=cpu_devices)
 
 
 def cores() -> int:

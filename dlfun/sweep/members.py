@@ -22,6 +22,7 @@ from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun import metrics as measures
 from dlfun import runs
+from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.random import stream
 from dlfun.sweep.chunks import choose_size, does_not_fit
@@ -79,6 +80,8 @@ def train_members(
     )
     described = runs.describe(name, members[0].config, configs.to_dict(options), command)
     groups = group(experiments.load(name), [member.config for member in members])
+    if any(loop.choose_feed(one.experiment) == "stream" for one in groups):
+        raise UserError(f"{name}: the data do not fit on a device, where a sweep shares them")
     with stop_signal() as stopped:
         for one in groups:
             work = _Work(one, [members[n] for n in one.members], described, until, note)
@@ -123,7 +126,7 @@ class _Work:
                     pending.setdefault(step, []).append(number)
         if not pending:
             return
-        devices = min(jax.local_device_count(), sum(map(len, pending.values())))
+        devices = jax.local_device_count()
         programs = compile_population(self.group.make, devices)
         self.group = self.group.placed(programs)
         key = repr(configs.to_dict(self.group.configs[0]) | dict.fromkeys(self.group.paths))

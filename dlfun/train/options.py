@@ -1,5 +1,6 @@
 """How to run: what is set before JAX's first use of a device, and what is settled after it."""
 
+import contextlib
 import dataclasses
 import os
 from dataclasses import dataclass
@@ -49,9 +50,15 @@ class Machines:
 
 
 def set_up(
-    options: Options, data_dir: Path | None = None, machines: Machines | None = None
+    options: Options,
+    data_dir: Path | None = None,
+    machines: Machines | None = None,
+    cpu_devices: int | None = None,
 ) -> None:
-    """Configure JAX and the data folder for this process, before JAX's first use of a device."""
+    """Configure JAX and the data folder for this process, before JAX's first use of a device.
+
+    `cpu_devices` is how many a CPU is to be; by default two, or as many as the options ask for.
+    """
     configs.check(options)
     if data_dir is not None:
         if not data_dir.is_dir():
@@ -63,7 +70,8 @@ def set_up(
         on_each = max(2, on_each)
     elif on_each > 1:
         on_each = _divide(on_each, processes)
-    jax.config.update("jax_num_cpu_devices", on_each)
+    with contextlib.suppress(RuntimeError):  # A process that has used its devices keeps them.
+        jax.config.update("jax_num_cpu_devices", cpu_devices or on_each)
     precision = None if options.precision == "default" else options.precision
     jax.config.update("jax_default_matmul_precision", precision)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dlfun" / "xla"
