@@ -54,6 +54,13 @@ def subset(dataset: Dataset, examples: int, seed: int) -> Dataset:
     return dataset._replace(splits=dataset.splits | {"train": train})
 
 
+def repeat(dataset: Dataset, times: int) -> Dataset:
+    """The dataset with its training set several times over, where an epoch would be too short."""
+    train = dataset.splits["train"]
+    many = {name: np.concatenate([array] * times) for name, array in train.items()}
+    return dataset._replace(splits=dataset.splits | {"train": many})
+
+
 def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
     """Move a share of "train" into "validation", as `held_out` picks it.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dlfun.data.dataset import Dataset
+from dlfun.data.dataset import Dataset, repeat
 from dlfun.errors import UserError, nearest
 
 GATES: dict[str, Callable[..., bool]] = {
@@ -44,5 +44,4 @@ def truth_tables(*gates: str, copies: int = 1) -> Dataset:
     for gate in gates:
         outputs = [bool(GATES[gate](*row)) for row in rows]
         table |= {gate: np.array(outputs, np.float32), f"{gate}_label": np.array(outputs, np.int32)}
-    train = {name: np.concatenate([column] * copies) for name, column in table.items()}
-    return Dataset("truth tables", {"train": train, "test": table}, ("0", "1"))
+    return repeat(Dataset("truth tables", {"train": table, "test": table}, ("0", "1")), copies)

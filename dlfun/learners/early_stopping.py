@@ -1,5 +1,6 @@
 """Early stopping: the parameters that did best on held-out examples."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -22,7 +23,7 @@ class Stopped(NamedTuple):
     updates: Int[Array, ""]
 
 
-def early_stopping(learner: Learner, held_out: Batch, every: int) -> Learner:
+def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) -> Learner:
     """Learner that looks at `held_out` after each `every` updates, and answers with its best state.
 
     Stopping at the lowest held-out loss and going on, to come back to it, give the same state

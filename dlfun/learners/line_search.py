@@ -34,8 +34,8 @@ def line_search(
     """Learner w ← w − t g, by the first t of t₀, β t₀, β² t₀, … that lowers the loss enough.
 
     Enough is J(w − t g) ≤ J(w) − c t ‖g‖² (Armijo's condition), with t₀ = `first`,
-    β = `shrink`, c = `slope`: no learning rate is chosen, and of a full batch the loss never rises (Nocedal, Wright 2006,
-    algorithm 3.1). Gives up, and stands still, below t = 1e-7 t₀.
+    β = `shrink`, c = `slope`: no learning rate is chosen, and of a full batch the loss never rises
+    (Nocedal, Wright 2006, algorithm 3.1). Gives up, and stands still, below t = 1e-7 t₀.
     """
     x, y = names
 

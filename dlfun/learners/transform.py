@@ -1,6 +1,7 @@
 """Learners made from learners: side by side, in pieces, with more to tell."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -88,5 +89,19 @@ def telling(learner: Learner, scalars: Callable[[State], Mapping[str, Array]]) -
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
         told = {n: scalar(value, batch["weight"]) for n, value in scalars(state).items()}
         return learner.evaluate(state, batch, key) | told
+
+    return Learner(learner.init, learner.update, evaluate)
+
+
+def with_gap(learner: Learner, seen: Mapping[str, Any]) -> Learner:
+    """Learner whose evaluation adds "gap": the loss less that on the training examples `seen`."""
+    examples = {name: jnp.asarray(array) for name, array in seen.items()}
+    examples |= {"weight": jnp.ones(len(next(iter(examples.values()))))}
+
+    def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
+        measured = learner.evaluate(state, batch, key)
+        loss, known = measured["loss"], learner.evaluate(state, examples, key)["loss"]
+        gap = Ratio(loss.total - known.total / known.count * loss.count, loss.count)
+        return measured | {"gap": gap}
 
     return Learner(learner.init, learner.update, evaluate)

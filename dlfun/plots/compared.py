@@ -44,9 +44,10 @@ def draw(
 
 
 def gap(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
-    """Bars of the last loss of each learner on the training set, "seen", and on the test set."""
+    """Bars of the last loss of each learner on the training set and on the test set."""
     last = {row["split"]: row for row in rows}
-    seen, test = (np.array([last[s][f"{n}_loss"] for n in names]) for s in ("seen", "test"))
+    test, apart = (np.array([last["test"][f"{n}_{m}"] for n in names]) for m in ("loss", "gap"))
+    seen = test - apart
     closed = {
         name: 1 - each / (test - seen)[0] for name, each in zip(names, test - seen, strict=True)
     }
@@ -64,6 +65,6 @@ def gap(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
         )
         axes.annotate(text, (at, height), (0, 4), textcoords="offset points", ha="center")
     axes.set_xticks(where, [name.replace("_", " ") for name in names])
-    axes.set_ylim(0, 1.25 * test.max())
+    axes.set_ylim(0, 1.4 * test.max())
     tidy(axes, "", "loss, mean per example")
     return drawn
