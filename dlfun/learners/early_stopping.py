@@ -11,7 +11,6 @@ from jaxtyping import Array, Float, Int
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
-
 NOT_YET = np.float32(np.finfo(np.float32).max)
 """A loss that any other is better than, and still finite."""
 
