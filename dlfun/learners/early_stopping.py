@@ -5,10 +5,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
+
+NOT_YET = np.float32(np.finfo(np.float32).max)
+"""A loss that any other is better than, and still finite."""
 
 
 class Stopped(NamedTuple):
@@ -36,7 +40,7 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
 
     def init(key: Key, batch: Batch) -> Stopped:
         state, zero = learner.init(key, batch), jnp.zeros((), jnp.int32)
-        return Stopped(state, state, jnp.asarray(jnp.inf), zero, zero)
+        return Stopped(state, state, jnp.asarray(NOT_YET), zero, zero)
 
     def update(state: Stopped, batch: Batch, key: Key) -> tuple[Stopped, Metrics]:
         now, measured = learner.update(state.now, batch, key)
@@ -46,7 +50,7 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
             loss = learner.evaluate(now, examples, key)["loss"]
             return loss.total / loss.count
 
-        looked = jax.lax.cond(updates % every == 0, look, lambda _: jnp.asarray(jnp.inf), None)
+        looked = jax.lax.cond(updates % every == 0, look, lambda _: jnp.asarray(NOT_YET), None)
         better = looked < state.loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, state.best)
         at = jnp.where(better, updates, state.at)

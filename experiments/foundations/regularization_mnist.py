@@ -66,7 +66,7 @@ def build(config: Config) -> Experiment:
         return supervised(model, loss, optimizer, inputs=inputs, measure=metrics.accuracy)
 
     each = {"none": learner(), "l2": learner(l2=c.l2), "l1": learner(l1=c.l1)}
-    each["dropout"] = learner(c.dropout)
+    each |= {"dropout": learner(c.dropout)}
     each["early_stopping"] = early_stopping(learner(), few.splits["validation"], 16)
     both = side_by_side({name: with_gap(one, few.splits["train"]) for name, one in each.items()})
     return Experiment(both, repeat(few, 5), c.epochs, c.batch_size, c.seed)
@@ -78,4 +78,3 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
 
     names = {n: n.replace("_", " ") for n in ("none", *METHODS)}
     yield "gap", compared.gap(rows, list(names))
-    yield "loss", compared.draw("Unregularized, the test loss turns up again", rows, names)

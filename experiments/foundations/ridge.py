@@ -31,9 +31,9 @@ CLAIMS = [
 class Config:
     """Ridge regression, in two ways."""
 
-    l2: Annotated[float, Ge(0)] = 0.1
+    l2: Annotated[float, Ge(0)] = 0.2
     """λ."""
-    learning_rate: Annotated[float, Gt(0)] = 0.2
+    learning_rate: Annotated[float, Gt(0)] = 0.08
     """η of the descent."""
     inputs: Annotated[int, Ge(1)] = 30
     """Features, of random weights."""
