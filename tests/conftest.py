@@ -10,7 +10,18 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 from jaxtyping import install_import_hook
 
 # Not dlfun.optimizers and dlfun.schedules: their float fields may be traced arrays.
-PARTS = ("data", "layers", "learners", "losses", "metrics", "models", "random", "runs", "train")
+PARTS = (
+    "data",
+    "layers",
+    "learners",
+    "losses",
+    "metrics",
+    "models",
+    "random",
+    "runs",
+    "shallow",
+    "train",
+)
 install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")
 
 import numpy as np
