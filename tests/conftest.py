@@ -20,6 +20,7 @@ PARTS = (
     "models",
     "random",
     "runs",
+    "shallow",
     "train",
 )
 install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")

@@ -1,0 +1,116 @@
+"""Accuracy of shallow and deep classifiers against the number of training images.
+
+`python -m benchmarks.shallow --help`. The methods of `shallow_against_deep`, and those of
+scikit-learn on pixels and on the same visual words; needs `pip install 'dlfun[shallow]'`.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from dlfun import cli
+from dlfun import experiment as experiments
+from dlfun.data import Dataset
+from dlfun.errors import UserError
+from dlfun.experiment import Experiment
+from dlfun.metrics import values
+from dlfun.train import loop
+
+UPDATES = 2000
+"""About how many, in 3 to 20 passes over the images."""
+SVM_MOST = 10_000
+"""Images: the time of a kernel machine grows with their square."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Test accuracy of each method at each number of Fashion-MNIST's training images."""
+
+    sizes: tuple[Annotated[int, Ge(20)], ...] = (100, 1_000, 10_000, 60_000)
+    """Training images."""
+    test_examples: Annotated[int, Ge(1)] = 10_000
+    """Test images."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Random seed."""
+    json: Path | None = None
+    """File to write the accuracies to."""
+
+
+def learned(experiment: Experiment) -> dict[str, float]:
+    """Train in the one loop; the accuracy of each method at the end."""
+    evaluated: Any = None
+    for progress in loop.fit(experiment, loop.start(experiment)):
+        evaluated = progress.evaluated or evaluated
+    found = values(evaluated["test"])
+    return {name[: -len("_accuracy")]: found[name] for name in found if "accuracy" in name}
+
+
+def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
+    """Accuracy of scikit-learn's classifiers on pixels, and of two on roots of word counts."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.svm import SVC
+    from sklearn.tree import DecisionTreeClassifier
+
+    def columns(split: str) -> dict[str, np.ndarray]:
+        arrays = dataset.splits[split]
+        pixels = arrays["image"].reshape(len(arrays["image"]), -1) / np.float32(255)
+        return {"pixels": pixels, "words": np.sqrt(arrays["words"], dtype=np.float32) / 4}
+
+    train, test = columns("train"), columns("test")
+    labels = {split: dataset.splits[split]["label"] for split in ("train", "test")}
+    found = {}
+    for name, column, model in (
+        ("sklearn: naive Bayes, pixels", "pixels", GaussianNB(var_smoothing=1e-2)),
+        ("sklearn: decision tree, pixels", "pixels", DecisionTreeClassifier(random_state=seed)),
+        ("sklearn: logistic regression, pixels", "pixels", LogisticRegression(max_iter=100)),
+        ("sklearn: logistic regression, words", "words", LogisticRegression(max_iter=100)),
+        ("sklearn: SVM (RBF), pixels", "pixels", SVC(C=10)),
+    ):
+        if isinstance(model, GaussianNB | DecisionTreeClassifier) or len(train[column]) <= SVM_MOST:
+            model.fit(train[column], labels["train"])
+            found[name] = float(model.score(test[column], labels["test"]))
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit status."""
+    try:
+        if importlib.util.find_spec("sklearn") is None:
+            raise UserError("scikit-learn is missing: pip install 'dlfun[shallow]'")
+        asked = cli.parse(Benchmark, arguments, "python -m benchmarks.shallow")
+        measured = {size: _at(size, asked) for size in asked.sizes}
+        names = list(dict.fromkeys(name for row in measured.values() for name in row))
+        for name in names:
+            shares = (measured[size].get(name) for size in asked.sizes)
+            print(name, *("–" if s is None else f"{s:.2%}" for s in shares), sep=" | ")
+        if asked.json:
+            asked.json.write_text(json.dumps(measured, indent=2) + "\n")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _at(size: int, asked: Benchmark) -> dict[str, float]:
+    module = experiments.load("shallow_against_deep")
+    batch = min(20, size // 20)
+    epochs = max(3, min(20, UPDATES * batch // size))
+    config = module.Config(examples=size, test_examples=asked.test_examples, seed=asked.seed)
+    config = dataclasses.replace(config, epochs=epochs, batch_size=batch)
+    experiment = module.build(config)
+    found = learned(experiment) | fitted(experiment.dataset, asked.seed)
+    print(f"{size:,} images, {epochs} epochs: {found}", file=sys.stderr)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
