@@ -71,7 +71,7 @@ def test_float_fields_are_values(name, small_mnist):
         state = learner.init(stream(0, "init"), batch)
         return learner.update(state, batch, stream(0, "update"))[0].params
 
-    together = jax.vmap(one_step)(rates)
+    together, one_step = jax.jit(jax.vmap(one_step))(rates), jax.jit(one_step)
     for i, rate in enumerate(rates):
         alone = one_step(rate)
         for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
