@@ -193,9 +193,12 @@ class _Work:
                 runs.write_json(self.members[number].run / runs.RESULT, {"status": "running"})
                 runs.keep_metrics(self.members[number].run, position.step)
             experiment = self.group.population(filled)
-            return list(self._fit(chunk, experiment, programs, position, before, stop))
-        finally:
-            self.writer.submit(locks.close)
+            ended = list(self._fit(chunk, experiment, programs, position, before, stop))
+        except BaseException:
+            locks.close()
+            raise
+        self.writer.submit(locks.close)
+        return ended
 
     def _fit(
         self,

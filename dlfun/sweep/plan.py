@@ -137,4 +137,6 @@ def quiet(optuna: Any) -> None:
     """Keep Optuna's own log and its notes on what is experimental off the terminal."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module=r"optuna\..*")
+    # It is: by a thread of the sweep's own.
+    warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used")
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
