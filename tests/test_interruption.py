@@ -1,30 +1,16 @@
 """Runs as processes: killed, interrupted, locked, diverged; resumed to the same bits."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.processes import launch
+
 # Small pieces, so that signals and kills fall within epochs.
 SETTING = ["train", "mnist_mlp", "--epochs", "4", "--loop", "python", "--batch-size", "400"]
-
-
-def launch(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "launch.py", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def finish(*arguments):

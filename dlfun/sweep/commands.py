@@ -60,11 +60,10 @@ def sweep(arguments: Sequence[str]) -> int:
     """`sweep EXPERIMENT …`: the base configuration's flags come from the experiment."""
     name, rest = arguments[0], arguments[1:]
     module = experiments.load(name)
-    over = Annotated[Search, tyro.conf.arg(name="")]
     kind = dataclasses.make_dataclass(
         "Sweep",
         [
-            ("search", over, field(default_factory=Search)),
+            ("search", flat(Search), field(default_factory=Search)),
             ("running", flat(Running), field(default_factory=Running)),
             ("config", flat(module.Config), field(default_factory=lambda: default(module))),
         ],

@@ -164,9 +164,8 @@ class _Work:
         for number in numbers:
             member, values = self.members[number], self.group.values(number)
             state = jax.device_get(self.init(values, stream(member.config.seed, "init")))
-            rows = jax.tree.map(lambda t: t[None], self.zeros)
             saved = checkpoint.newest(member.run / runs.CHECKPOINTS, self.note)
-            position = loop.Position(state, 0, rows)
+            position = loop.Position(state, 0, self.zeros)
             if saved:
                 position = checkpoint.restore(saved, position)
             states.append((values, position.state))
@@ -259,8 +258,7 @@ class _Work:
         folder = run / runs.CHECKPOINTS
         if good is not None:
             at, state, metrics = good
-            totals = jax.tree.map(lambda t: t[None], self.zeros)
-            own = _of(to_host(state), None, slot, at)._replace(totals=totals)
+            own = _of(to_host(state), None, slot, at)._replace(totals=self.zeros)
             checkpoint.save(folder, own, seconds, metrics.get(slot, {}))
         last = checkpoint.newest(folder, self.note)
         path = str(last.path.relative_to(run)) if last else None

@@ -66,6 +66,11 @@ class Plan:
         """The Config from which the trials differ."""
         return configs.from_dict(experiments.load(self.experiment).Config, self.config)
 
+    def seeds(self) -> range:
+        """The seeds of each trial."""
+        first = self.base().seed
+        return range(first, first + self.search.seeds)
+
     def space(self) -> Space:
         """What is searched. Raises UserError where the strategy cannot search it."""
         if not self.search.over:
@@ -129,8 +134,7 @@ def read(folder: Path) -> Plan:
     names = {field.name for field in dataclasses.fields(Plan)}
     if not isinstance(found, dict) or found.keys() != names:
         raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")
-    search = configs.from_dict(Search, found["search"])
-    return Plan(**(found | {"search": search}))
+    return configs.from_dict(Plan, found)
 
 
 def quiet(optuna: Any) -> None:

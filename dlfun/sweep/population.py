@@ -65,10 +65,8 @@ class Group:
         return dataclasses.replace(self, experiment=self.experiment._replace(dataset=placed))
 
     def zeros(self) -> Metrics:
-        """Training metrics of nothing, of one member."""
-        batch = loop.sample(self.experiment)
-        learner, key = self.experiment.learner, stream(0, "init")
-        return loop.zeros(lambda: learner.update(learner.init(key, batch), batch, key)[1])
+        """Training metrics of nothing, of one member: a row, as `loop.start` has it."""
+        return loop.zeros(lambda: loop.start(self.experiment).totals)
 
 
 def group(module: ModuleType, members: Sequence[Any]) -> list[Group]:

@@ -19,18 +19,18 @@ def describe(plan: Plan) -> Table:
     many are trained at once as a measurement says. Of `tpe`, whose trials are not known before, the
     programs of as many random ones are shown.
     """
-    base, seeds = plan.base(), plan.search.seeds
+    base, seeds = plan.base(), plan.seeds()
     points = plan.points()
     if points is None:
         points = configs.replace(plan, {"search.strategy": "random"}).points() or []
     members = [
-        configs.replace(apply(base, point), {"seed": base.seed + seed})
-        for point in points
-        for seed in range(seeds)
+        configs.replace(apply(base, point), {"seed": seed}) for point in points for seed in seeds
     ]
     swept = list(dict.fromkeys(path for point in points for path in point))
     groups = group(experiments.load(plan.experiment), members)
-    title = f"{len(points)} trials x {seeds} seeds = {len(members)} trainings in {len(groups)} "
+    title = (
+        f"{len(points)} trials x {len(seeds)} seeds = {len(members)} trainings in {len(groups)} "
+    )
     shown = Table(
         "program",
         "trainings",

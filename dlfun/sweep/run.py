@@ -87,9 +87,9 @@ def _execute(
 ) -> Iterator[tuple[int, Results]]:
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
     sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
-    first, members = plan.base().seed, {}
+    seeds, members = plan.seeds(), {}
     for n, config in sorted(tried.items()):
-        for seed in range(first, first + plan.search.seeds):
+        for seed in seeds:
             place = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
             members[place] = n, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
     work = tuple((config, place) for place, (_, _, config) in members.items())
@@ -104,12 +104,12 @@ def _execute(
         n, seed, _ = members[place]
         results = found.setdefault(n, {})
         results[seed] = _plain(result, place)
-        if len(results) == plan.search.seeds:
+        if len(results) == len(seeds):
             yield n, dict(sorted(results.items()))
 
 
 def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
-    """A member's result with its scalars as split/name, and its metric curve."""
+    """A member's result with its scalars as split/name."""
     flat = {
         f"{split}/{name}": value
         for split, metrics in result["metrics"].items()

@@ -151,9 +151,7 @@ class Study:
         trial.set_user_attr("status", found.status)
         results = {str(seed): result for seed, result in found.results.items()}
         trial.set_user_attr("results", results)
-        state = TrialState.COMPLETE
-        if value is None:
-            state = TrialState.PRUNED
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         self.study.tell(trial, value, state=state)
 
     def trials(self) -> list[Trial]:

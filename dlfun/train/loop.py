@@ -105,15 +105,19 @@ def memory_limit() -> float:
     return MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))
 
 
+def usual(devices: int) -> Parallel:
+    """How to split a batch where nothing was said: jit on one device, shard_map on more."""
+    return "jit" if devices == 1 else "shard_map"
+
+
 def compile_programs(
     experiment: Experiment,
     devices: int = 1,
     parallel: Parallel | None = None,
     feed: Feed = "memory",
 ) -> Programs:
-    """Programs of an experiment's learner; by default jit on one device, shard_map on more."""
-    chosen = parallel or ("jit" if devices == 1 else "shard_map")
-    return compile_learner(experiment.learner, devices, chosen, feed)
+    """Programs of an experiment's learner; by default in the `usual` way."""
+    return compile_learner(experiment.learner, devices, parallel or usual(devices), feed)
 
 
 def sample(experiment: Experiment) -> dict[str, jax.Array]:

@@ -143,7 +143,7 @@ def build(name: str, config: Any, options: Options) -> tuple[Experiment, Options
         raise UserError(f"--devices {devices}: there are only {there} here")
     if several and devices < there:
         raise UserError(f"--devices {devices}: expected the {there} of all processes together")
-    parallel = options.parallel or ("jit" if devices == 1 else "shard_map")
+    parallel = options.parallel or loop.usual(devices)
     if several and parallel == "pmap":
         raise UserError("--parallel pmap runs in one process: expected shard_map or jit")
     feed = options.feed or loop.choose_feed(experiment)

@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import optuna
 import pytest
@@ -17,8 +13,8 @@ from dlfun.sweep import plan as plans
 from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
 from dlfun.sweep.study import Study
+from tests.processes import launch
 
-ROOT = Path(__file__).parent.parent.parent
 MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]
 RATES = ["--over", "optimizer.learning_rate=1e-3,1e-2"]
 CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
@@ -151,18 +147,6 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
     assert table(folder) == table(tmp_path / "whole")
 
 
-def start(*arguments):
-    """A sweep as a process."""
-    return subprocess.Popen(
-        [sys.executable, "launch.py", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def finish(process):
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -172,11 +156,11 @@ def test_killed_and_shared(tmp_path):
     """Two processes on one study, one killed: each trial once, none lost, as one alone has it."""
     asked = [*MLP, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
     storage = f"sqlite:///{tmp_path}/shared.db"
-    finish(start(*asked, "--run-dir", tmp_path / "one"))
+    finish(launch(*asked, "--run-dir", tmp_path / "one"))
     sizes = (tmp_path / "one/sizes.json").read_text()
     both = []
     for name in ("a", "b"):
-        both.append(start(*asked, "--storage", storage, "--run-dir", tmp_path / name))
+        both.append(launch(*asked, "--storage", storage, "--run-dir", tmp_path / name))
         while not (tmp_path / name / plans.PLAN).exists():
             time.sleep(0.02)
         (tmp_path / name / "sizes.json").write_text(sizes)
@@ -195,7 +179,7 @@ def test_killed_and_shared(tmp_path):
 def here(tmp_path_factory):
     """A sweep in one process, for the others to find the same."""
     folder = tmp_path_factory.mktemp("sweeps") / "here"
-    finish(start(*MLP, *RATES, "--seeds", 2, "--run-dir", folder))
+    finish(launch(*MLP, *RATES, "--seeds", 2, "--run-dir", folder))
     return table(folder)
 
 
@@ -204,7 +188,7 @@ def test_executors_find_the_same(here, tmp_path, executor):
     if executor == "ray":
         pytest.importorskip("ray")
     asked = [*MLP, *RATES, "--seeds", 2, "--executor", executor]
-    finish(start(*asked, "--run-dir", tmp_path / "there"))
+    finish(launch(*asked, "--run-dir", tmp_path / "there"))
     assert table(tmp_path / "there") == here
 
 

@@ -1,11 +1,7 @@
 """Two processes that meet on loopback: the run of one process, written once."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -14,20 +10,9 @@ import pytest
 from dlfun.errors import UserError
 from dlfun.train import options
 from dlfun.train.run import read
+from tests.processes import launch
 
-ROOT = Path(__file__).parent.parent.parent
 SETTING = ["train", "mnist_mlp", "--epochs", "1", "--hidden", "16", "--batch-size", "999"]
-
-
-def launch(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "launch.py", *SETTING, *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "JAX_NUMPY_DTYPE_PROMOTION": "standard"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def free_port():
@@ -40,9 +25,10 @@ def test_two_processes_give_the_single_process_result(tmp_path):
     where = f"127.0.0.1:{free_port()}"
     meeting = ["--coordinator", where, "--num-processes", 2]
     both = [
-        launch(*meeting, "--process-id", i, "--run-dir", tmp_path / f"two{i}") for i in range(2)
+        launch(*SETTING, *meeting, "--process-id", i, "--run-dir", tmp_path / f"two{i}")
+        for i in range(2)
     ]
-    one = launch("--devices", 2, "--run-dir", tmp_path / "one")
+    one = launch(*SETTING, "--devices", 2, "--run-dir", tmp_path / "one")
     for process in (*both, one):
         out, err = process.communicate(timeout=200)
         assert process.returncode == 0, err
