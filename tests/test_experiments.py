@@ -13,9 +13,12 @@ from dlfun.commands import default
 from dlfun.learner import Learner
 from dlfun.learners.supervised import SupervisedState
 from dlfun.random import stream
-from dlfun.train import feed, loop
+from dlfun.sweep.population import group
+from dlfun.train import feed
 
 NAMES = list(experiments.paths())
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Two steps are sooner made than optimized."""
 
 
 def test_the_walk_finds_experiments():
@@ -44,42 +47,29 @@ def test_two_steps(name, small_mnist):
     module = experiments.load(name)
     experiment = module.build(default(module))
     assert isinstance(experiment.learner, Learner)
-    position = loop.start(experiment)
     splits = experiment.dataset.splits
     data = {key: jnp.asarray(array[:8]) for key, array in splits["train"].items()}
     batch = feed.gather(data, jnp.asarray([0, 1, 2, -1], jnp.int32))
     key = stream(0, "update")
-    update = jax.jit(experiment.learner.update)
-    state, first = update(position.state, batch, key)
+    init, update, evaluate = (jax.jit(f, compiler_options=QUICKLY) for f in experiment.learner)
+    state, first = update(init(stream(0, "init"), batch), batch, key)
     state, second = update(state, batch, key)
     assert float(first["loss"].count) == 3
     if isinstance(state, SupervisedState):  # Others may stand still, or make mistakes at first.
         assert float(second["loss"].total) < float(first["loss"].total)
-    held_out = experiment.learner.evaluate(state, batch, key)
+    held_out = evaluate(state, batch, key)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state, held_out)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_float_fields_are_values(name, small_mnist):
-    """`build` takes traced floats: vmap over learning rates equals each alone."""
+def test_rates_share_a_program(name, small_mnist):
+    """`build` and the learner take traced learning rates: a sweep trains them as one population."""
     module = experiments.load(name)
     config = default(module)
-    rates = jnp.asarray([1e-3, 1e-2])
     fields = configs.flatten(config).items()
     paths = [path for path, value in fields if "rate" in path and isinstance(value, float)]
     if not paths:
         pytest.skip("no learning rate")
-
-    def one_step(rate):
-        experiment = module.build(configs.replace(config, dict.fromkeys(paths, rate)))
-        learner, train = experiment.learner, experiment.dataset.splits["train"]
-        batch = feed.gather({k: jnp.asarray(v) for k, v in train.items()}, jnp.arange(4))
-        state = learner.init(stream(0, "init"), batch)
-        return learner.update(state, batch, stream(0, "update"))[0]
-
-    together, one_step = jax.jit(jax.vmap(one_step))(rates), jax.jit(one_step)
-    for i, rate in enumerate(rates):
-        alone = one_step(rate)
-        for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
-            # Adam's first step is η·sign(g): where g is rounding noise, so is its sign.
-            assert float(jnp.mean(jnp.abs(a[i] - b).astype(jnp.float32) > 1e-5)) < 1e-2
+    members = [configs.replace(config, dict.fromkeys(paths, rate)) for rate in (1e-3, 1e-2)]
+    groups = [(g.members, g.paths) for g in group(module, members)]
+    assert groups == [([0, 1], tuple(sorted(paths)))]

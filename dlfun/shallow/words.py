@@ -22,11 +22,13 @@ def with_words(dataset: Dataset, size: int, seed: int) -> Dataset:
 
     The vocabulary is learned from the training images alone.
     """
-    found = vocabulary(dataset.splits["train"]["image"], size, seed)
-    splits = {
-        name: {**split, "words": pyramids(split["image"], found)}
-        for name, split in dataset.splits.items()
-    }
+    # The data are made ready before anything is trained, also where what trains is being traced.
+    with jax.ensure_compile_time_eval():
+        found = vocabulary(dataset.splits["train"]["image"], size, seed)
+        splits = {
+            name: {**split, "words": pyramids(split["image"], found)}
+            for name, split in dataset.splits.items()
+        }
     return dataset._replace(splits=splits)
 
 
