@@ -41,19 +41,6 @@ def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray
     return np.sort(order[:kept]), np.sort(order[kept:])
 
 
-def subset(dataset: Dataset, examples: int, seed: int) -> Dataset:
-    """The dataset with a random `examples` of its training set, in their old order.
-
-    Raises UserError where there are not so many.
-    """
-    size = dataset.size("train")
-    if not 1 <= examples <= size:
-        raise UserError(f"{examples:,} training examples of {dataset.name}: expected 1 to {size:,}")
-    kept = held_out(size, 1 - examples / size, seed)[0]
-    train = {name: array[kept] for name, array in dataset.splits["train"].items()}
-    return dataset._replace(splits=dataset.splits | {"train": train})
-
-
 def repeat(dataset: Dataset, times: int) -> Dataset:
     """The dataset with its training set several times over, where an epoch would be too short."""
     train = dataset.splits["train"]

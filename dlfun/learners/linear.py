@@ -1,16 +1,18 @@
 """Linear models: solved in one step, or by (proximal) gradient descent, with L2 and L1 penalties.
 
-All minimize, over weights w [F, 1] and a bias b that no penalty touches,
+All minimize, over weights w [F, K] and a bias b that no penalty touches,
 
-    J = 1/(2N) Σₙ (xₙ·w + b − yₙ)² + λ₂/2 ‖w‖² + λ₁ ‖w‖₁
+    J = 1/(2N) Σₙ ‖xₙ·w + b − yₙ‖² + λ₂/2 ‖w‖² + λ₁ ‖w‖₁
 
-and read batch["x"] and batch["y"], one number each. `features` makes F numbers of an x. "loss" is
-the mean squared error without the penalties.
+and read batch["x"] and batch["y"] of K numbers. `features` makes F numbers of an x. "loss" is the
+mean squared error without the penalties.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -24,11 +26,11 @@ Features = Callable[[Array], Float[Array, "batch features"]]
 class Linear(NamedTuple):
     """A linear model."""
 
-    weights: Float[Array, "features 1"]
-    bias: Float[Array, "1"]
+    weights: Float[Array, "features outputs"]
+    bias: Float[Array, " outputs"]
 
 
-def predict(model: Linear, x: Float[Array, "batch features"]) -> Float[Array, "batch 1"]:
+def predict(model: Linear, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
     """x·w + b."""
     return jnp.matmul(x, model.weights, precision="highest") + model.bias
 
@@ -36,19 +38,20 @@ def predict(model: Linear, x: Float[Array, "batch features"]) -> Float[Array, "b
 def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
     """The closed form w = (XᵀX/N + λ₂ I)⁻¹ Xᵀy/N of centred X and y; b = ȳ − x̄·w.
 
-    (Hoerl, Kennard 1970.) `update` solves for its batch: let that be the whole training set. Solved
-    as the least squares of X with √(N λ₂) I appended below, and 0 below y, which rounds less; of
-    several solutions at λ₂ = 0 it takes the smallest. Not to be split over devices.
+    (Hoerl, Kennard 1970.) `update` solves for its batch: let that be the whole training set. By
+    X = U S Vᵀ it is w = V S/(S² + N λ₂) Uᵀy, where singular values that are 0 up to rounding are
+    left out: of several solutions at λ₂ = 0 it takes the smallest. Not to be split over devices.
     """
 
+    @jax.default_matmul_precision("highest")
     def update(state: Linear, batch: Batch, key: Key) -> tuple[Linear, Metrics]:
         x, y, weight = features(batch["x"]), batch["y"], batch["weight"][:, None]
         count = weight.sum()
         x_mean, y_mean = (weight * x).sum(axis=0) / count, (weight * y).sum(axis=0) / count
-        size = x.shape[1]
-        left = jnp.concatenate([weight * (x - x_mean), jnp.sqrt(count * l2) * jnp.eye(size)])
-        right = jnp.concatenate([weight * (y - y_mean), jnp.zeros((size, 1))])
-        weights = jnp.linalg.lstsq(left, right)[0]
+        u, s, v = jnp.linalg.svd(weight * (x - x_mean), full_matrices=False)
+        least = jnp.finfo(s.dtype).eps * max(x.shape) * s[0]
+        scale = jnp.where(s > least, s / (jnp.maximum(s, least) ** 2 + count * l2), 0)
+        weights = v.T @ (scale[:, None] * (u.T @ (weight * (y - y_mean))))
         solved = Linear(weights, y_mean - x_mean @ weights)
         return solved, _measure(features, solved, batch)
 
@@ -86,7 +89,8 @@ def descent(
 
 def _linear(features: Features, update: Callable) -> Learner:
     def init(key: Key, batch: Batch) -> Linear:
-        return Linear(jnp.zeros((features(batch["x"]).shape[1], 1)), jnp.zeros(1))
+        outputs = batch["y"].shape[1]
+        return Linear(jnp.zeros((features(batch["x"]).shape[1], outputs)), jnp.zeros(outputs))
 
     def evaluate(state: Linear, batch: Batch, key: Key) -> Metrics:
         return _measure(features, state, batch)
@@ -113,3 +117,9 @@ def polynomial(degree: int) -> Features:
         return jnp.concatenate(found[1 : degree + 1], axis=1)
 
     return features
+
+
+def random_features(count: int, inputs: int, key: Key) -> Features:
+    """max(0, x V) of `count` fixed directions, V ~ N(0, 2/F_in) (Rahimi, Recht 2007)."""
+    directions = nn.initializers.he_normal()(key, (inputs, count))
+    return lambda x: nn.relu(x @ directions)

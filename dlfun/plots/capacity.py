@@ -12,16 +12,21 @@ from dlfun.plots.style import COLOURS, LABEL, PALETTE, figure, tidy
 
 
 def against(
-    errors: Mapping[str, Mapping[str, float]], names: Mapping[int, str], capacity: str
+    title: str,
+    errors: Mapping[str, Mapping[str, float]],
+    names: Mapping[int, str],
+    capacity: str,
+    turns: int | None = None,
 ) -> Figure:
-    """Training and test error by capacity; `names` gives the learner's name of each capacity."""
+    """Training and test error by capacity; `names` gives the learner's name of each capacity.
+
+    With `turns`, a capacity to be marked, the capacities lie on a logarithmic axis.
+    """
     test = {size: errors["test"][f"{name}_loss"] for size, name in names.items()}
-    best = min(test, key=lambda size: test[size])
-    drawn = figure(
-        8, 5, f"Training error only falls; test error is a U, lowest at {best}",
-        f"test error {test[best]:.3g} there, {test[min(test)]:.3g} at {min(test)},"
-        f" {test[max(test)]:.3g} at {max(test)}",
-    )  # fmt: skip
+    best = min((size for size in test if size <= (turns or size)), key=lambda size: test[size])
+    told = dict.fromkeys((best, min(test), turns or max(test), max(test)))
+    shown = ", ".join(f"{test[size]:.3g} at {size}" for size in told)
+    drawn = figure(8, 5, title.format(best=best), f"test error {shown}")
     axes = drawn.subplots()
     for split, marker in (("train", "o"), ("test", "s")):
         values = [errors[split][f"{name}_loss"] for name in names.values()]
@@ -30,7 +35,11 @@ def against(
         )
     axes.axvline(best, color="#999999", linestyle="--", linewidth=1)
     axes.set_yscale("log")
-    axes.set_xticks(list(names))
+    if turns:
+        axes.set_xscale("log")
+        axes.axvline(turns, color="#999999", linestyle=":", linewidth=1)
+    axes.set_xticks(list(names), [f"{size:,}" for size in names])
+    axes.minorticks_off()
     tidy(axes, capacity, "mean squared error")
     return drawn
 

@@ -16,15 +16,12 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import data, losses, metrics
 from dlfun.activations import ACTIVATIONS
-from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import side_by_side
+from dlfun.learners.rivals import rivals
 from dlfun.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make
+from dlfun.optimizers import Optimizer
 
 CLAIMS = [
     Claim("test/relu_accuracy", "[T3, sec. 3.1.1]", at_least=0.89),
@@ -54,18 +51,8 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """The same network and start with each activation."""
-    c = config
-    everything = data.load(c.dataset, seed=c.seed)
-    dataset = subset(everything, min(c.examples, everything.size("train")), c.seed)
-    optimizer = make(c.optimizer, -(-dataset.size("train") // c.batch_size), c.epochs)
-
-    def learner(activation: str) -> Any:
-        model = MLP(c.hidden, len(dataset.classes), activation)
-        loss = losses.cross_entropy
-        return supervised(model, loss, optimizer, inputs=normalize(), measure=metrics.accuracy)
-
-    learners = side_by_side({name: learner(name) for name in ACTIVATIONS})
-    return Experiment(learners, dataset, c.epochs, c.batch_size, c.seed)
+    models = {name: MLP(config.hidden, activation=name) for name in ACTIVATIONS}
+    return rivals(config, models, normalize())
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -63,5 +63,6 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
 
     errors = {row["split"]: row for row in rows[-2:]}
     names = {degree: f"degree_{degree}" for degree in trained.config.degrees}
-    yield "capacity", against(errors, names, "degree of the polynomial")
+    title = "Training error only falls; test error is a U, lowest at {best}"
+    yield "capacity", against(title, errors, names, "degree of the polynomial")
     yield "fits", fits(trained.experiment, trained.position.state, names)

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt
 from matplotlib.figure import Figure
 
 from dlfun import data, losses, metrics
-from dlfun.data.dataset import subset
+from dlfun.data.dataset import at_most
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
@@ -69,7 +69,7 @@ def learners(config: Config) -> dict[str, Learner]:
 def build(config: Config) -> Experiment:
     """The schemes side by side."""
     c, mnist = config, data.load("mnist")
-    few = subset(mnist, min(c.batch_size, mnist.size("train")), c.seed)
+    few = at_most(mnist, c.seed, train=c.batch_size)
     return Experiment(side_by_side(learners(c)), few, c.epochs, few.size("train"), c.seed)
 
 

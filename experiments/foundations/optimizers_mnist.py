@@ -16,7 +16,7 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import data, losses, metrics
-from dlfun.data.dataset import subset
+from dlfun.data.dataset import at_most
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learners.supervised import supervised
@@ -54,8 +54,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """The eight side by side."""
     c = config
-    everything = data.load(c.dataset, seed=c.seed)
-    dataset = subset(everything, min(c.examples, everything.size("train")), c.seed)
+    dataset = at_most(data.load(c.dataset), c.seed, train=c.examples)
     model = MLP(c.hidden, len(dataset.classes))
     learners = {
         name: supervised(

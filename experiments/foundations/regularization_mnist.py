@@ -17,7 +17,7 @@ from annotated_types import Ge, Lt
 from matplotlib.figure import Figure
 
 from dlfun import data, losses, metrics
-from dlfun.data.dataset import hold_out_validation, repeat, subset
+from dlfun.data.dataset import at_most, hold_out_validation, repeat
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
@@ -57,7 +57,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """Five copies of one network."""
     c, mnist = config, data.load("mnist")
-    few = subset(mnist, min(c.examples, mnist.size("train")), c.seed)
+    few = at_most(mnist, c.seed, train=c.examples)
     few = hold_out_validation(few, 0.2, c.seed)
 
     def learner(dropout: Any = None, **penalty: Any) -> Learner:
