@@ -12,9 +12,12 @@ from dlfun import experiment as experiments
 from dlfun.commands import default
 from dlfun.learner import Learner
 from dlfun.learners.supervised import SupervisedState
+from dlfun.metrics import values
 from dlfun.random import stream
 from dlfun.sweep.population import group
-from dlfun.train import feed
+from dlfun.train import feed, loop
+from dlfun.train.options import Options
+from dlfun.train.run import Trained
 
 NAMES = list(experiments.paths())
 QUICKLY = {"xla_backend_optimization_level": 0}
@@ -43,9 +46,10 @@ def test_docstring_and_claims(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_steps(name, small_mnist):
-    """A step or two change the state, count every example and stay finite."""
+    """A step or two change the state, count every example, stay finite and can be drawn."""
     module = experiments.load(name)
-    experiment = module.build(default(module))
+    config = default(module)
+    experiment = module.build(config)
     assert isinstance(experiment.learner, Learner)
     splits = experiment.dataset.splits
     data = {key: jnp.asarray(array[:8]) for key, array in splits["train"].items()}
@@ -59,6 +63,12 @@ def test_two_steps(name, small_mnist):
         assert float(second["loss"].total) < float(first["loss"].total)
     held_out = evaluate(state, batch, key)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state, held_out)))
+    if hasattr(module, "figures"):
+        rows = [{"split": s, "epoch": e} | values(held_out) for e in (1, 2) for s in splits]
+        trained = Trained(name, config, Options(), experiment, loop.Position(state, 2, {}))
+        for drawn in dict(module.figures(trained, rows)).values():
+            assert drawn.get_suptitle()
+            drawn.canvas.draw()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -60,14 +60,14 @@ def propagation(
     def evaluate(state: dict[str, Any], batch: Batch, key: Key) -> Metrics:
         image, weight = inputs(batch["image"]), batch["weight"]
         x = image.reshape(len(image), -1)
+        weights = jax.tree.map(lambda *each: jnp.stack(each), *(state[name] for name in schemes))
         measured: Metrics = {}
         total = jnp.zeros(len(x))
-        for scheme in schemes:
-            for activation in activations:
-                loss, forward, backward = variances(
-                    state[scheme], ACTIVATIONS[activation].function, x, batch["label"]
-                )
-                total += loss / (len(schemes) * len(activations))
+        for activation in activations:
+            function = ACTIVATIONS[activation].function
+            found = jax.vmap(lambda w, f=function: variances(w, f, x, batch["label"]))(weights)
+            total += found[0].sum(axis=0) / (len(schemes) * len(activations))
+            for scheme, forward, backward in zip(schemes, *found[1:], strict=True):
                 profile = {
                     "forward": forward,
                     "backward": backward,

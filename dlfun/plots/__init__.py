@@ -42,14 +42,14 @@ def _figures(
     experiment, state = trained.experiment, trained.position.state
     dataset = experiment.dataset
     subject = trained.name if dataset.name in trained.name else f"{trained.name} on {dataset.name}"
-    if rows:
-        yield "learning_curves", curves.draw(subject, rows)
-    else:
-        warn("no learning curves: no epoch was finished")
     module = experiments.load(trained.name)
     if hasattr(module, "figures"):
         yield from module.figures(trained, rows)
         return
+    if rows:
+        yield "learning_curves", curves.draw(subject, rows)
+    else:
+        warn("no learning curves: no epoch was finished")
 
     steps = loop.steps_per_epoch(experiment)
     after = f"after {curves.epochs(trained.position.step / steps)}"

@@ -53,7 +53,7 @@ def gap(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
     }
     best = max(names, key=lambda name: closed[name])
     drawn = figure(
-        8.5, 5, f"Each method narrows the gap: {best.replace('_', ' ')} most,"
+        8.5, 5, f"From training to test: {best.replace('_', ' ')} narrows the gap most,"
         f" by {100 * closed[best]:.0f} %", "loss after the last epoch",
     )  # fmt: skip
     axes, where = drawn.subplots(), np.arange(len(names))

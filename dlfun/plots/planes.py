@@ -146,7 +146,8 @@ def cycle(learner: Learner, table: Mapping[str, np.ndarray], gate: str, rounds: 
     for axes in (top, bottom):
         for start in range(4 * (begin + 1), 4 * rounds + 1, 4 * period):
             axes.axvline(start, color="#999999", linestyle="--", linewidth=1)
-    tidy(top, "", "weight")
+    tidy(top, "", "weight", legend=False)
+    top.legend(frameon=False, fontsize=LABEL, loc="center left", bbox_to_anchor=(1, 0.5))
     tidy(bottom, "rows seen (dashed: the cycle begins again)", "rows right", legend=False)
     return drawn
 

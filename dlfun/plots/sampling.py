@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from dlfun.experiment import Experiment
 from dlfun.learner import Learner
@@ -37,6 +38,7 @@ def draw(experiment: Experiment, learners: Mapping[str, Learner]) -> Figure:
             [np.median(timed) * (n + 1) for n in range(len(loss))], loss, label=label, **style
         )
     right.set_xscale("log")
+    right.xaxis.set_minor_formatter(NullFormatter())
     tidy(left, "examples seen", "test loss, mean per example")
     tidy(right, "seconds", "", legend=False)
     return drawn

@@ -13,28 +13,38 @@ from dlfun.train import loop
 from dlfun.train.feed import gather, order
 
 
-def replay(experiment: Experiment) -> tuple[Any, Metrics]:
+def replay(*experiments: Experiment) -> tuple[Any, Metrics]:
     """The state before and after each update, and the metrics of each update, stacked.
 
     The updates are those of a run on one device: same order of the data, same keys. Of S updates,
-    each leaf of the states has a first axis of S + 1, each leaf of the metrics one of S.
+    each leaf of the states has a first axis of S + 1, each leaf of the metrics one of S. Several
+    experiments, of one learner and as many examples, are gone through together: an axis of them
+    comes before.
     """
-    train = {name: jnp.asarray(array) for name, array in experiment.dataset.splits["train"].items()}
-    size, key = experiment.dataset.size("train"), stream(experiment.seed, "update")
-    orders = [
-        order(experiment.seed, e, size, experiment.batch_size) for e in range(experiment.epochs)
-    ]
-    first = loop.start(experiment).state
+    update = experiments[0].learner.update
 
-    def step(state: Any, numbered: tuple) -> tuple[Any, Any]:
-        number, indices = numbered
-        batch = gather(train, indices)
-        state, metrics = experiment.learner.update(state, batch, jax.random.fold_in(key, number))
-        return state, (state, metrics)
+    def one(inputs: tuple[Any, ...]) -> tuple[Any, Metrics]:
+        first, train, indices, key = inputs
 
+        def step(state: Any, numbered: tuple) -> tuple[Any, Any]:
+            number, chosen = numbered
+            after, metrics = update(state, gather(train, chosen), jax.random.fold_in(key, number))
+            return after, (after, metrics)
+
+        _, (states, metrics) = jax.lax.scan(step, first, (jnp.arange(len(indices)), indices))
+        whole = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, states)
+        return whole, metrics
+
+    inputs = [_inputs(experiment) for experiment in experiments]
+    if len(inputs) == 1:
+        return jax.jit(one)(inputs[0])
+    return jax.jit(jax.vmap(one))(jax.tree.map(lambda *each: jnp.stack(each), *inputs))
+
+
+def _inputs(experiment: Experiment) -> tuple[Any, ...]:
+    """First state, training data, the examples of each update, and the key of the updates."""
+    e, size = experiment, experiment.dataset.size("train")
+    train = {name: jnp.asarray(array) for name, array in e.dataset.splits["train"].items()}
+    orders = [order(e.seed, epoch, size, e.batch_size) for epoch in range(e.epochs)]
     indices = jnp.asarray(np.concatenate(orders))
-    _, (states, metrics) = jax.jit(
-        lambda: jax.lax.scan(step, first, (jnp.arange(len(indices)), indices))
-    )()
-    whole = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), first, states)
-    return whole, metrics
+    return loop.start(e).state, train, indices, stream(e.seed, "update")

@@ -61,4 +61,5 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
 
     yield "activations", activations.draw(ACTIVATIONS)
     title = "Deep sigmoids learn last: their derivative is at most ¼ a layer"
-    yield "accuracy", compared.draw(title, rows, {n: n for n in ACTIVATIONS}, metric="accuracy")
+    names = {name: name.replace("_", " ") for name in ACTIVATIONS}
+    yield "accuracy", compared.draw(title, rows, names, metric="accuracy")

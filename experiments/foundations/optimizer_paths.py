@@ -69,10 +69,10 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
 
     states, _ = replay(trained.experiment)
 
-    for name, surface, minimum, limits in (
-        ("quadratic", quadratic, (0, 0), (-4.6, 1.2, -1.6, 1.6)),
-        ("rosenbrock", rosenbrock, (1, 1), (-2, 2, -1, 3)),
+    for name, title, surface, minimum, limits in (
+        ("quadratic", "The quadratic", quadratic, (0, 0), (-4.6, 1.2, -1.6, 1.6)),
+        ("rosenbrock", "Rosenbrock's", rosenbrock, (1, 1), (-2, 2, -1, 3)),
     ):
         own = {n: s.point for n, s in states.items() if n.startswith(name)}
         paths = {n.removeprefix(f"{name}_"): np.asarray(path) for n, path in own.items()}
-        yield name, draw(f"The {name} valley", surface, paths, minimum, limits)
+        yield name, draw(f"{title} valley", surface, paths, minimum, limits)

@@ -69,10 +69,9 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     from dlfun.plots.margins import mistakes
     from dlfun.train.replay import replay
 
-    def count(margin: float, seed: int) -> int:
-        states, _ = replay(build(replace(trained.config, margin=margin, seed=seed)))
-        return int(states.mistakes[-1])
-
-    margins = (0.02, 0.05, 0.1, 0.2, 0.4)
-    found = {margin: [count(margin, seed) for seed in range(5)] for margin in margins}
+    pairs = [(margin, seed) for margin in (0.02, 0.05, 0.1, 0.2, 0.4) for seed in range(5)]
+    sets = (build(replace(trained.config, margin=margin, seed=seed)) for margin, seed in pairs)
+    found: dict[float, list[int]] = {}
+    for (margin, _), count in zip(pairs, replay(*sets)[0].mistakes[:, -1], strict=True):
+        found.setdefault(margin, []).append(int(count))
     yield "mistakes", mistakes(found, squared_radius=2.0)

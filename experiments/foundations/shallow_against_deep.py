@@ -69,5 +69,6 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test accuracy against the epoch."""
-    title = f"Of {trained.config.examples:,} images, designed words teach as much as a CNN learns"
+    best = METHODS[max(METHODS, key=lambda name: rows[-1][f"{name}_accuracy"])]
+    title = f"Learned from {trained.config.examples:,} images, right most often: {best}"
     yield "accuracy", compared.draw(title, rows, METHODS, "accuracy")
