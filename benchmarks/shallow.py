@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from dlfun import cli
 from dlfun import experiment as experiments
@@ -22,12 +24,15 @@ from dlfun.data import Dataset
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.metrics import values
+from dlfun.plots.style import PALETTE, figure, save, tidy
 from dlfun.train import loop
 
 UPDATES = 2000
 """About how many, in 3 to 20 passes over the images."""
 SVM_MOST = 10_000
 """Images: the time of a kernel machine grows with their square."""
+LABELS = {"words": "visual words, linear", "logistic": "logistic regression, pixels",
+          "mlp": "MLP 784-128-10", "cnn": "CNN of T3"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Benchmark:
     """Random seed."""
     json: Path | None = None
     """File to write the accuracies to."""
+    figure: Path | None = None
+    """PNG to draw them in."""
 
 
 def learned(experiment: Experiment) -> dict[str, float]:
@@ -75,10 +82,33 @@ def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
         ("sklearn: logistic regression, words", "words", LogisticRegression(max_iter=100)),
         ("sklearn: SVM (RBF), pixels", "pixels", SVC(C=10)),
     ):
-        if isinstance(model, GaussianNB | DecisionTreeClassifier) or len(train[column]) <= SVM_MOST:
+        if not isinstance(model, SVC) or len(train[column]) <= SVM_MOST:
             model.fit(train[column], labels["train"])
             found[name] = float(model.score(test[column], labels["test"]))
     return found
+
+
+def draw(measured: dict[int, dict[str, float]]) -> Figure:
+    """Accuracy of each method against the number of images it learned from."""
+    few, many = min(measured), max(measured)
+    best = {
+        n: LABELS.get(k, k) for n in (few, many) if (k := max(measured[n], key=measured[n].get))
+    }
+    drawn = figure(
+        9, 5.5, "Designed features learn from few images, learned ones from many",
+        f"best of {few:,} images: {best[few]}; of {many:,}: {best[many]}",
+    )  # fmt: skip
+    axes = drawn.subplots()
+    for number, name in enumerate(dict.fromkeys(n for row in measured.values() for n in row)):
+        points = [(size, row[name]) for size, row in measured.items() if name in row]
+        ours = name in LABELS
+        axes.plot(*zip(*points, strict=True), color=PALETTE[number % len(PALETTE)],
+                  marker="osD^vPX*<"[number % 9], linestyle="-" if ours else "--",
+                  label=LABELS.get(name, name))  # fmt: skip
+    axes.set_xscale("log")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    tidy(axes, "training images", "test accuracy")
+    return drawn
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -89,9 +119,19 @@ def main(arguments: Sequence[str]) -> int:
         asked = cli.parse(Benchmark, arguments, "python -m benchmarks.shallow")
         measured = {size: _at(size, asked) for size in asked.sizes}
         names = list(dict.fromkeys(name for row in measured.values() for name in row))
+        print(
+            "| test accuracy of images:",
+            *(f"{size:,}" for size in asked.sizes),
+            sep=" | ",
+            end=" |\n",
+        )
+        print("|", "|".join(["---"] * (1 + len(asked.sizes))), "|", sep="")
         for name in names:
             shares = (measured[size].get(name) for size in asked.sizes)
-            print(name, *("–" if s is None else f"{s:.2%}" for s in shares), sep=" | ")
+            told = ("–" if share is None else f"{share:.1%}" for share in shares)
+            print("|", LABELS.get(name, name), "|", " | ".join(told), "|")
+        if asked.figure:
+            save(draw(measured), asked.figure)
         if asked.json:
             asked.json.write_text(json.dumps(measured, indent=2) + "\n")
     except UserError as error:
