@@ -91,9 +91,10 @@ def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
 def draw(measured: dict[int, dict[str, float]]) -> Figure:
     """Accuracy of each method against the number of images it learned from."""
     few, many = min(measured), max(measured)
-    best = {
-        n: LABELS.get(k, k) for n in (few, many) if (k := max(measured[n], key=measured[n].get))
-    }
+    best = {}
+    for size in (few, many):
+        name = max(measured[size], key=lambda name: measured[size][name])
+        best[size] = LABELS.get(name, name)
     drawn = figure(
         9, 5.5, "Designed features learn from few images, learned ones from many",
         f"best of {few:,} images: {best[few]}; of {many:,}: {best[many]}",

@@ -7,8 +7,8 @@ Command: python launch.py train depth_separation
 The tent map applied n times has 2ⁿ linear pieces. Four layers of 2 ReLUs compute sixteen; one layer
 of 8, as many parameters (25), bends at most eight times, and is hardly better than the constant
 1/2, of error 1/12 (Telgarsky, 2016). This is about what networks can hold, not about what they
-find: the deep one starts at the composition, disturbed, and learns back to it; from a random start
-gradient descent does not find it (`--noise 1`).
+find: the deep one starts at the composition, disturbed, and learns back to it. See with `--noise 1`
+how it fares from further away.
 """
 
 from collections.abc import Iterator

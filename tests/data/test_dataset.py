@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlfun.data.dataset import Dataset, at_most
+from dlfun.data.dataset import Dataset, at_most, repeat
 
 SPLIT = {"image": np.arange(50).reshape(50, 1, 1, 1), "label": np.arange(50, dtype=np.int32)}
 DATASET = Dataset("numbers", {"train": SPLIT, "test": SPLIT}, ("a", "b"))
@@ -27,3 +27,9 @@ def test_the_smaller_lies_in_the_larger_and_the_seed_decides():
 
 def test_more_than_there_is_changes_nothing():
     assert at_most(DATASET, 0, train=51, test=50).splits == DATASET.splits
+
+
+def test_repeated_training_sets_hold_every_example_as_often():
+    many = repeat(at_most(DATASET, 0, train=5), 3)
+    assert sorted(many.splits["train"]["label"].tolist()) == sorted(3 * list(labels(train=5)))
+    assert many.size("test") == 50

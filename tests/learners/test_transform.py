@@ -7,7 +7,7 @@ import optax
 
 from dlfun import losses, metrics
 from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import in_pieces, side_by_side, telling
+from dlfun.learners.transform import again, in_pieces, side_by_side, telling, with_gap
 from dlfun.metrics import values
 from dlfun.models.mlp import MLP
 
@@ -76,3 +76,27 @@ def test_told_scalars_do_not_depend_on_how_batches_are_cut():
     parts = [learner.evaluate(state, batch(n), KEY) for n in (2, 6)]
     joined = values(metrics.add(*parts))["norm"]
     np.testing.assert_allclose(joined, optax.tree.norm(state.params), rtol=1e-6)
+
+
+def test_again_is_updates_one_after_another():
+    learner, state = make(), make().init(KEY, batch())
+    often, measured = again(learner, 3).update(state, batch(), KEY)
+    losses = []
+    for number in range(3):
+        state, own = learner.update(state, batch(), jax.random.fold_in(KEY, number))
+        losses.append(values(own)["loss"])
+    close(often, state)
+    np.testing.assert_allclose(values(measured)["loss"], np.mean(losses), rtol=1e-6)
+
+
+def test_the_gap_is_the_loss_less_that_on_what_was_seen():
+    """Also where the batches are cut."""
+    learner, held_out = make(), batch(6)
+    seen = {name: array for name, array in batch(4).items() if name != "weight"}
+    state = learner.init(KEY, batch())
+    told = with_gap(learner, seen)
+    loss, known = (values(learner.evaluate(state, b, KEY))["loss"] for b in (held_out, batch(4)))
+    cut = [jax.tree.map(lambda a, p=part: a[p], held_out) for part in (slice(0, 4), slice(4, 6))]
+    parts = [told.evaluate(state, part, KEY) for part in (held_out, *cut)]
+    for measured in (parts[0], jax.tree.map(jnp.add, *parts[1:])):
+        np.testing.assert_allclose(values(measured)["gap"], loss - known, rtol=1e-5)
