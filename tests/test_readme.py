@@ -1,4 +1,4 @@
-"""Every command of the README runs: launch.py's here on a small MNIST, the set-up lines in CI."""
+"""Every command of the README runs: launch.py's here on a small MNIST, the others in CI."""
 
 import re
 import shlex
@@ -35,6 +35,10 @@ def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((28, 28), np.uint8)).save("digit.png")
     for command in sorted(COMMANDS, key=claims):
+        if "reproduce foundations" in command:
+            continue  # A minute of many trainings: .ci/run has it.
+        command = command.replace("log(1e-4,1,9)", "1e-3").replace("sgd,momentum", "sgd")
+        command = command.replace("nesterov,adagrad,rmsprop,adadelta,adam,", "")
         arguments = shlex.split(re.sub(r"--seeds \d+", "--seeds 1", command))
         try:
             status = main(arguments)
