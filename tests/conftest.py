@@ -6,6 +6,8 @@ import socket
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+# Most of a test's time goes into compiling what is run once or twice.
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 
 from jaxtyping import install_import_hook
 

@@ -13,7 +13,7 @@ def launch(*arguments):
     return subprocess.Popen(
         [sys.executable, "launch.py", *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard"},
+        env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard", "XLA_FLAGS": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

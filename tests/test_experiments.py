@@ -20,8 +20,6 @@ from dlfun.train.options import Options
 from dlfun.train.run import Trained
 
 NAMES = list(experiments.paths())
-QUICKLY = {"xla_backend_optimization_level": 0}
-"""Two steps are sooner made than optimized."""
 
 
 def test_the_walk_finds_experiments():
@@ -55,7 +53,7 @@ def test_two_steps(name, small_mnist):
     data = {key: jnp.asarray(array[:8]) for key, array in splits["train"].items()}
     batch = feed.gather(data, jnp.asarray([0, 1, 2, -1], jnp.int32))
     key = stream(0, "update")
-    init, update, evaluate = (jax.jit(f, compiler_options=QUICKLY) for f in experiment.learner)
+    init, update, evaluate = map(jax.jit, experiment.learner)
     state, first = update(init(stream(0, "init"), batch), batch, key)
     state, second = update(state, batch, key)
     assert float(first["loss"].count) == 3
