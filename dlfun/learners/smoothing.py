@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -33,19 +32,19 @@ def smoothing(
 
     def evaluate(state: tuple, batch: Batch, key: Key) -> Metrics:
         image, weight = inputs(batch["image"]), batch["weight"]
-        widths = jnp.stack([jnp.asarray(sigma, jnp.float32) for sigma in sigmas])
-        kernels = jax.vmap(lambda sigma: gaussian(sigma, radius))(widths)
-        of_axes = jax.vmap(lambda sigma: gaussian(sigma, radius, axes=1))(widths)
-        smoothed = jax.vmap(smooth, (None, 0))(image, kernels)
-        apart = jnp.abs(smoothed - jax.vmap(smooth_separable, (None, 0))(image, of_axes))
+        kernels = [gaussian(sigma, radius) for sigma in sigmas]
+        smoothed = jnp.stack([smooth(image, kernel) for kernel in kernels])
+        by_axes = [smooth_separable(image, gaussian(sigma, radius, axes=1)) for sigma in sigmas]
+        differ = (jnp.abs(smoothed - jnp.stack(by_axes)) > ROUNDING).any((0, 2, 3, 4))
         each = jnp.stack([total_variation(x) for x in (image, *smoothed)])
         falls = (each[1:] < each[:-1]).all(axis=0).astype(weight.dtype)
-        differ = (apart > ROUNDING).any((0, 2, 3, 4)).astype(weight.dtype)
         total = (each * weight).sum(axis=1)
         return {
             "loss": metrics.mean(jnp.square(smoothed - image).mean((0, 2, 3, 4)), weight),
-            "kernel_error": metrics.scalar(jnp.abs(kernels.sum((1, 2)) - 1).max(), weight),
-            "separable_error": metrics.mean(differ, weight),
+            "kernel_error": metrics.scalar(
+                jnp.abs(jnp.stack([k.sum() for k in kernels]) - 1).max(), weight
+            ),
+            "separable_error": metrics.mean(differ.astype(weight.dtype), weight),
             "blur_grows": metrics.mean(falls, weight),
             "variation": metrics.Ratio(total, jnp.broadcast_to(weight.sum(), total.shape)),
         }

@@ -25,7 +25,7 @@ def draw(
     """
     count = len(images)
     drawn = figure(2.0 * count + 4.6, 5.2, title, detail)
-    left, right = np.ravel(drawn.subfigures(1, 2, width_ratios=(2.0 * count, 4.6)))
+    left, right = drawn.subfigures(1, 2, squeeze=False, width_ratios=(2.0 * count, 4.6))[0]
     grid = left.subplots(2, count)
     for axes in grid.flat:
         axes.set_xticks([])

@@ -7,8 +7,7 @@ Command: python launch.py train gaussian_smoothing
 g ∝ exp(−(x² + y²)/2σ²), made to sum to 1 over a window, so that a flat area keeps its brightness.
 It is the product of a kernel of x and one of y: 2K multiplications a pixel do what K² do, to
 rounding (no pixel differs by more than 1e-6 of the range). Blur is the loss of total variation, the
-sum of differences between neighbours: checked for each image, from each σ to the next. Nothing is
-learned here: an epoch of this learner is one look at the images.
+sum of differences between neighbours: checked for each image, from each σ to the next.
 """
 
 from collections.abc import Iterator
@@ -42,8 +41,8 @@ class Config:
 
     sigmas: tuple[Annotated[float, Gt(0)], ...] = (0.5, 1.0, 2.0)
     """Widths of the kernels in pixels, rising."""
-    radius: Annotated[int, Ge(1)] = 6
-    """The kernels' window is 2·radius + 1 pixels wide; what lies beyond 3σ is below 0.3 %."""
+    radius: Annotated[int, Ge(1)] = 5
+    """The kernels' window is 2·radius + 1 pixels wide."""
     shown: Annotated[int, Ge(0)] = 0
     """Number of the test image in the figure."""
     examples: Annotated[int, Ge(1)] = 1000
