@@ -1,8 +1,15 @@
-"""LeNet-5 as it was printed reads handwritten digits with 0.95 % of errors (LeCun et al., 1998).
+"""LeNet-5 as it was printed reads handwritten digits with at most 0.95 % of errors.
 
-Figure: test accuracy ≥ 99.05 % after 20 epochs
-Time: 2 min on 2 CPU cores
+Figure: test accuracy ≥ 99.05 % after 20 epochs, the error of 0.95 % that the paper prints
+Time: 5 min on 2 CPU cores
 Command: python launch.py train lenet5
+
+LeCun, Bottou, Bengio & Haffner (1998): 32×32 images, scaled tanh, trainable subsampling, the sparse
+table of C3. As there, 20 epochs; instead of its stochastic Levenberg-Marquardt at a falling rate,
+Adam under a cosine from 3e-3 to 0; instead of radial basis functions of fixed bitmaps, a dense
+layer under cross entropy. The paper prints 0.95 % on the images as they are and 0.8 % with
+distorted copies of them. Of its distortions the least, shifts by up to a pixel, are made here:
+without them (`--shift 0`) this optimizer soon fits the training images too closely.
 """
 
 from dataclasses import dataclass
@@ -32,13 +39,13 @@ class Config:
 
     variant: Literal["original", "modern"] = "original"
     """original: scaled tanh, trainable subsampling, sparse C3; modern: ReLU, maximum, dense C3."""
-    shift: Annotated[int, Ge(0)] = 0
-    """Each training image is moved by up to so many pixels, anew in each epoch."""
+    shift: Annotated[int, Ge(0)] = 1
+    """Pixels that a training image is moved by at most, anew in each epoch."""
     epochs: Annotated[int, Ge(1)] = 20
     """Passes over the training set, as many as in the paper."""
     batch_size: Annotated[int, Ge(1)] = 64
     """Examples per update."""
-    optimizer: Optimizer = Optimizer(schedule=Schedule("cosine", factor=0.0))
+    optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
     """Optimizer."""
     dataset: str = "mnist"
     """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
@@ -50,12 +57,10 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
-    c = config
-    if c.variant == "modern":
-        made = classifier(c, LeNet, normalize(0.1307, 0.3081))
-    else:
-        made = classifier(c, LeNet5, padded)
-    return made._replace(learner=augmented(made.learner, shift(c.shift))) if c.shift else made
+    original = config.variant == "original"
+    inputs = padded if original else normalize(0.1307, 0.3081)
+    made = classifier(config, LeNet5 if original else LeNet, inputs, cpu_devices=2)
+    return made._replace(learner=augmented(made.learner, shift(config.shift)))
 
 
 def padded(pixels: Array) -> Array:
