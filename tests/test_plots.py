@@ -18,7 +18,7 @@ from dlfun.models.rnn import RecurrentClassifier
 from dlfun.plots import confusion, curves, features, filters, mistakes, smoothing, style
 from dlfun.train import loop
 from dlfun.train.options import Options
-from dlfun.train.run import read, train
+from dlfun.train.run import Trained, read, train
 
 NAMES = ["learning_curves", "confusion_matrix", "worst_mistakes", "first_layer"]
 
@@ -196,13 +196,14 @@ def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_network_sees_is_drawn_of_any_layers(small_mnist, tmp_path):
+def test_what_a_network_sees_is_drawn_of_any_layers(small_mnist):
     """A tile for each kernel, map and unit, and the class it is read as."""
-    run = tmp_path / "run"
     module = experiments.load("feature_maps")
-    train("feature_maps", module.Config(5, (3,), epochs=1), Options(), run, "a test")
-    trained = read(run, print)
-    rows = runs.read_metrics(run)
+    config = module.Config(5, (3,))
+    experiment = module.build(config)
+    start = loop.start(experiment)
+    trained = Trained("feature_maps", config, Options(), experiment, jax.device_get(start))
+    rows = [{"epoch": 1, "accuracy": 0.5, "saliency_near_ink": 0.6, "near_ink": 0.2}]
     drawn = dict(module.figures(trained, rows))
     assert drawn.keys() == {"kernels", "maps", "saliency"}
     assert [axes.get_title() for axes in drawn["maps"].axes][1].startswith("convolution 1\n3 maps")

@@ -1,6 +1,7 @@
 """What a convolutional network sees: the kernels and maps of each layer, and the saliency."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -54,7 +55,9 @@ def draw(trained: Trained, rows: Sequence[Mapping]) -> Iterator[tuple[str, Figur
 
     first = [int(np.argmax(test["label"] == number)) for number in range(len(classes))]
     images, labels = jnp.asarray(test["image"][first]), jnp.asarray(test["label"][first])
-    masses = gradient(experiment.model, variables, experiment.inputs(images), labels)
+    masses = jax.jit(partial(gradient, experiment.model))(
+        variables, experiment.inputs(images), labels
+    )
     title = (
         f"{percent(last['saliency_near_ink'], 0)} of the saliency lies at the ink,"
         f" {percent(last['near_ink'], 0)} of the pixels do"
@@ -71,7 +74,8 @@ def look(
     """Of one image what each layer but the last gives, after ReLU; and the logits."""
     assert experiment.inputs is not None
     x = experiment.inputs(jnp.asarray(image))
-    logits, kept = experiment.model.apply(variables, x, capture_intermediates=True)
+    apply = jax.jit(partial(experiment.model.apply, capture_intermediates=True))
+    logits, kept = apply(variables, x)
     own = {n: v["__call__"][0] for n, v in kept["intermediates"].items() if isinstance(v, dict)}
     layers = [n for n, y in own.items() if "kernel" in variables["params"].get(n, ())]
     inside = {n: np.maximum(own[n][0], 0) for n in layers[:-1]}
