@@ -211,7 +211,7 @@ def test_what_a_network_sees_is_drawn_of_any_layers(small_mnist):
     variables = trained.position.state.variables
     inside, logits = features.look(trained.experiment, variables, test["image"][5:6])
     assert [y.shape for y in inside.values()] == [(28, 28, 3), (1, 1, 128)]
-    assert str(logits.argmax()) == drawn["maps"].get_suptitle()[-1]
+    assert str(logits.argmax()) == drawn["maps"].get_suptitle().strip()[-1]
     beyond = trained._replace(config=configs.replace(trained.config, {"shown": 120}))
     with pytest.raises(UserError, match="shown 120: there are only 120 test images"):
         list(features.draw(beyond, rows))

@@ -32,7 +32,8 @@ CLAIMS = [
     Claim("test/mse_accuracy", "[T1, sec. 3.2.4]", at_least=0.9),
     Claim("test/cross_entropy_accuracy", "beside [T1, sec. 3.2.4]", at_least=0.98),
 ]
-QUICK = Quick({"epochs": 1}, [CLAIMS[0]._replace(at_least=0.3), CLAIMS[1]._replace(at_least=0.85)])
+SLOW = Claim("test/mse_accuracy", "[T1, sec. 3.2.4]", at_most=0.5)
+QUICK = Quick({"epochs": 1}, [SLOW, CLAIMS[1]._replace(at_least=0.9)])
 
 
 @dataclass(frozen=True)
