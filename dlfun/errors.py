@@ -22,7 +22,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 @contextmanager
 def within(layer: Any) -> Iterator[None]:
-    """Put the path of a Flax module before the message of a ValueError raised in it: `LayerError`."""
+    """Put a Flax module's path before the message of a ValueError raised in it: `LayerError`."""
     try:
         yield
     except ValueError as error:

@@ -72,12 +72,8 @@ def predict(
         images = np.stack([cropped(picture, train.size) for picture in pictures])
     else:
         shape = train.shape[1:]
-        images = np.stack(
-            [
-                _fit(file, picture, shape, note)
-                for file, picture in zip(files, pictures, strict=True)
-            ]
-        )
+        both = zip(files, pictures, strict=True)
+        images = np.stack([_fit(file, picture, shape, note) for file, picture in both])
     images = 255 - images if invert else images
     if not isinstance(train, Pictures) and _light_outside(train[:1000]).mean() < 0.05:
         advice = "with" if not invert else "without"

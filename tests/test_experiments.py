@@ -16,6 +16,12 @@ from dlfun.random import stream
 from dlfun.train import feed, loop
 
 NAMES = list(experiments.paths())
+QUICK = {"imagenet_recipe": {"architecture": "lenet", "image_size": 16}}
+"""Structure for the steps below, where the default's takes long to compile."""
+
+
+def quick(name, module):
+    return configs.replace(default(module), QUICK.get(name, {}))
 
 
 def test_the_walk_finds_experiments():
@@ -42,7 +48,7 @@ def test_docstring_and_claims(name):
 def test_two_steps(name, small_mnist):
     """A step or two change the state, count every example and stay finite."""
     module = experiments.load(name)
-    experiment = module.build(default(module))
+    experiment = module.build(quick(name, module))
     assert isinstance(experiment.learner, Learner)
     position = loop.start(experiment)
     splits = experiment.dataset.splits

@@ -45,17 +45,17 @@ def random_crop(width: int, height: int, draws: Float[np.ndarray, " draws"]) -> 
     uniform over all where it fits in; after ten tries that do not fit, the largest central crop of
     such an aspect. `draws` are `DRAWS` numbers, uniform in [0, 1).
     """
-    low, high = np.log(RATIO)
+    least, most = np.log(RATIO)
     mirrored = bool(draws[-1] < 0.5)
     for share, aspect in draws[: 2 * TRIES].reshape(TRIES, 2):
         area = (AREA[0] + (AREA[1] - AREA[0]) * share) * width * height
-        ratio = math.exp(low + (high - low) * aspect)
+        ratio = math.exp(least + (most - least) * aspect)
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
-            left, top = (int(u * n) for u, n in zip(draws[-3:], (width - w + 1, height - h + 1)))
-            return Crop(left, top, w, h, mirrored)
-    w, h = min(width, height * RATIO[1]), min(height, width / RATIO[0])
-    return Crop((width - w) / 2, (height - h) / 2, w, h, mirrored)
+            across, down = draws[-3] * (width - w + 1), draws[-2] * (height - h + 1)
+            return Crop(int(across), int(down), w, h, mirrored)
+    wide, high = min(width, height * RATIO[1]), min(height, width / RATIO[0])
+    return Crop((width - wide) / 2, (height - high) / 2, wide, high, mirrored)
 
 
 def central_crop(width: int, height: int) -> Crop:
@@ -98,8 +98,9 @@ def cropped(image: Image.Image, size: int) -> UInt8[np.ndarray, "size size 3"]:
 def _resized(image: Image.Image, size: int, crop: Crop, width: int, height: int) -> np.ndarray:
     """A crop given in pixels of width×height, of an image that may lie decoded at less."""
     x, y = image.width / width, image.height / height
-    right, bottom = crop.left + crop.width, crop.top + crop.height
-    box = (crop.left * x, crop.top * y, right * x, bottom * y)
+    right = min((crop.left + crop.width) * x, image.width)
+    bottom = min((crop.top + crop.height) * y, image.height)
+    box = (crop.left * x, crop.top * y, right, bottom)
     bilinear = Image.Resampling.BILINEAR
     return np.asarray(image.resize((size, size), bilinear, box=box, reducing_gap=3.0))
 

@@ -25,7 +25,7 @@ class Packed:
     def __getitem__(self, index: int) -> io.BytesIO:
         start, stop = self.offsets[index : index + 2]
         stream = io.BytesIO(self.data[start:stop].tobytes())
-        stream.name = f"{self.name}, image {index}"  # type: ignore[attr-defined]
+        stream.name = f"{self.name}, image {index}"
         return stream
 
 

@@ -1,4 +1,4 @@
-"""Folders of images, class by directory: ROOT/train/CLASS/*.jpg, and validation or test likewise."""
+"""Folders of images by class: ROOT/train/CLASS/*.jpg, and validation or test likewise."""
 
 import os
 from collections import Counter
@@ -12,22 +12,20 @@ from dlfun.data.pictures import Pictures, sequence
 from dlfun.errors import UserError, nearest
 
 PREFIX = "folder:"
-SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    ]  # of crops.FORMATS
-)
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+}
+"""Of files that `crops.FORMATS` can be in."""
 NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """What the folder of a split may be called."""
 
@@ -106,9 +104,7 @@ def _read(folder: Path, classes: tuple[str, ...]) -> Split:
         missing, more = sorted(differ - Counter(here)), sorted(Counter(here) - differ)
         told = [f"lacks {_some(missing)}"] if missing else []
         told += [f"has {_some(more)}{nearest(more[0], missing or classes)}"] if more else []
-        raise UserError(
-            f"{folder} and its train folder differ in classes: it {', and '.join(told)}"
-        )
+        raise UserError(f"{folder} has other classes than train: it {' and '.join(told)}")
     files, labels = [], []
     for label, name in enumerate(classes):
         images = _images(folder / name)

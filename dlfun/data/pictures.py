@@ -74,7 +74,7 @@ class Pictures:
     def read(
         self, indices: Int[np.ndarray, "*batch"], draw: tuple[int, int] | None = None
     ) -> tuple[UInt8[np.ndarray, "*batch height width 3"], Bool[np.ndarray, "*batch"]]:
-        """Crops, and which of them are images: -1 stands for none and is black, as are damaged ones.
+        """Crops, and which are images: -1 stands for none and is black, as are damaged ones.
 
         With `draw`, (seed, epoch), the crops of a training epoch: random resized crops, half of
         them mirrored; without, central ones.
@@ -101,7 +101,7 @@ class Pictures:
 
         flat = indices.reshape(-1)
         there = flat >= 0
-        there[there] = list(_pool().map(one, np.flatnonzero(there), flat[there]))
+        there[there] = list(_pool().map(one, np.flatnonzero(there).tolist(), flat[there].tolist()))
         return found.reshape(*indices.shape, *self.shape[1:]), there.reshape(indices.shape)
 
 
@@ -163,7 +163,7 @@ def _readable(dataset: Dataset, split: str, images: Pictures, skip: bool) -> np.
 
     if isinstance(images.files, np.ndarray) and images.files.dtype != object:
         return np.arange(len(images))
-    told = list(_pool().map(wrong, images.chosen))
+    told = list(_pool().map(wrong, images.chosen.tolist()))
     if bad := [reason for reason in told if reason]:
         some = "; ".join(bad[:3]) + ("; …" if len(bad) > 3 else "")
         count = f"{dataset.name}: {len(bad):,} of {len(told):,} images in {split} cannot be read"

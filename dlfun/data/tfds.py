@@ -31,7 +31,9 @@ _log = logging.getLogger(__name__)
 class _Features(NamedTuple):
     image: str
     label: str
-    shape: tuple[int | None, ...]
+    shape: tuple[int, int, int] | None
+    """None where the images are of unequal sizes."""
+    channels: int
     classes: tuple[str, ...]
 
 
@@ -131,7 +133,8 @@ def _features(name: str, info: Any) -> _Features:
             f"{name} has images of type {image.np_dtype} and shape {shape}:"
             " only uint8 with 1 to 4 channels can be loaded"
         )
-    return _Features(image_key, label_key, shape, tuple(label.names))
+    fixed = None if None in shape else shape
+    return _Features(image_key, label_key, fixed, shape[-1], tuple(label.names))
 
 
 def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
@@ -150,7 +153,7 @@ def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
         origin["test"] = "train"
     splits = {
         split: decoded.Source(
-            (len(indices),) if None in features.shape else (len(indices), *features.shape),
+            (len(indices), *(features.shape or ())),
             _examples(name, builder, features, origin[split], indices),
         )
         for split, indices in chosen.items()
@@ -168,13 +171,13 @@ def _examples(
     source = builder.as_data_source(
         split=split, decoders={features.image: tfds.decode.SkipDecoding()}
     )
-    mode = _MODES[features.shape[-1]]
+    mode = _MODES[features.channels]
     for index in indices:
         example = source[int(index)]
         label = int(example[features.label])
         if not 0 <= label < len(features.classes):
             raise UserError(f"{name} has no labels in its split '{split}'")
-        if None in features.shape:
+        if features.shape is None:
             yield example[features.image], label
             continue
         with Image.open(io.BytesIO(example[features.image])) as picture:

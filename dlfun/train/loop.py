@@ -241,6 +241,7 @@ def _windows(experiment: Experiment, programs: Programs, steps: range) -> Iterat
     if programs.feed == "stream":
         columns = _columns(experiment.batch_size + -experiment.batch_size % multiple)
         seed = experiment.seed
+        assert isinstance(seed, int)  # A population's data lie in memory.
         return from_stream(train, steps, per_epoch, rows, programs.share, columns, crops=seed)
     epochs = range(steps.start // per_epoch, -(-steps.stop // per_epoch))
     place = partial(programs.place, spec=SECOND if programs.rows else SECOND_MEMBERS)
