@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from dlfun.metrics import Metrics
@@ -34,6 +35,7 @@ class Learner(NamedTuple):
     - metrics are sums and counts, so those of two batches add up to those of both together;
     - when the batch is split along `AXIS` over devices, what is averaged over examples is averaged
       over all devices (`average`), so the state stays the same on each. Metrics stay local sums.
+      The key is the same on each, too: noise comes from `own` or from `for_each`.
     """
 
     init: Callable[[Key, Batch], State]
@@ -53,6 +55,21 @@ def average(tree: Any) -> Any:
 def total(tree: Any) -> Any:
     """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
     return jax.lax.psum(tree, AXIS) if _split() else tree
+
+
+def own(key: Key) -> Key:
+    """A key that no other device that shares the batch has; `key` where it is not split."""
+    return jax.random.fold_in(key, jax.lax.axis_index(AXIS)) if _split() else key
+
+
+def for_each(key: Key, size: int) -> Key:
+    """A key for each of the `size` examples of this device's share of the batch.
+
+    That of an example depends on its place in the whole batch and on nothing else: not on the
+    devices that share it, nor on how far it is padded.
+    """
+    first = jax.lax.axis_index(AXIS) * size if _split() else 0
+    return jax.vmap(lambda place: jax.random.fold_in(key, place))(first + jnp.arange(size))
 
 
 def _split() -> bool:

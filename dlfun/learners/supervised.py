@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, average
+from dlfun.learner import Batch, Key, Learner, average, own
 from dlfun.losses import Heads
 from dlfun.metrics import Metrics
 
@@ -70,7 +70,7 @@ def supervised(
             prediction, updated = model.apply(
                 state._replace(params=params).variables,
                 inputs(batch[image]),
-                rngs={"dropout": key},
+                rngs={"dropout": own(key)},
                 mutable=["batch_stats"],
                 **training,
             )

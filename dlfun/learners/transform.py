@@ -1,4 +1,4 @@
-"""Learners made from learners: side by side, in pieces, with more to tell."""
+"""Learners made from learners: side by side, in pieces, augmented, with more to tell."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from dlfun.learner import Batch, Key, Learner, State, total
+from dlfun.data.augmentation import Augmentation
+from dlfun.learner import Batch, Key, Learner, State, for_each, total
 from dlfun.metrics import Metrics, Ratio, scalar
 
 
@@ -79,6 +80,22 @@ def again(learner: Learner, times: int) -> Learner:
 
         state, measured = jax.lax.scan(step, state, jnp.arange(times))
         return state, jax.tree.map(lambda m: m.mean(axis=0), measured)
+
+    return Learner(learner.init, update, learner.evaluate)
+
+
+def augmented(learner: Learner, augmentation: Augmentation, name: str = "image") -> Learner:
+    """Learner that is trained on randomly changed images and evaluated on them as they are.
+
+    Each example is changed by its own draw, a new one in every step, the same however the batch is
+    padded or split over devices. `name` is what the images are called in a batch.
+    """
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        ours, theirs = jax.random.split(key)
+        images = batch[name]
+        changed = jax.vmap(augmentation)(for_each(ours, len(images)), images)
+        return learner.update(state, {**batch, name: changed}, theirs)
 
     return Learner(learner.init, update, learner.evaluate)
 

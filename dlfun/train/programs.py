@@ -9,7 +9,8 @@ A batch split over devices is one meaning compiled in three ways, equal to round
   array. JAX itself now builds it on shard_map; it is here because much published code is written
   with it, to be compared with. New code has no reason to prefer it.
 
-Noise is drawn by each device for its share under the last two, and for the whole batch by `jit`.
+Dropout's noise is drawn by each device for its share under the last two, and for the whole batch by
+`jit`; augmentation is the same in all.
 
 A population spreads its members instead: nothing is averaged.
 """
@@ -183,8 +184,6 @@ def _training(learner, split, feed, state, totals, data, indices, key, first, st
     def body(i, carry):
         state, totals, bad = carry
         step_key = jax.random.fold_in(key, first + i)
-        if split:
-            step_key = jax.random.fold_in(step_key, jax.lax.axis_index(AXIS))
         state, measured = learner.update(state, _batch(feed, data, indices, i), step_key)
         finite = jnp.isfinite(measured["loss"].total)
         bad = jnp.minimum(bad, jnp.where(finite, NEVER, first + i))

@@ -6,8 +6,10 @@ import numpy as np
 import optax
 
 from dlfun import losses, metrics
+from dlfun.data.augmentation import compose, cut_out, flip, shift
+from dlfun.learner import AXIS, Learner, own, total
 from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import in_pieces, side_by_side, telling
+from dlfun.learners.transform import augmented, in_pieces, side_by_side, telling
 from dlfun.metrics import values
 from dlfun.models.mlp import MLP
 
@@ -76,3 +78,62 @@ def test_told_scalars_do_not_depend_on_how_batches_are_cut():
     parts = [learner.evaluate(state, batch(n), KEY) for n in (2, 6)]
     joined = values(metrics.add(*parts))["norm"]
     np.testing.assert_allclose(joined, optax.tree.norm(state.params), rtol=1e-6)
+
+
+def looking():
+    """A learner whose state is the sum of what it is trained on, by the place in the batch."""
+
+    def update(state, batch, key):
+        seen = batch["x"] * batch["weight"].astype(jnp.uint8)[:, None, None, None]
+        places = jnp.cumsum(jnp.ones(len(seen), jnp.int32)) - 1
+        places += 0 if len(seen) == 8 else jax.lax.axis_index(AXIS) * len(seen)
+        seen = jnp.zeros((8, *seen.shape[1:]), jnp.uint8).at[places].set(seen)
+        return total(seen), {"loss": metrics.mean(batch["weight"], batch["weight"])}
+
+    def evaluate(state, batch, key):
+        return {"loss": metrics.mean(batch["x"].mean((1, 2, 3)), batch["weight"])}
+
+    return Learner(lambda key, batch: jnp.zeros((8, 6, 6, 1), jnp.uint8), update, evaluate)
+
+
+def images(padding):
+    pixels = np.random.default_rng(0).integers(1, 256, (8, 6, 6, 1))
+    weight = jnp.arange(8) < 8 - padding
+    return {"x": jnp.asarray(pixels, jnp.uint8), "weight": weight.astype(jnp.float32)}
+
+
+def test_augmented_images_do_not_depend_on_devices_or_padding():
+    learner = augmented(looking(), compose(shift(2), flip(), cut_out(3)), "x")
+    state, batch = jnp.zeros((8, 6, 6, 1), jnp.uint8), images(0)
+    alone, _ = learner.update(state, batch, KEY)
+    assert len({bytes(np.asarray(one)) for one in alone}) == 8
+    again, _ = learner.update(state, batch, jax.random.key(1))
+    assert (np.asarray(alone) != np.asarray(again)).any((1, 2, 3)).all()
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
+    whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    shared = jax.shard_map(
+        lambda batch: learner.update(state, batch, KEY)[0],
+        mesh=mesh, in_specs=split, out_specs=whole, check_vma=False,
+    )  # fmt: skip
+    np.testing.assert_array_equal(jax.jit(shared)(batch), alone)
+    placed = jax.device_put(batch, jax.sharding.NamedSharding(mesh, split))
+    np.testing.assert_array_equal(jax.jit(learner.update)(state, placed, KEY)[0], alone)
+    padded, _ = learner.update(state, images(3), KEY)
+    np.testing.assert_array_equal(padded[:5], alone[:5])
+
+
+def test_evaluation_is_not_augmented():
+    learner, batch = looking(), images(0)
+    changed = augmented(learner, cut_out(6), "x")
+    close(changed.evaluate(0, batch, KEY), learner.evaluate(0, batch, KEY))
+
+
+def test_dropout_differs_over_devices():
+    """Though the key is the same on each."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
+    whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    found = jax.shard_map(
+        lambda key: jax.random.uniform(own(key), (1,)),
+        mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
+    )(KEY)  # fmt: skip
+    assert found[0] != found[1]
