@@ -106,7 +106,7 @@ def test_random_crops_lie_within_and_are_as_large_as_said(width, height):
         assert 0.41 < area.mean() < 0.47
         assert ratio.min() > 0.74
         assert ratio.max() < 1.35
-        assert abs(np.log(ratio).mean()) < 0.02
+        assert abs(np.log(ratio).mean()) < 0.05
         # All places are as likely: on average the middle.
         free = width - w > 20
         assert abs((left / (width - w).clip(1))[free].mean() - 0.5) < 0.03
@@ -167,7 +167,10 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
         "test": 6,
     }
     learner = supervised(
-        MLP((16,), 3), losses.cross_entropy, optimizers.make(Optimizer("sgd")), inputs=normalize()
+        MLP((16,), 3),
+        losses.cross_entropy,
+        optimizers.make(Optimizer("sgd", 0.03)),
+        inputs=normalize(),
     )
     experiment = Experiment(learner, dataset, epochs=20, batch_size=5)
     assert loop.choose_feed(experiment) == "stream"
@@ -180,7 +183,7 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
             counts = {name: float(found["loss"].count) for name, found in evaluated[-1].items()}
             assert counts == {"train": 14, "validation": 4, "test": 6}
     first, last = (float(e["test"]["loss"].total) for e in (evaluated[0], evaluated[-1]))
-    assert last < 0.9 * first
+    assert last < 0.8 * first
     middle = next(position for position in positions if position.step >= 7)
     middle = middle._replace(state=jax.tree.map(jnp.asarray, middle.state))
     *_, end = loop.fit(experiment, middle, programs)
