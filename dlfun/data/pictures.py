@@ -92,7 +92,7 @@ class Pictures:
                 numbers = uniforms(*draw, index, crops.DRAWS)
                 choose = functools.partial(crops.random_crop, draws=numbers)
             try:
-                found[place] = crops.pixels(self.files[self.chosen[index]], self.size, choose)
+                found[place] = crops.pixels(self.files[int(self.chosen[index])], self.size, choose)
             except UserError as error:
                 if not self.skip:
                     raise UserError(f"{error}; --skip-unreadable goes on without it") from None
