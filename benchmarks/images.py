@@ -82,7 +82,9 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
         transforms.PILToTensor(),
     ]
     folder = ImageFolder(str(root / "train"), transforms.Compose(steps))
-    loader = DataLoader(folder, BATCH, shuffle=True, num_workers=workers, persistent_workers=True)
+    processes: dict = {"num_workers": workers, "persistent_workers": True}
+    processes["multiprocessing_context"] = "spawn"  # JAX has threads here, which fork would lose.
+    loader = DataLoader(folder, BATCH, shuffle=True, **processes)
     return lambda epoch: sum(len(labels) for _, labels in loader)
 
 

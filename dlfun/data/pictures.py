@@ -96,6 +96,7 @@ class Pictures:
             except UserError as error:
                 if not self.skip:
                     raise UserError(f"{error}; --skip-unreadable goes on without it") from None
+                _tell(f"{error}: left out")
                 return False
             return True
 
@@ -112,6 +113,11 @@ def uniforms(seed: int, epoch: int, index: int, count: int) -> Float[np.ndarray,
     """
     raw = np.random.Philox(key=seed, counter=[0, index, epoch, 1]).random_raw(count)
     return (raw >> np.uint64(11)) * 2.0**-53
+
+
+@functools.cache  # Once, and not in every epoch.
+def _tell(text: str) -> None:
+    _log.warning(text)
 
 
 @functools.cache

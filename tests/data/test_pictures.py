@@ -191,7 +191,7 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
     jax.tree.map(np.testing.assert_array_equal, *ends)
 
 
-def test_damage_behind_the_header_is_named_or_weighs_nothing(folder):
+def test_damage_behind_the_header_is_named_or_weighs_nothing(folder, caplog):
     file = folder / "train" / "green" / "3.png"
     file.write_bytes(file.read_bytes()[:-300])
     strict, lenient = (at_size(load(f"folder:{folder}"), 8, skip) for skip in (False, True))
@@ -199,6 +199,8 @@ def test_damage_behind_the_header_is_named_or_weighs_nothing(folder):
         strict.splits["train"]["image"].read(np.arange(18))
     there = lenient.splits["train"]["image"].read(np.arange(18))[1]
     assert np.flatnonzero(~there).tolist() == [9]
+    lenient.splits["train"]["image"].read(np.arange(18), (0, 0))
+    assert caplog.text.count("green/3.png") == 1
 
 
 def test_unreadable_images_are_named_and_counted_and_skipped_if_asked(folder, caplog):
