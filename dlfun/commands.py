@@ -18,7 +18,7 @@ from rich.table import Table
 
 from dlfun import cli, experiment
 from dlfun.console import PROGRAM, Run, default, flat, note, show, show_metrics, warn
-from dlfun.errors import UserError, nearest
+from dlfun.errors import LayerError, UserError, nearest
 from dlfun.sweep.commands import Sweep, SweepReport, sweep
 
 Files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE …")]
@@ -291,7 +291,7 @@ def main(arguments: Sequence[str]) -> int:
         if name in OF_EXPERIMENTS and rest and not rest[0].startswith("-"):
             return OF_EXPERIMENTS[name](rest)
         return cli.parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()
-    except UserError as error:
+    except (UserError, LayerError) as error:
         note(f"error: {' '.join(str(error).split())}")
         return 2
     except OSError as error:

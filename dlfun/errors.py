@@ -10,6 +10,10 @@ class UserError(Exception):
     """Bad input: the command line prints the message as one line and exits with status 2."""
 
 
+class LayerError(ValueError):
+    """What a layer cannot compute, such as an image too small for it, with the layer's path."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name closest to `name` as `" (did you mean 'x'?)"`, or `""` when none is close."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
@@ -18,8 +22,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 @contextmanager
 def within(layer: Any) -> Iterator[None]:
-    """Put the path of a Flax module before the message of a ValueError raised in it."""
+    """Put a Flax module's path before the message of a ValueError raised in it: `LayerError`."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{'/'.join(layer.path) or type(layer).__name__}: {error}") from None
+        raise LayerError(f"{'/'.join(layer.path) or type(layer).__name__}: {error}") from None

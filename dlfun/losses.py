@@ -26,6 +26,19 @@ def cross_entropy(
     return optax.softmax_cross_entropy_with_integer_labels(logits, label)
 
 
+def smoothed_cross_entropy(
+    logits: Float[Array, "batch classes"],
+    label: Int[Array, " batch"],
+    smoothing: float | Float[Array, ""] = 0.1,
+) -> Float[Array, " batch"]:
+    """Cross entropy from the label mixed with a uniform class (Szegedy et al., 2016, sec. 7).
+
+    With smoothing ε of K classes: (1 - ε)(-log softmax(z)_y) + ε/K Σ_k -log softmax(z)_k.
+    """
+    uniform = -jax.nn.log_softmax(logits).mean(axis=-1)
+    return (1 - smoothing) * cross_entropy(logits, label) + smoothing * uniform
+
+
 def cross_entropy_of_distributions(
     logits: Float[Array, "batch classes"], target: Float[Array, "batch classes"]
 ) -> Float[Array, " batch"]:

@@ -11,13 +11,15 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageOps
 
+from dlfun.data.crops import cropped, eight_bits, explained, on_white
+from dlfun.data.pictures import Pictures
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.train.feed import batches
+from dlfun.train.loop import evaluation_batch
 from dlfun.train.run import read
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-BATCH = 500
 
 
 def probabilities(
@@ -37,7 +39,7 @@ def probabilities(
         return jax.nn.softmax(logits.astype(jnp.float32))
 
     # Filled up with the last image: a shorter last batch would be another program.
-    rows = batches(np.arange(len(images)), min(BATCH, len(images)))
+    rows = batches(np.arange(len(images)), min(evaluation_batch(experiment), len(images)))
     return np.concatenate([batch(variables, images[row]) for row in rows])[: len(images)]
 
 
@@ -47,7 +49,8 @@ def predict(
     """Class and probabilities of each image file, by the last checkpoint of `run`.
 
     Yields {"file", "class", "probability", "probabilities": {class: probability}}. Images become
-    what the model was trained on: its channels, its size (`note` is told), transparency on white.
+    what the model was trained on: its channels, its size (`note` is told), transparency on white;
+    where it was trained on crops, the central crop.
     `invert` swaps light and dark. Where an image is light outside and dark inside, and those of
     the training set are not, `note` is told.
 
@@ -65,12 +68,14 @@ def predict(
     if "image" not in dataset.splits["train"]:
         raise UserError(f"{run}: experiment '{trained.name}' reads {dataset.name}, no images")
     train = dataset.splits["train"]["image"]
-    shape = train.shape[1:]
-    images = np.stack(
-        [_fit(file, picture, shape, note) for file, picture in zip(files, pictures, strict=True)]
-    )
+    if isinstance(train, Pictures):
+        images = np.stack([cropped(picture, train.size) for picture in pictures])
+    else:
+        shape = train.shape[1:]
+        both = zip(files, pictures, strict=True)
+        images = np.stack([_fit(file, picture, shape, note) for file, picture in both])
     images = 255 - images if invert else images
-    if _light_outside(train[:1000]).mean() < 0.05:
+    if not isinstance(train, Pictures) and _light_outside(train[:1000]).mean() < 0.05:
         advice = "with" if not invert else "without"
         for file, odd in zip(files, _light_outside(images), strict=True):
             if odd:
@@ -92,35 +97,11 @@ def predict(
 
 def _open(file: Path) -> Image.Image:
     """A decoded image, upright, of mode L, LA, RGB or RGBA. Raises UserError naming the file."""
-    expected = "expected an image file, such as PNG or JPEG"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                return _eight_bits(ImageOps.exif_transpose(image))
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; {expected}") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = Image.MAX_IMAGE_PIXELS
-        raise UserError(f"{file}: too large, expected at most {limit:,} pixels") from None
-    except Image.UnidentifiedImageError:
-        raise UserError(f"{file}: not a readable image; {expected}") from None
-    except IsADirectoryError:
-        raise UserError(f"{file}: a directory; {expected}") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what decoders raise on damage
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{file}: cannot be read ({reason}); {expected}") from None
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255.
-        return Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype("u1"))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"its pixels are of mode {image.mode}, expected 8 or 16 bits a channel")
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    return image.convert(mode + ("A" if image.has_transparency_data else ""))
+    with warnings.catch_warnings(), explained(str(file)):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            return eight_bits(ImageOps.exif_transpose(image))
 
 
 def _fit(
@@ -130,8 +111,7 @@ def _fit(
     height, width, channels = shape
     mode = MODES[channels]
     if "A" in image.mode and "A" not in mode:
-        colours = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
+        image = on_white(image)
     image = image.convert(mode)
     if image.size != (width, height):
         was = "x".join(map(str, image.size))

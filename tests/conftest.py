@@ -63,9 +63,11 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def small_mnist(monkeypatch, digits):
-    """Have every experiment load the small MNIST."""
+    """Have every experiment load the small MNIST, and image folders as they are."""
 
     def load(name, *, data_dir=None, validation=0.0, seed=0):
+        if name.startswith("folder:"):
+            return REAL_LOAD(name, data_dir=data_dir, validation=validation, seed=seed)
         return data.hold_out_validation(digits, validation, seed)
 
     monkeypatch.setattr(data, "load", load)

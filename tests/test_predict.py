@@ -54,7 +54,7 @@ def test_probabilities_do_not_depend_on_the_batch(trained_run, small_mnist, monk
     trained = read(trained_run, pytest.fail)
     images = small_mnist.splits["test"]["image"]
     whole = probabilities(trained.experiment, trained.position.state.variables, images)
-    monkeypatch.setattr("dlfun.predict.BATCH", 50)
+    monkeypatch.setattr("dlfun.train.loop.EVALUATION_BATCH", 50)
     parts = probabilities(trained.experiment, trained.position.state.variables, images)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole, parts, rtol=1e-5, atol=1e-7)

@@ -34,6 +34,10 @@ def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
     """In the README's order, as each builds on those before; long ones with fewer seeds."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((28, 28), np.uint8)).save("digit.png")
+    for number, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog") * 3):
+        photograph = Path("photos") / name / f"{number}.jpg"
+        photograph.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40 + number, 36), (20 * number, 0, 0)).save(photograph)
     for command in sorted(COMMANDS, key=claims):
         if "reproduce foundations" in command:
             continue  # A minute of many trainings: .ci/run has it.

@@ -6,7 +6,7 @@ Importing this needs NumPy only; TFDS is imported where a set is prepared with i
 import functools
 from pathlib import Path
 
-from dlfun.data import idx_sets, tfds
+from dlfun.data import idx_sets, image_folder, tfds
 from dlfun.data.catalogue import Entry, catalogue
 from dlfun.data.dataset import Dataset, Split, hold_out_validation
 from dlfun.data.folders import roots
@@ -25,14 +25,16 @@ def load(
     Args:
         name: "mnist", carried in the package; "fashion_mnist", from IDX files in the folder
             fashion_mnist of `data_dir` or $DLFUN_DATA, else through TFDS; or "tfds:NAME", any image
-            classification set of TFDS, downloaded and decoded once and then mapped into memory.
+            classification set of TFDS, downloaded and decoded once and then mapped into memory
+            (images of unequal sizes stay encoded); or "folder:PATH", images by class in
+            PATH/train/CLASS and PATH/validation or PATH/test likewise.
         data_dir: looked into, and written to, before $DLFUN_DATA and the user's cache.
         validation: share in [0, 1) of "train" to hold out as "validation".
         seed: which examples are held out depends on it, and on nothing else.
 
     Raises:
         UserError: an unknown name; a missing, truncated or changed file; a share out of range; and
-            what goes wrong in TFDS.
+            what goes wrong in TFDS or is wrong in a folder.
     """
     if not 0 <= validation < 1:
         raise UserError(f"validation must be at least 0 and below 1, not {validation}")
@@ -46,7 +48,11 @@ def _load(name: str, data_dir: Path | None) -> Dataset:
         return _fashion_mnist(data_dir)
     if name.startswith(tfds.PREFIX):
         return tfds.load(name.removeprefix(tfds.PREFIX), data_dir)
-    known = f"expected {', '.join(_NAMES)} or tfds:NAME"
+    if name.startswith(image_folder.PREFIX):
+        return image_folder.load(name.removeprefix(image_folder.PREFIX), data_dir)
+    known = f"expected {', '.join(_NAMES)}, tfds:NAME or folder:PATH"
+    if Path(name).is_dir():
+        raise UserError(f"unknown dataset '{name}' (did you mean 'folder:{name}'?): {known}")
     if _in_tfds(name):
         raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {known}")
     raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {known}")

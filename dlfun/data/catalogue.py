@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from dlfun.data import decoded, idx_sets, tfds
+from dlfun.data import decoded, idx_sets, image_folder, tfds
 from dlfun.data.folders import roots
 
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 def catalogue(data_dir: Path | None = None) -> list[Entry]:
-    """The datasets by name, those decoded from TFDS among them; the last entry stands for the rest.
+    """The datasets by name: those here first, then an entry for the rest of TFDS and of folders.
 
     `data_dir` is looked into first, then $DLFUN_DATA and the user's cache.
     """
@@ -53,7 +53,17 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
         {},
         "as TFDS names it",
     )
-    return [*entries, *cached.values(), rest]
+    image_folders = _image_folders(folders)
+    anywhere = Entry(
+        "folder:PATH",
+        False,
+        "any folder of images, as PATH/train/CLASS/*.jpg and PATH/test likewise",
+        str(folders[0]),
+        0,
+        {},
+        "",
+    )
+    return [*entries, *cached.values(), *image_folders.values(), rest, anywhere]
 
 
 def _idx(source: idx_sets.IdxSet, folder: Path, origin: str) -> Entry:
@@ -73,6 +83,16 @@ def _idx(source: idx_sets.IdxSet, folder: Path, origin: str) -> Entry:
     )
 
 
+def _image_folders(folders: list[Path]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for root in folders:
+        for name, (sizes, size_bytes) in image_folder.folders(root).items():
+            where = str(root / name)
+            entry = Entry(f"folder:{name}", True, "image folder", where, size_bytes, sizes, "")
+            found.setdefault(name, entry)
+    return found
+
+
 def _decoded(folders: list[Path]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for root in folders:
@@ -84,7 +104,7 @@ def _decoded(folders: list[Path]) -> dict[str, Entry]:
                 Entry(
                     name,
                     True,
-                    "TFDS, decoded to arrays",
+                    "TFDS, prepared for reading",
                     str(file.parent),
                     sum(part.stat().st_size for part in file.parent.iterdir()),
                     {split: shape[0] for split, shape in meta["splits"].items()},

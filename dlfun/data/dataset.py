@@ -1,12 +1,14 @@
 """What a dataset is here: named splits of arrays; and how examples are held out of one."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlfun.errors import UserError
 
-Split = dict[str, np.ndarray]
+Split = dict[str, Any]
+TEST_SHARE = 0.1
+"""Of a set that comes without a test split: what is held out of its training split as one."""
 
 
 class Dataset(NamedTuple):
@@ -16,7 +18,8 @@ class Dataset(NamedTuple):
         name: the name it was loaded by.
         splits: "train" and "test", and any others to evaluate on, such as "validation"; each holds
             arrays of equal length by name. Of labelled images that is
-            {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only.
+            {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only; images that
+            stay encoded until they are read are `dlfun.data.pictures.Pictures`.
         classes: the name of each label, in order; none where there are no labels.
     """
 
@@ -41,10 +44,29 @@ def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray
     return np.sort(order[:kept]), np.sort(order[kept:])
 
 
+<<<<<<< HEAD
+=======
+def subset(dataset: Dataset, examples: int, seed: int) -> Dataset:
+    """The dataset with a random `examples` of its training set, in their old order.
+
+    Raises UserError where there are not so many.
+    """
+    size = dataset.size("train")
+    if not 1 <= examples <= size:
+        raise UserError(f"{examples:,} training examples of {dataset.name}: expected 1 to {size:,}")
+    kept = held_out(size, 1 - examples / size, seed)[0]
+    return dataset._replace(splits=dataset.splits | {"train": take(dataset.splits["train"], kept)})
+
+
+def take(split: Split, indices: np.ndarray) -> Split:
+    """Some examples of a split: copies in memory, and what is encoded stays so."""
+    return {name: column.take(indices, axis=0) for name, column in split.items()}
+
+
+>>>>>>> c5-data
 def repeat(dataset: Dataset, times: int) -> Dataset:
     """The dataset with its training set several times over, where an epoch would be too short."""
-    train = dataset.splits["train"]
-    many = {name: np.concatenate([array] * times) for name, array in train.items()}
+    many = take(dataset.splits["train"], np.tile(np.arange(dataset.size("train")), times))
     return dataset._replace(splits=dataset.splits | {"train": many})
 
 
@@ -79,8 +101,8 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
             f" and leaves {len(kept):,} to train on: both must be at least 1"
         )
     splits = {
-        "train": {name: array[kept] for name, array in train.items()},
-        "validation": {name: array[held] for name, array in train.items()},
+        "train": take(train, kept),
+        "validation": take(train, held),
         "test": dataset.splits["test"],
     }
     return dataset._replace(splits=splits)
@@ -98,5 +120,5 @@ def at_most(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
         have = dataset.size(name)
         if size < have:
             chosen = held_out(have, (have - size) / have, seed)[0]
-            splits[name] = {key: array[chosen] for key, array in splits[name].items()}
+            splits[name] = take(splits[name], chosen)
     return dataset._replace(splits=splits)

@@ -1,19 +1,22 @@
 """Datasets decoded once into .npy files, which later runs map into memory.
 
-A folder holds meta.json and, for each split, SPLIT.image.npy and SPLIT.label.npy. It comes into
-being by one rename: it is whole, or it is not there.
+A folder holds meta.json and, for each split, SPLIT.image.npy and SPLIT.label.npy; for images of
+unequal sizes, which stay encoded, the files of `dlfun.data.encoded` in the place of the first. It
+comes into being by one rename: it is whole, or it is not there.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlfun.data import encoded
 from dlfun.data.dataset import Dataset, Split
+from dlfun.data.pictures import Pictures
 from dlfun.errors import UserError
 
 FOLDER = "decoded"
@@ -23,12 +26,12 @@ class Source(NamedTuple):
     """The examples of one split, on their way to the disk.
 
     Attributes:
-        shape: (N, H, W, C).
-        examples: N pairs (uint8 image [H, W, C], label).
+        shape: (N, H, W, C), or (N,) where the images stay encoded.
+        examples: N pairs (uint8 image [H, W, C], or its file's bytes; label).
     """
 
-    shape: tuple[int, int, int, int]
-    examples: Iterable[tuple[np.ndarray, int]]
+    shape: tuple[int, ...]
+    examples: Iterable[tuple[np.ndarray | bytes, int]]
 
 
 def folder(root: Path, key: str) -> Path:
@@ -65,13 +68,21 @@ def write(target: Path, classes: Iterable[str], licence: str, splits: dict[str, 
 
 def _write_split(new: Path, name: str, source: Source) -> None:
     labels = np.empty(source.shape[0], np.int32)
-    header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
-    # A file, not a writable map: on a full disk a map kills the process, a write raises OSError.
-    with (new / f"{name}.image.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+
+    def images() -> Iterator[bytes]:
         for index, (image, label) in enumerate(source.examples):
-            file.write(image.tobytes())
             labels[index] = label
+            yield image if isinstance(image, bytes) else image.tobytes()
+
+    if len(source.shape) == 1:
+        encoded.write(new, name, images())
+    else:
+        header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
+        # A file, not a writable map: on a full disk a map kills the process, a write raises.
+        with (new / f"{name}.image.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for image in images():
+                file.write(image)
     np.save(new / f"{name}.label.npy", labels)
 
 
@@ -91,7 +102,7 @@ def meta(target: Path) -> dict:
 
 
 def read(target: Path, name: str) -> Dataset:
-    """Map the arrays in the folder `target`; they are read-only `np.memmap`s.
+    """Map the arrays in the folder `target`: read-only `np.memmap`s, and encoded `Pictures`.
 
     Raises:
         UserError: a file is missing, truncated or not what `write` left.
@@ -99,8 +110,12 @@ def read(target: Path, name: str) -> Dataset:
     noted = meta(target)
     splits: dict[str, Split] = {}
     for split, shape in noted["splits"].items():
+        if len(shape) == 1:
+            image: Any = Pictures(encoded.read(target, split, shape[0], name))
+        else:
+            image = _map(target / f"{split}.image.npy", np.uint8, tuple(shape))
         splits[split] = {
-            "image": _map(target / f"{split}.image.npy", np.uint8, tuple(shape)),
+            "image": image,
             "label": _map(target / f"{split}.label.npy", np.int32, tuple(shape[:1])),
         }
     return Dataset(name, splits, tuple(noted["classes"]))

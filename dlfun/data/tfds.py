@@ -1,7 +1,8 @@
 """Any image classification set of TensorFlow Datasets, decoded once, without TensorFlow.
 
 TFDS downloads and prepares the set below ROOT/tfds, in its own layout; its images are decoded to
-arrays below ROOT/decoded, which later runs map without importing TFDS.
+arrays below ROOT/decoded, which later runs map without importing TFDS. Images of unequal sizes are
+copied there as they are encoded.
 """
 
 import contextlib
@@ -16,13 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlfun.data import decoded, tensorflow_standin
-from dlfun.data.dataset import Dataset, held_out
+from dlfun.data.dataset import TEST_SHARE, Dataset, held_out
 from dlfun.data.folders import roots, writable_root
 from dlfun.data.tfds_errors import check_known, explained
 from dlfun.errors import UserError
 
 PREFIX = "tfds:"
-TEST_SHARE = 0.1
 _NAME = re.compile(r"(?P<name>[a-zA-Z]\w*)(/(?P<config>[\w+.-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _log = logging.getLogger(__name__)
@@ -31,7 +31,9 @@ _log = logging.getLogger(__name__)
 class _Features(NamedTuple):
     image: str
     label: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int] | None
+    """None where the images are of unequal sizes."""
+    channels: int
     classes: tuple[str, ...]
 
 
@@ -43,8 +45,8 @@ def load(name: str, data_dir: Path | None) -> Dataset:
     tenth by a fixed permutation (`held_out` with seed 0) is "test" and no longer in "train".
 
     Raises:
-        UserError: no such set; not image classification; images of varying size; it cannot be
-            downloaded, prepared or written; its decoded arrays are damaged.
+        UserError: no such set; not image classification; it cannot be downloaded, prepared or
+            written; its decoded arrays are damaged.
     """
     if not (match := _NAME.fullmatch(name)):
         raise UserError(f"'{PREFIX}{name}' is no TFDS name: expected tfds:NAME[/CONFIG][:VERSION]")
@@ -131,16 +133,8 @@ def _features(name: str, info: Any) -> _Features:
             f"{name} has images of type {image.np_dtype} and shape {shape}:"
             " only uint8 with 1 to 4 channels can be loaded"
         )
-    if None in shape:
-        raise _varying(name)
-    return _Features(image_key, label_key, shape, tuple(label.names))
-
-
-def _varying(name: str) -> UserError:
-    return UserError(
-        f"{name} has images of varying size, which do not fit one array:"
-        " they need the streaming path, which is not there yet"
-    )
+    fixed = None if None in shape else shape
+    return _Features(image_key, label_key, fixed, shape[-1], tuple(label.names))
 
 
 def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
@@ -159,7 +153,7 @@ def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
         origin["test"] = "train"
     splits = {
         split: decoded.Source(
-            (len(indices), *features.shape),
+            (len(indices), *(features.shape or ())),
             _examples(name, builder, features, origin[split], indices),
         )
         for split, indices in chosen.items()
@@ -170,22 +164,27 @@ def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
 
 def _examples(
     name: str, builder: Any, features: _Features, split: str, indices: np.ndarray
-) -> Iterator[tuple[np.ndarray, int]]:
+) -> Iterator[tuple[np.ndarray | bytes, int]]:
     import tensorflow_datasets as tfds
     from PIL import Image
 
     source = builder.as_data_source(
         split=split, decoders={features.image: tfds.decode.SkipDecoding()}
     )
-    mode = _MODES[features.shape[-1]]
+    mode = _MODES[features.channels]
     for index in indices:
         example = source[int(index)]
+        label = int(example[features.label])
+        if not 0 <= label < len(features.classes):
+            raise UserError(f"{name} has no labels in its split '{split}'")
+        if features.shape is None:
+            yield example[features.image], label
+            continue
         with Image.open(io.BytesIO(example[features.image])) as picture:
             # As tf.image.decode_image does: to the channels the builder declares.
             image = np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
         if image.shape != features.shape:
-            raise _varying(name)
-        label = int(example[features.label])
-        if not 0 <= label < len(features.classes):
-            raise UserError(f"{name} has no labels in its split '{split}'")
+            raise UserError(
+                f"{name} has an image of shape {image.shape}, not {features.shape} as it declares"
+            )
         yield image, label

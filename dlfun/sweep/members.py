@@ -81,7 +81,10 @@ def train_members(
     described = runs.describe(name, members[0].config, configs.to_dict(options), command)
     groups = group(experiments.load(name), [member.config for member in members])
     if any(loop.choose_feed(one.experiment) == "stream" for one in groups):
-        raise UserError(f"{name}: the data do not fit on a device, where a sweep shares them")
+        raise UserError(
+            f"{name}: a sweep shares its data on a device, and these do not fit there or are "
+            "decoded as they are read: train each point by itself"
+        )
     with stop_signal() as stopped:
         for one in groups:
             work = _Work(one, [members[n] for n in one.members], described, until, note)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dlfun.data.pictures import Pictures
 from dlfun.random import Seed, stream
 
 Feed = Literal["memory", "stream"]
@@ -109,14 +110,16 @@ def from_stream(
     rows: Callable[[int], np.ndarray],
     place: Callable[[np.ndarray], Array],
     columns: slice,
+    crops: int | None = None,
 ) -> Iterator[Window]:
     """Windows over the batches numbered `steps`, read ahead of their use.
 
     `columns` is the share of each batch that this process reads; `place` takes such a share.
+    `crops` is the seed of random crops of encoded images; without it they are cropped centrally.
     """
     import grain
 
-    source = Windows(split, per_epoch, rows, columns)
+    source = Windows(split, per_epoch, rows, columns, crops)
     first, last = source.number(steps.start), source.number(steps.stop - 1)
     options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=THREADS)
     windows = grain.MapDataset.source(source)[first : last + 1].to_iter_dataset(options)
@@ -130,9 +133,15 @@ class Windows:
     """A grain source: the windows of all epochs, numbered from the start of training."""
 
     def __init__(
-        self, split: Split, per_epoch: int, rows: Callable[[int], np.ndarray], columns: slice
+        self,
+        split: Split,
+        per_epoch: int,
+        rows: Callable[[int], np.ndarray],
+        columns: slice,
+        crops: int | None = None,
     ) -> None:
         self.split, self.per_epoch, self.rows, self.columns = split, per_epoch, rows, columns
+        self.crops = crops
         example = bytes_of(split) / len(next(iter(split.values())))
         batch = len(rows(0)[0, columns])
         self.length = min(per_epoch, max(1, int(WINDOW_BYTES / (example * max(batch, 1)))))
@@ -157,9 +166,12 @@ class Windows:
         epoch, begin = divmod(first, self.per_epoch)
         wanted = np.full((self.length, len(self.rows(epoch)[0, self.columns])), -1, np.int32)
         wanted[:steps] = self.rows(epoch)[begin : begin + steps, self.columns]
-        flat = np.maximum(wanted, 0).reshape(-1)
-        data = {
-            name: np.asarray(array[flat]).reshape(*wanted.shape, *array.shape[1:])
-            for name, array in self.split.items()
-        }
+        flat, data = np.maximum(wanted, 0).reshape(-1), {}
+        for name, column in self.split.items():
+            if isinstance(column, Pictures):
+                draw = None if self.crops is None else (self.crops, epoch)
+                data[name], there = column.read(wanted, draw)
+                wanted = np.where(there, wanted, -1)
+            else:
+                data[name] = np.asarray(column[flat]).reshape(*wanted.shape, *column.shape[1:])
         return data, wanted

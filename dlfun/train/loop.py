@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from dlfun.data.pictures import is_encoded
 from dlfun.experiment import Experiment
 from dlfun.metrics import Metrics, add
 from dlfun.random import stream
@@ -91,11 +92,16 @@ def steps_per_epoch(experiment: Experiment) -> int:
 
 
 def choose_feed(experiment: Experiment) -> Feed:
-    """`memory` for data that fit on each device and into the machine; else `stream`."""
-    if jax.process_count() > 1:
+    """`memory` for decoded data that fit on each device and into the machine; else `stream`."""
+    if jax.process_count() > 1 or is_encoded(experiment.dataset):
         return "stream"
     size = sum(bytes_of(split) for split in experiment.dataset.splits.values())
     return "memory" if size <= memory_limit() else "stream"
+
+
+def evaluation_batch(experiment: Experiment) -> int:
+    """Examples evaluated at once; of large images only as many as a training step has held."""
+    return experiment.batch_size if is_encoded(experiment.dataset) else EVALUATION_BATCH
 
 
 def memory_limit() -> float:
@@ -238,7 +244,9 @@ def _windows(experiment: Experiment, programs: Programs, steps: range) -> Iterat
 
     if programs.feed == "stream":
         columns = _columns(experiment.batch_size + -experiment.batch_size % multiple)
-        return from_stream(train, steps, per_epoch, rows, programs.share, columns)
+        seed = experiment.seed
+        assert isinstance(seed, int)  # A population's data lie in memory.
+        return from_stream(train, steps, per_epoch, rows, programs.share, columns, crops=seed)
     epochs = range(steps.start // per_epoch, -(-steps.stop // per_epoch))
     place = partial(programs.place, spec=SECOND if programs.rows else SECOND_MEMBERS)
     return from_memory(programs.place(train, WHOLE), epochs, rows, place)
@@ -248,10 +256,9 @@ def _evaluation(experiment: Experiment, programs: Programs) -> Callable[[Any], d
     """A function from a state on the devices to the metrics of every held-out split."""
     key = stream(experiment.seed, "evaluate")
     keys = programs.place(key, MEMBERS if programs.rows is None else WHOLE)
+    size = evaluation_batch(experiment)
     held_out = {
-        name: widen(
-            batches(np.arange(experiment.dataset.size(name)), EVALUATION_BATCH), programs.devices
-        )
+        name: widen(batches(np.arange(experiment.dataset.size(name)), size), programs.devices)
         for name in experiment.dataset.splits
         if name != "train"
     }

@@ -12,6 +12,7 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
+from dlfun.data.pictures import is_encoded
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.train import loop
@@ -147,6 +148,9 @@ def build(name: str, config: Any, options: Options) -> tuple[Experiment, Options
     if several and parallel == "pmap":
         raise UserError("--parallel pmap runs in one process: expected shard_map or jit")
     feed = options.feed or loop.choose_feed(experiment)
+    if feed == "memory" and is_encoded(experiment.dataset):
+        name = experiment.dataset.name
+        raise UserError(f"--feed memory: {name} is decoded as it is read: expected stream")
     if several and feed == "memory":
         raise UserError("--feed memory runs in one process: expected stream")
     return experiment, dataclasses.replace(options, devices=devices, parallel=parallel, feed=feed)

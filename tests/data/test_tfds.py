@@ -2,15 +2,19 @@
 
 import errno
 import gzip
+import io
 import sys
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
 from dlfun.data import catalogue, load
+from dlfun.data.crops import central_crop, pixels
 from dlfun.data.dataset import held_out
+from dlfun.data.pictures import at_size
 from dlfun.data.tfds_errors import explained
 from dlfun.errors import UserError
 
@@ -95,10 +99,22 @@ class DlfunPacked(DlfunColours):
 
 
 class DlfunVarying(DlfunColours):
-    """Declares images of any size."""
+    """Has images of unequal sizes, as files."""
 
     def _info(self):
         return info(self, image=tfds.features.Image(shape=(None, None, 3)))
+
+    def _generate_examples(self, part):
+        for index, example in examples(part):
+            file = io.BytesIO()
+            Image.fromarray(sized(index)).save(file, "PNG")
+            file.seek(0)
+            yield index, example | {"image": file}
+
+
+def sized(index):
+    """Image `index`, cut or repeated to a size of its own."""
+    return np.tile(IMAGES[index], (3, 2, 1))[: 5 + index % 11, : 9 + index % 5]
 
 
 class DlfunText(DlfunColours):
@@ -165,6 +181,31 @@ def test_the_second_load_maps_the_arrays_and_needs_no_tfds(tmp_path, monkeypatch
             np.testing.assert_array_equal(array, first.splits[split][name])
 
 
+def test_images_of_unequal_sizes_stay_encoded_to_be_cropped(tmp_path, monkeypatch):
+    load("tfds:dlfun_varying", data_dir=tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    dataset = at_size(load("tfds:dlfun_varying", data_dir=tmp_path), 4)
+    for name, part in SPLITS.items():
+        found = dataset.splits[name]
+        wanted = range(*part.indices(50))
+        crops = {(pixels(sized(i), 4, central_crop).tobytes(), int(LABELS[i])) for i in wanted}
+        given = zip(np.asarray(found["image"]), found["label"], strict=True)
+        assert {(image.tobytes(), int(label)) for image, label in given} == crops
+    entry = next(e for e in catalogue(tmp_path) if e.name == "tfds:dlfun_varying")
+    assert entry.examples == {"train": 40, "test": 10}
+    file = tmp_path / "decoded" / "dlfun_varying" / "train.image.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"train\.image\.bin is missing, truncated.*made again"):
+        load("tfds:dlfun_varying", data_dir=tmp_path)
+
+
+def test_a_damaged_image_of_a_set_is_named(tmp_path):
+    images = load("tfds:dlfun_varying", data_dir=tmp_path).splits["test"]["image"]
+    images.files.data = np.zeros_like(images.files.data)
+    with pytest.raises(UserError, match="tfds:dlfun_varying test, image 3: not a readable image"):
+        images[3]
+
+
 def test_validation_is_held_out_of_mapped_arrays(tmp_path):
     whole = load("tfds:dlfun_colours", data_dir=tmp_path).splits["train"]
     splits = load("tfds:dlfun_colours", data_dir=tmp_path, validation=0.25).splits
@@ -211,7 +252,6 @@ def test_a_validation_split_of_its_own_is_kept_and_no_other_held_out(tmp_path):
         ("dlfun_colours:9.9.9", r"9\.9\.9.*only: 1\.0\.0"),
         ("../dlfun_colours", "is no TFDS name"),
         ("dlfun_text", r"not image classification.*image \(Text\)"),
-        ("dlfun_varying", "images of varying size.*streaming"),
         ("dlfun_no_train", "has no split 'train': its splits are query"),
         ("dlfun_offline", "cannot be downloaded: no network"),
         ("dlfun_needs_tensorflow", "needs the Python package 'tensorflow'"),

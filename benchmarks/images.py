@@ -1,0 +1,119 @@
+"""Decoding and cropping of photographs, images a second: python -m benchmarks.images
+
+1,024 JPEGs of 500×375 made of noise of several octaves, about 100 kB each, to random resized crops
+of 224 mirrored by chance: dlfun's threads, as a stream of batches of 256; torchvision's ImageFolder
+under PyTorch's DataLoader with as many worker processes as cores, where it is installed; and a loop
+over Pillow, on one core. Whole passes by turns; medians.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from dlfun.data import crops, load
+from dlfun.data.pictures import Pictures, at_size, uniforms
+from dlfun.train.feed import from_stream, order
+
+BATCH, SIZE = 256, 224
+
+
+def photographs(root: Path, count: int) -> None:
+    """Write `count` images of each of two classes into root/train."""
+    rng = np.random.default_rng(0)
+    for i in range(2 * count):
+        light = np.zeros((375, 500, 3))
+        for octave in (4, 16, 64, 250):
+            noise = rng.integers(0, 256, (octave * 3 // 4, octave, 3), np.uint8)
+            layer = Image.fromarray(noise).resize((500, 375), Image.Resampling.BICUBIC)
+            light += np.asarray(layer, np.float64) / octave**0.25
+        light = 255 * (light - light.min()) / np.ptp(light)
+        file = root / "train" / "ab"[i % 2] / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(light.astype(np.uint8)).save(file, quality=90)
+
+
+def stream(split: dict) -> Callable[[int], int]:
+    """An epoch of dlfun's stream, without a network: how many images it gave."""
+    size = len(split["label"])
+    steps = -(-size // BATCH)
+
+    def run(epoch: int) -> int:
+        rows = lambda number: order(0, number, size, BATCH)  # noqa: E731
+        numbers = range(epoch * steps, (epoch + 1) * steps)
+        windows = from_stream(split, numbers, steps, rows, jnp.asarray, slice(None), crops=0)
+        return sum(int((window.indices >= 0).sum()) for window in windows)
+
+    return run
+
+
+def loop(images: Pictures) -> Callable[[int], int]:
+    """One image after another."""
+
+    def run(epoch: int) -> int:
+        for index in range(len(images)):
+            draws = uniforms(0, epoch, index, crops.DRAWS)
+            file = images.files[images.chosen[index]]
+            crops.pixels(file, SIZE, partial(crops.random_crop, draws=draws))
+        return len(images)
+
+    return run
+
+
+def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
+    """An epoch of torchvision's loader; None where it is not installed."""
+    try:
+        from torch.utils.data import DataLoader
+        from torchvision import transforms
+        from torchvision.datasets import ImageFolder
+    except (ImportError, RuntimeError):  # RuntimeError where it was built for another PyTorch.
+        return None
+    steps = [
+        transforms.RandomResizedCrop(SIZE),
+        transforms.RandomHorizontalFlip(),
+        transforms.PILToTensor(),
+    ]
+    folder = ImageFolder(str(root / "train"), transforms.Compose(steps))
+    processes: dict = {"num_workers": workers, "persistent_workers": True}
+    processes["multiprocessing_context"] = "spawn"  # JAX has threads here, which fork would lose.
+    loader = DataLoader(folder, BATCH, shuffle=True, **processes)
+    return lambda epoch: sum(len(labels) for _, labels in loader)
+
+
+def main() -> None:
+    """Measure, and print a row for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=1024)
+    parser.add_argument("--passes", type=int, default=5)
+    said, workers = parser.parse_args(), os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        photographs(root, said.images // 2)
+        train = at_size(load(f"folder:{root}"), SIZE).splits["train"]
+        peers = {
+            f"dlfun, {workers} threads": stream(train),
+            f"torchvision, DataLoader, {workers} processes": torchvision(root, workers),
+            "Pillow, one core": loop(train["image"]),
+        }
+        rates: dict[str, list[float]] = {name: [] for name, run in peers.items() if run}
+        for epoch in range(said.passes + 1):
+            for name in rates:
+                began = time.perf_counter()
+                count = peers[name](epoch)  # type: ignore[misc]
+                if epoch:  # The first one warms up: workers start, files come into the cache.
+                    rates[name].append(count / (time.perf_counter() - began))
+    print("| pipeline | images/s |\n| --- | --- |")
+    for name, found in rates.items():
+        print(f"| {name} | {statistics.median(found):.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""One image from its file to the pixels that a network reads: decoded, turned upright, cropped.
+
+Only formats whose decoders are plain code are opened: Pillow runs Ghostscript on others.
+"""
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageOps
+
+from dlfun.errors import UserError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+"""Of a random crop: share of the image's area, width over height, and how often to try."""
+DRAWS = 2 * TRIES + 3
+MARGIN = 0.875
+"""Of the shorter side, what a central crop keeps: 224 of 256."""
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag, and its values under which rows and columns change places."""
+
+File = str | io.BytesIO | np.ndarray
+"""The path of an image, its bytes, or its pixels."""
+
+
+class Crop(NamedTuple):
+    """A rectangle of an image, in pixels, perhaps mirrored left to right."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    mirrored: bool = False
+
+
+def random_crop(width: int, height: int, draws: Float[np.ndarray, " draws"]) -> Crop:
+    """A crop of 8 to 100 % of the area, of aspect 3/4 to 4/3, mirrored by chance (Szegedy 2015).
+
+    "Going deeper with convolutions", sec. 6. Area uniform, aspect uniform in its logarithm, place
+    uniform over all where it fits in; after ten tries that do not fit, the largest central crop of
+    such an aspect. `draws` are `DRAWS` numbers, uniform in [0, 1).
+    """
+    least, most = np.log(RATIO)
+    mirrored = bool(draws[-1] < 0.5)
+    for share, aspect in draws[: 2 * TRIES].reshape(TRIES, 2):
+        area = (AREA[0] + (AREA[1] - AREA[0]) * share) * width * height
+        ratio = math.exp(least + (most - least) * aspect)
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            across, down = draws[-3] * (width - w + 1), draws[-2] * (height - h + 1)
+            return Crop(int(across), int(down), w, h, mirrored)
+    wide, high = min(width, height * RATIO[1]), min(height, width / RATIO[0])
+    return Crop((width - wide) / 2, (height - high) / 2, wide, high, mirrored)
+
+
+def central_crop(width: int, height: int) -> Crop:
+    """The middle square, of 7/8 of the shorter side.
+
+    Resized to 224, that is the middle 224×224 of the image whose shorter side was resized to 256.
+    """
+    side = MARGIN * min(width, height)
+    return Crop((width - side) / 2, (height - side) / 2, side, side)
+
+
+def pixels(
+    file: File, size: int, choose: Callable[[int, int], Crop]
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The crop that `choose(width, height)` names, resized to size×size.
+
+    Gray becomes red, green and blue alike; transparency becomes white. A JPEG that is to be shrunk
+    by 2, 4 or 8 is decoded at that share of its size, which is faster. Bilinear, antialiased.
+
+    Raises:
+        UserError: an image that cannot be read, named.
+    """
+    with explained(file), opened(file) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        turned = orientation in _TURNED
+        width, height = image.size[::-1] if turned else image.size
+        crop = choose(width, height)
+        least = math.ceil(width * size / crop.width), math.ceil(height * size / crop.height)
+        image.draft(None, least[::-1] if turned else least)
+        upright = ImageOps.exif_transpose(image) if orientation != 1 else image
+        found = _resized(rgb(upright), size, crop, width, height)
+    return found[:, ::-1] if crop.mirrored else found
+
+
+def cropped(image: Image.Image, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """The central crop of a decoded image, as `pixels` has it."""
+    return _resized(rgb(image), size, central_crop(*image.size), *image.size)
+
+
+def _resized(image: Image.Image, size: int, crop: Crop, width: int, height: int) -> np.ndarray:
+    """A crop given in pixels of width×height, of an image that may lie decoded at less."""
+    x, y = image.width / width, image.height / height
+    right = min((crop.left + crop.width) * x, image.width)
+    bottom = min((crop.top + crop.height) * y, image.height)
+    box = (crop.left * x, crop.top * y, right, bottom)
+    bilinear = Image.Resampling.BILINEAR
+    return np.asarray(image.resize((size, size), bilinear, box=box, reducing_gap=3.0))
+
+
+def opened(file: File) -> Image.Image:
+    """The image of a file, its header read and its pixels not yet."""
+    if isinstance(file, np.ndarray):
+        return Image.fromarray(file[..., 0] if file.shape[-1] == 1 else file)
+    return Image.open(file, formats=FORMATS)
+
+
+@contextlib.contextmanager
+def explained(file: File) -> Iterator[None]:
+    """Within, what goes wrong with an image is raised as a UserError that names its file."""
+    name = getattr(file, "name", "an image") if isinstance(file, io.BytesIO) else file
+    expected = "expected an image file, such as PNG or JPEG"
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such file; {expected}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        limit = Image.MAX_IMAGE_PIXELS
+        raise UserError(f"{name}: too large, expected at most {limit:,} pixels") from None
+    except Image.UnidentifiedImageError:
+        raise UserError(f"{name}: not a readable image; {expected}") from None
+    except IsADirectoryError:
+        raise UserError(f"{name}: a directory; {expected}") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what decoders raise on damage
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{name}: cannot be read ({reason}); {expected}") from None
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """In red, green and blue of 8 bits, transparency on white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    image = eight_bits(image)
+    return (on_white(image) if "A" in image.mode else image).convert("RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """An image with transparency, composed on white."""
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """In mode L, LA, RGB or RGBA. Raises ValueError for pixels of other than 8 or 16 bits."""
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255.
+        return Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype("u1"))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of mode {image.mode}, expected 8 or 16 bits a channel")
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    return image.convert(mode + ("A" if image.has_transparency_data else ""))
