@@ -44,26 +44,11 @@ def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray
     return np.sort(order[:kept]), np.sort(order[kept:])
 
 
-<<<<<<< HEAD
-=======
-def subset(dataset: Dataset, examples: int, seed: int) -> Dataset:
-    """The dataset with a random `examples` of its training set, in their old order.
-
-    Raises UserError where there are not so many.
-    """
-    size = dataset.size("train")
-    if not 1 <= examples <= size:
-        raise UserError(f"{examples:,} training examples of {dataset.name}: expected 1 to {size:,}")
-    kept = held_out(size, 1 - examples / size, seed)[0]
-    return dataset._replace(splits=dataset.splits | {"train": take(dataset.splits["train"], kept)})
-
-
 def take(split: Split, indices: np.ndarray) -> Split:
     """Some examples of a split: copies in memory, and what is encoded stays so."""
     return {name: column.take(indices, axis=0) for name, column in split.items()}
 
 
->>>>>>> c5-data
 def repeat(dataset: Dataset, times: int) -> Dataset:
     """The dataset with its training set several times over, where an epoch would be too short."""
     many = take(dataset.splits["train"], np.tile(np.arange(dataset.size("train")), times))
