@@ -188,8 +188,11 @@ class Reproduce:
         tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME … | RUN_DIR")
     ]
     """Experiments, folders of experiments, or one run directory."""
-    seeds: int = 5
-    """How many random seeds: 0, 1, …"""
+    seeds: int | None = None
+    """How many random seeds: 0, 1, … Default: 5, with --quick 2."""
+    quick: bool = False
+    """Check the claims of the quick setting of each experiment that has one: fewer examples or
+    epochs, in minutes for a folder of experiments."""
     run_dir: Path = Path("runs/reproduce")
     """Where the runs of claims go; finished ones are not trained again."""
     data_dir: Path | None = None
@@ -202,15 +205,17 @@ class Reproduce:
     def __call__(self) -> int:
         from dlfun import report
 
-        if self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1, got {self.seeds}")
+        seeds = self.seeds if self.seeds is not None else 2 if self.quick else 5
+        if seeds < 1:
+            raise UserError(f"--seeds must be at least 1, got {seeds}")
         if (len(self.what) == 1 and "/" in self.what[0]) or Path(self.what[0]).is_dir():
             return report.reproduce_run(Path(self.what[0]), warn, self.json)
-        rows = report.reproduce(report.expand(self.what), self.seeds, self.run_dir, self.data_dir)
+        names = report.expand(self.what)
+        rows = report.reproduce(names, seeds, self.run_dir, self.data_dir, self.quick)
         if self.json:
-            print(json.dumps(report.described(rows, self.seeds), indent=2, ensure_ascii=False))
+            print(json.dumps(report.described(rows, seeds), indent=2, ensure_ascii=False))
         elif self.markdown:
-            print(report.markdown(rows, self.seeds))
+            print(report.markdown(rows, seeds))
         else:
             show(report.table(rows))
         return 0 if all(row["holds"] for row in rows) else 1

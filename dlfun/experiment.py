@@ -3,7 +3,7 @@
 import ast
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -46,6 +46,14 @@ class Claim(NamedTuple):
         """Whether the value is within the bounds (nan never is)."""
         above = self.at_least is None or value >= self.at_least
         return above and (self.at_most is None or value <= self.at_most) and value == value
+
+
+class Quick(NamedTuple):
+    """A module's QUICK: a smaller setting for `reproduce --quick`, and what then holds."""
+
+    values: Mapping[str, Any]
+    """Fields of the Config that differ, by path: {"epochs": 1, "optimizer.learning_rate": 0.1}."""
+    claims: Sequence[Claim]
 
 
 def paths() -> dict[str, Path]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun import runs
 from dlfun.console import default
@@ -37,9 +38,15 @@ def expand(names: Sequence[str]) -> list[str]:
 
 
 def reproduce(
-    names: Sequence[str], seeds: int, folder: Path, data_dir: Path | None = None
+    names: Sequence[str],
+    seeds: int,
+    folder: Path,
+    data_dir: Path | None = None,
+    quick: bool = False,
 ) -> list[dict[str, Any]]:
     """Train each experiment with seeds 0 … seeds-1 and check its claims.
+
+    With `quick`, an experiment that has a QUICK is trained in that setting, for that one's claims.
 
     Returns a row a claim: claim, source, printed, mean and sd (n - 1) over seeds, values, holds,
     seconds (mean of a training). Raises UserError where a training does not complete.
@@ -49,15 +56,18 @@ def reproduce(
     rows = []
     for name in names:
         module = experiments.load(name)
+        less = getattr(module, "QUICK", None) if quick else None
+        start = configs.replace(default(module), less.values if less else {})
         results = []
         for seed in range(seeds):
-            config = dataclasses.replace(default(module), seed=seed)
-            run = folder / name / f"seed{seed}"
-            result = train(name, config, options, run, f"reproduce {name} --seeds {seeds}")
+            config = dataclasses.replace(start, seed=seed)
+            run = folder / name / f"{'quick-' if less else ''}seed{seed}"
+            command = f"reproduce {name} --seeds {seeds}{' --quick' if quick else ''}"
+            result = train(name, config, options, run, command)
             if result["status"] == "interrupted":
                 raise KeyboardInterrupt
             results.append(result)
-        rows += [_row(name, claim, results) for claim in module.CLAIMS]
+        rows += [_row(name, claim, results) for claim in (less.claims if less else module.CLAIMS)]
     return rows
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dlfun import data
 from dlfun.commands import COMMANDS, main
-from dlfun.experiment import paths
+from dlfun.experiment import Claim, Quick, load, paths
 
 ROOT = Path(__file__).parent.parent
 MLP = ["train", "mnist_mlp"]
@@ -199,3 +199,26 @@ def test_reproduce_claims(capsys, small_mnist, tmp_path):
     assert time.perf_counter() - began < 5  # Finished runs are not trained again.
     assert "| mnist_mlp: test/accuracy ≥ 97.58 % | [T3, sec. 3.1.6] | 97.58 % |" in out
     assert "FAILS" in out
+
+
+def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch):
+    """Its own fields and claims, beside the full runs; others are as ever."""
+    module = load("mnist_mlp")
+    claim = Claim("test/accuracy", "nowhere", at_least=0.01)
+    small = Quick({"epochs": 1, "optimizer.learning_rate": 0.01, "hidden": (3,)}, [claim])
+    monkeypatch.setattr(module, "QUICK", small, raising=False)
+    arguments = ["reproduce", "mnist_mlp", "--quick", "--run-dir", tmp_path, "--json"]
+    status, out, _ = run(capsys, *arguments)
+    (row,) = json.loads(out)["claims"]
+    assert status == 0
+    assert (row["source"], row["at_least"], len(row["values"])) == ("nowhere", 0.01, 2)
+    folders = sorted((tmp_path / "mnist_mlp").iterdir())
+    assert [folder.name for folder in folders] == ["quick-seed0", "quick-seed1"]
+    config = json.loads((folders[1] / "config.json").read_text())["config"]
+    assert (config["epochs"], config["optimizer"]["learning_rate"]) == (1, 0.01)
+    monkeypatch.delattr(module, "QUICK")
+    monkeypatch.setattr(module, "CLAIMS", [claim._replace(source="here")])
+    monkeypatch.setattr(module, "DEFAULT", module.Config(hidden=(3,), epochs=1), raising=False)
+    (row,) = json.loads(run(capsys, *arguments, "--seeds", "1")[1])["claims"]
+    assert row["source"] == "here"
+    assert (tmp_path / "mnist_mlp" / "seed0").is_dir()

@@ -39,6 +39,22 @@ def test_docstring_and_claims(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_quick_setting_is_one(name):
+    module = experiments.load(name)
+    quick = getattr(module, "QUICK", None)
+    if quick is None:
+        pytest.skip("none")
+    config = default(module)
+    assert set(quick.values) <= set(configs.flatten(config))
+    changed = configs.replace(config, quick.values)
+    configs.check(changed)
+    assert changed != config
+    assert quick.claims
+    assert all(c.at_least is not None or c.at_most is not None for c in quick.claims)
+    assert {c.metric for c in quick.claims} <= {c.metric for c in module.CLAIMS}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_two_steps(name, small_mnist):
     """A step or two change the state, count every example and stay finite."""
     module = experiments.load(name)
