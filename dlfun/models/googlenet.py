@@ -110,14 +110,14 @@ def googlenet_small(
     divide: int = 4,
     auxiliary: bool = True,
     rate: float | Array = 0.2,
-    stages: tuple[tuple[Widths, ...], ...] = STAGES,
+    modules: tuple[int, int, int] = (2, 5, 2),
 ) -> GoogLeNet:
-    """For images of about 28×28: a stem of one convolution and pooling, then modules a quarter as
-    wide on maps of 14×14, 7×7 and 4×4.
+    """For images of about 28×28: a stem of one convolution and pooling, then thinner modules.
+
+    `modules` are those of each stage, on maps of 14×14, 7×7 and 4×4.
     """
-    return GoogLeNet(
-        classes, auxiliary, small=True, divide=divide, stages=((), *stages), rate=rate
-    )
+    stages = tuple(stage[:n] for stage, n in zip(STAGES, modules, strict=True))
+    return GoogLeNet(classes, auxiliary, small=True, divide=divide, stages=((), *stages), rate=rate)
 
 
 class Inception(nn.Module):

@@ -7,9 +7,9 @@ Command: python launch.py train fashion_vgg
 Blocks of 3x3 convolutions, each block twice as wide as the last and halved by max-pooling, then a
 dense layer with dropout (Simonyan & Zisserman, 2015), at the size of Fashion-MNIST. The paper, of
 before batch normalization, trains for 74 epochs of ImageNet by momentum 0.9 with weight decay 5e-4
-and the rate divided by 10 three times. Here momentum is Nesterov's and the rate rises over the first
-epoch, then falls to 0 as a half cosine. Without batch normalization, --no-norm, the rate has to be
-lower: --optimizer.learning-rate 0.02.
+and the rate divided by 10 three times. Here momentum is Nesterov's and the rate rises over the
+first epoch, then falls to 0 as a half cosine. Without batch normalization, --no-norm, the rate has
+to be lower: --optimizer.learning-rate 0.02.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.data.augmentation import compose, flip, shift
-from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.classifier import classifier
+from dlfun.learners.classifier import clothes
 from dlfun.models.vgg import vgg_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
@@ -44,8 +42,10 @@ class Config:
     """Pixels by which a training image is moved at most, in each direction."""
     flip: Annotated[float, Ge(0), Le(1)] = 0.5
     """Probability that a training image is mirrored."""
+    examples: Annotated[int, Ge(1)] = 60_000
+    """Training images, drawn at random."""
     epochs: Annotated[int, Ge(1)] = 8
-    """Passes over the training set."""
+    """Passes over them."""
     batch_size: Annotated[int, Ge(1)] = 128
     """Examples per update."""
     optimizer: Optimizer = Optimizer(
@@ -63,10 +63,4 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
-    return classifier(
-        config,
-        lambda classes: vgg_small(classes, c.width, c.dropout, c.blocks, c.norm),
-        normalize(0.2860, 0.3530),
-        cpu_devices=2,
-        augmentation=compose(shift(c.shift), flip(c.flip)),
-    )
+    return clothes(config, lambda classes: vgg_small(classes, c.width, c.dropout, c.blocks, c.norm))
