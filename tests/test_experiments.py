@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,13 @@ from dlfun.random import stream
 from dlfun.train import feed, loop
 
 NAMES = list(experiments.paths())
+quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def smallest(module):
+    """The quick setting, where there is one: a deep network takes long to compile."""
+    less = getattr(module, "QUICK", None)
+    return configs.replace(default(module), less.values if less else {})
 
 
 def test_the_walk_finds_experiments():
@@ -58,20 +66,20 @@ def test_the_quick_setting_is_one(name):
 def test_two_steps(name, small_mnist):
     """A step or two change the state, count every example and stay finite."""
     module = experiments.load(name)
-    experiment = module.build(default(module))
+    experiment = module.build(smallest(module))
     assert isinstance(experiment.learner, Learner)
     position = loop.start(experiment)
     splits = experiment.dataset.splits
     data = {key: jnp.asarray(array[:8]) for key, array in splits["train"].items()}
     batch = feed.gather(data, jnp.asarray([0, 1, 2, -1], jnp.int32))
     key = stream(0, "update")
-    update = jax.jit(experiment.learner.update)
+    update = quick(experiment.learner.update)
     state, first = update(position.state, batch, key)
     state, second = update(state, batch, key)
     assert float(first["loss"].count) == 3
     if isinstance(state, SupervisedState):  # Others may stand still, or make mistakes at first.
         assert float(second["loss"].total) < float(first["loss"].total)
-    held_out = experiment.learner.evaluate(state, batch, key)
+    held_out = quick(experiment.learner.evaluate)(state, batch, key)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state, held_out)))
 
 
@@ -93,7 +101,7 @@ def test_float_fields_are_values(name, small_mnist):
         state = learner.init(stream(0, "init"), batch)
         return learner.update(state, batch, stream(0, "update"))[0]
 
-    together, one_step = jax.jit(jax.vmap(one_step))(rates), jax.jit(one_step)
+    together, one_step = quick(jax.vmap(one_step))(rates), quick(one_step)
     for i, rate in enumerate(rates):
         alone = one_step(rate)
         for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):

@@ -16,13 +16,19 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learners.classifier import clothes
 from dlfun.models.googlenet import googlenet_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside Szegedy et al. (2015)", at_least=0.92)]
+QUICK = Quick(
+    {"examples": 10_000, "epochs": 2, "modules": (1, 1, 1)},
+    [Claim("test/accuracy", "measured", at_least=0.8)],
+)
+
+Count = Annotated[int, Ge(1), Le(5)]
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,8 @@ class Config:
 
     divide: Annotated[int, Ge(1), Le(16)] = 4
     """By how much thinner than the paper's network."""
-    modules: tuple[
-        Annotated[int, Ge(1), Le(2)], Annotated[int, Ge(1), Le(5)], Annotated[int, Ge(1), Le(2)]
-    ] = (2, 5, 2)
-    """Inception modules in each stage."""
+    modules: tuple[Count, Count, Count] = (2, 5, 2)
+    """Inception modules in each stage, at most so many."""
     auxiliary: bool = True
     """Two more classifiers while training."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.2

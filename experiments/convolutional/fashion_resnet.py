@@ -1,6 +1,6 @@
 """ResNet-20, whose blocks add to what they read, tells clothes apart with 0.27 million parameters.
 
-Figure: test accuracy ≥ 93 % after 8 epochs
+Figure: test accuracy ≥ 93 % after 6 epochs
 Time: 13 min on 2 CPU cores
 Command: python launch.py train fashion_resnet
 
@@ -16,13 +16,17 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learners.classifier import clothes
 from dlfun.models.resnet import resnet_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.93)]
+QUICK = Quick(
+    {"examples": 10_000, "epochs": 2, "depth": 8},
+    [Claim("test/accuracy", "measured", at_least=0.8)],
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Config:
     """Probability that a training image is mirrored."""
     examples: Annotated[int, Ge(1)] = 60_000
     """Training images, drawn at random."""
-    epochs: Annotated[int, Ge(1)] = 8
+    epochs: Annotated[int, Ge(1)] = 6
     """Passes over them."""
     batch_size: Annotated[int, Ge(1)] = 128
     """Examples per update."""

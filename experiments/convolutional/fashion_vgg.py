@@ -17,13 +17,17 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learners.classifier import clothes
 from dlfun.models.vgg import vgg_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside Simonyan & Zisserman (2015)", at_least=0.93)]
+QUICK = Quick(
+    {"examples": 10_000, "epochs": 2},
+    [Claim("test/accuracy", "measured", at_least=0.8)],
+)
 
 
 @dataclass(frozen=True)
