@@ -20,12 +20,12 @@ from dlfun.train.options import Options
 from dlfun.train.run import Trained
 
 NAMES = list(experiments.paths())
-SMALL = {"imagenet_recipe": {"architecture": "lenet", "image_size": 16}}
-"""Structure for the steps below, where the default's takes long to compile."""
 
 
-def small(name, module):
-    return configs.replace(default(module), SMALL.get(name, {}))
+def smallest(module):
+    """The quick setting, where there is one: a deep network takes long to compile."""
+    less = getattr(module, "QUICK", None)
+    return configs.replace(default(module), less.values if less else {})
 
 
 def test_the_walk_finds_experiments():
@@ -68,7 +68,7 @@ def test_the_quick_setting_is_one(name):
 def test_two_steps(name, small_mnist):
     """A step or two change the state, count every example, stay finite and can be drawn."""
     module = experiments.load(name)
-    config = small(name, module)
+    config = smallest(module)
     experiment = module.build(config)
     assert isinstance(experiment.learner, Learner)
     splits = experiment.dataset.splits
@@ -95,7 +95,7 @@ def test_two_steps(name, small_mnist):
 def test_rates_share_a_program(name, small_mnist):
     """`build` and the learner take traced learning rates: a sweep trains them as one population."""
     module = experiments.load(name)
-    config = small(name, module)
+    config = smallest(module)
     fields = configs.flatten(config).items()
     paths = [path for path, value in fields if "rate" in path and isinstance(value, float)]
     if not paths:

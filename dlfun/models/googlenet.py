@@ -46,6 +46,8 @@ STAGES = (
     (Widths(256, 160, 320, 32, 128, 128), Widths(384, 192, 384, 48, 128, 128)),
 )
 """Modules 3a, 3b; 4a to 4e; 5a, 5b."""
+HEADS = ((-2, 0), (-2, 3))
+"""Stages, from the end, and modules with an auxiliary head: 4a and 4d."""
 
 
 class GoogLeNet(nn.Module):
@@ -58,9 +60,10 @@ class GoogLeNet(nn.Module):
             the model then returns `Heads`, whose auxiliary losses weigh 0.3.
         five: window of the third branch. The paper's is 5; the familiar port with batch norm, to
             which the parameter count belongs, has 3.
-        small: a stem of one 3×3 convolution, for images of about 32×32.
+        small: a stem of one 3×3 convolution, for images of about 28×28.
         divide: divides every number of channels, for a thinner network.
-        stages: the modules' channels.
+        stages: the modules' channels, pooling before each stage but the first. The auxiliary heads
+            are on the first and fourth module of the last stage but one.
         rate: of dropout before the logits.
         auxiliary_rate: of dropout in the auxiliary heads.
     """
@@ -95,12 +98,27 @@ class GoogLeNet(nn.Module):
                 x = Inception(thin, self.five)(x, training)
                 # Parameters are made for all heads, even where evaluation needs only one.
                 needed = training is not None or self.is_initializing()
-                if self.auxiliary and needed and (stage, module) in ((1, 0), (1, 3)):
+                if self.auxiliary and needed and (stage - len(self.stages), module) in HEADS:
                     head = Auxiliary(self.classes, self.divide, self.auxiliary_rate)
                     heads.append(head(x, training))
         x = Dropout(self.rate)(global_avg_pool(x), training)
         logits = dense(x, self.classes)
         return logits if training is None or not heads else Heads(logits, tuple(heads))
+
+
+def googlenet_small(
+    classes: int = 10,
+    divide: int = 4,
+    auxiliary: bool = True,
+    rate: float | Array = 0.2,
+    modules: tuple[int, int, int] = (2, 5, 2),
+) -> GoogLeNet:
+    """For images of about 28×28: a stem of one convolution and pooling, then thinner modules.
+
+    `modules` are those of each stage, on maps of 14×14, 7×7 and 4×4.
+    """
+    stages = tuple(stage[:n] for stage, n in zip(STAGES, modules, strict=True))
+    return GoogLeNet(classes, auxiliary, small=True, divide=divide, stages=((), *stages), rate=rate)
 
 
 class Inception(nn.Module):

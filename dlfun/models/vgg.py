@@ -63,6 +63,13 @@ def vgg(depth: int = 16, classes: int = 1000, norm: bool = False) -> VGG:
     return VGG(classes, BLOCKS[depth], norm=norm)
 
 
-def vgg_small(classes: int = 10, width: int = 32, rate: float | Array = 0.3) -> VGG:
-    """For images of about 28×28: three blocks of two convolutions, batch norm, one dense layer."""
-    return VGG(classes, (2, 2, 2), (width, 2 * width, 4 * width), (4 * width,), True, rate)
+def vgg_small(
+    classes: int = 10,
+    width: int = 32,
+    rate: float | Array = 0.3,
+    blocks: tuple[int, ...] = (2, 2, 2),
+    norm: bool = True,
+) -> VGG:
+    """For images of about 28×28: few blocks, each twice as wide as the last, one dense layer."""
+    widths = tuple(width * 2**block for block in range(len(blocks)))
+    return VGG(classes, blocks, widths, widths[-1:], norm, rate)

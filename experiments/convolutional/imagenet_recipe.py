@@ -21,13 +21,16 @@ from annotated_types import Ge, Lt
 from dlfun import data, losses, optimizers
 from dlfun.data.images import normalize
 from dlfun.data.pictures import at_size
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learners.supervised import supervised
 from dlfun.models.named import named
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.80)]
+QUICK = Quick(
+    {"architecture": "lenet", "epochs": 1}, [Claim("test/accuracy", "measured", at_least=0.5)]
+)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of red, green and blue in [0, 1]."""
 

@@ -28,7 +28,7 @@ def test_heads_are_for_training_alone():
 
 def test_it_learns(assert_learns):
     """One module, which the first auxiliary head reads."""
-    short = TINY.clone(stages=((), STAGES[1][:1]))
+    short = TINY.clone(stages=((), STAGES[1][:1], ()))
     assert_learns(short, (8, 8, 1), steps=3)
 
 
