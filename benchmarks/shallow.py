@@ -24,7 +24,7 @@ from dlfun.data import Dataset
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.metrics import values
-from dlfun.plots.style import PALETTE, figure, save, tidy
+from dlfun.plots.style import LABEL, PALETTE, figure, save, tidy
 from dlfun.train import loop
 
 UPDATES = 2000
@@ -107,8 +107,11 @@ def draw(measured: dict[int, dict[str, float]]) -> Figure:
                   marker="osD^vPX*<"[number % 9], linestyle="-" if ours else "--",
                   label=LABELS.get(name, name))  # fmt: skip
     axes.set_xscale("log")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    tidy(axes, "training images", "test accuracy")
+    axes.set_xticks(list(measured), [f"{size:,}" for size in measured])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))
+    tidy(axes, "training images", "test accuracy", legend=False)
+    axes.legend(frameon=False, fontsize=LABEL, loc="center left", bbox_to_anchor=(1, 0.5))
     return drawn
 
 
