@@ -16,7 +16,6 @@ from jaxtyping import Float
 from dlfun.errors import within
 from dlfun.initializers import Initializer, fan_in_uniform, uniform
 from dlfun.layers import geometry
-from dlfun.layers.fence import fenced
 from dlfun.layers.geometry import Padding
 from dlfun.layers.lowerings import native, slices, tiled, winograd
 
@@ -75,7 +74,7 @@ def conv(
     args = (x, kernel) if bias is None else (x, kernel, bias)
     plain = partial(native, pads=around, strides=steps, dilation=gaps, groups=groups)
     cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
-    return lax.platform_dependent(*args, cpu=fenced(cpu, pads=tuple(around)), default=plain)
+    return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
 
 
 class Conv(nn.Module):
