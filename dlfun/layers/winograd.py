@@ -6,8 +6,8 @@ channels (Lavin and Gray, 2016). A transform goes along one axis, then along the
 gradients are as few products between the transposed transforms.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -38,7 +38,9 @@ G = {
 """Of the kernel."""
 A = {
     2: np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
-    4: np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
+    4: np.array(
+        [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+    ),
 }
 """Of the output, transposed."""
 
@@ -88,7 +90,7 @@ def _rows(sizes: Sizes, x: Array) -> Array:
         (lo, t * m + 2 - size - lo)
         for lo, t, size in zip(sizes.first, tiles, sizes.input, strict=True)
     ]
-    x = jnp.pad(x, [(0, 0), *ends, (0, 0)])
+    x = _pad(x, ends)
     return _mix(B[m], [_every(x, 1, k, m, tiles[0]) for k in range(m + 2)], 0)
 
 
@@ -135,15 +137,19 @@ def _out_back(sizes: Sizes, y: Array) -> Array:
 
 def _out_columns(sizes: Sizes, y: Array) -> Array:
     """[q, n, t, r, u, c] → [n, h, w, c]."""
-    q, n, t, r, u, c = y.shape
+    _, n, t, r, u, c = y.shape
     y = _mix(A[sizes.m], list(y), 4).reshape(n, t * r, u * r, c)
     return y[:, : sizes.output[0], : sizes.output[1]]
 
 
 def _out_columns_back(sizes: Sizes, y: Array) -> Array:
     (m, (t, u), _, (h, w), _), (n, *_, c) = sizes, y.shape
-    y = jnp.pad(y, [(0, 0), (0, t * m - h), (0, u * m - w), (0, 0)]).reshape(n, t, m, u, m, c)
+    y = _pad(y, [(0, t * m - h), (0, u * m - w)]).reshape(n, t, m, u, m, c)
     return _mix(A[m].T, [y[:, :, :, :, k] for k in range(m)], 0)
+
+
+def _pad(x: Array, ends: Pads) -> Array:
+    return jnp.pad(x, [(0, 0), *ends, (0, 0)]) if any(map(any, ends)) else x
 
 
 def _every(x: Array, axis: int, first: int, stride: int, count: int) -> Array:
