@@ -45,7 +45,11 @@ SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
     """A convolution of x by kernel, computed in one of the `ways` of the layer."""
     pads = [(layer.padding, layer.padding)] * 2
-    steps = {"strides": (layer.stride,) * 2, "dilation": (1, 1), "groups": layer.groups}
+    steps: dict[str, Any] = {
+        "strides": (layer.stride,) * 2,
+        "dilation": (1, 1),
+        "groups": layer.groups,
+    }
     found: dict[str, Callable[..., Array]] = {
         "chosen": partial(conv, strides=layer.stride, padding=layer.padding, groups=layer.groups),
         "native": partial(lowerings.native, pads=pads, **steps),
@@ -145,7 +149,7 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     """A task for each layer, way and part, and for each network and number of devices."""
     set_up(Options(), cpu_devices=max(cores(), 2))
     layers, networks, budget, steps = work(settings)
-    tasks = {"product": product_rate}
+    tasks: dict[str, Callable[[], Any]] = {"product": product_rate}
     for layer, part in product(layers, PARTS):
         for way in layer.ways:
             tasks[f"{layer.name} {part} {way}"] = lazily(partial(timed, layer, way, part, budget))
