@@ -17,7 +17,8 @@ from dlfun.errors import within
 from dlfun.initializers import Initializer, fan_in_uniform, uniform
 from dlfun.layers import geometry
 from dlfun.layers.geometry import Padding
-from dlfun.layers.lowerings import native, slices, tiled, winograd
+from dlfun.layers.lowerings import native, slices, tiled
+from dlfun.layers.winograd import winograd
 
 
 def conv(
