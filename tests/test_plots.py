@@ -7,16 +7,18 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dlfun import config as configs
 from dlfun import data, plots, runs, summary
 from dlfun import experiment as experiments
 from dlfun import metrics as measures
+from dlfun.errors import UserError
 from dlfun.models.cnn import CNN
 from dlfun.models.mlp import MLP
 from dlfun.models.rnn import RecurrentClassifier
-from dlfun.plots import confusion, curves, filters, mistakes, style
+from dlfun.plots import confusion, curves, features, filters, mistakes, smoothing, style
 from dlfun.train import loop
 from dlfun.train.options import Options
-from dlfun.train.run import read, train
+from dlfun.train.run import Trained, read, train
 
 NAMES = ["learning_curves", "confusion_matrix", "worst_mistakes", "first_layer"]
 
@@ -192,3 +194,35 @@ def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         style.save(Figure(), tmp_path / "figure.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_network_sees_is_drawn_of_any_layers(small_mnist):
+    """A tile for each kernel, map and unit, and the class it is read as."""
+    module = experiments.load("feature_maps")
+    config = module.Config(5, (3,))
+    experiment = module.build(config)
+    start = loop.start(experiment)
+    trained = Trained("feature_maps", config, Options(), experiment, jax.device_get(start))
+    rows = [{"epoch": 1, "accuracy": 0.5, "saliency_near_ink": 0.6, "near_ink": 0.2}]
+    drawn = dict(module.figures(trained, rows))
+    assert drawn.keys() == {"kernels", "maps", "saliency"}
+    assert [axes.get_title() for axes in drawn["maps"].axes][1].startswith("convolution 1\n3 maps")
+    test = trained.experiment.dataset.splits["test"]
+    variables = trained.position.state.variables
+    inside, logits = features.look(trained.experiment, variables, test["image"][5:6])
+    assert [y.shape for y in inside.values()] == [(28, 28, 3), (1, 1, 128)]
+    assert str(logits.argmax()) == drawn["maps"].get_suptitle().strip()[-1]
+    beyond = trained._replace(config=configs.replace(trained.config, {"shown": 120}))
+    with pytest.raises(UserError, match="shown 120: there are only 120 test images"):
+        list(features.draw(beyond, rows))
+
+
+def test_smoothing_is_drawn():
+    drawn = smoothing.draw(
+        "title", "detail", (0.5, 1.0), np.ones((2, 3, 3)) / 9, np.ones((3, 4, 4)),
+        np.array([4.0, 2.0, 1.0]), np.array([8.0, 6.0, 2.0]),
+    )  # fmt: skip
+    (line,) = drawn.axes[-1].lines
+    assert line.get_xydata().tolist() == [[0, 100], [0.5, 75], [1.0, 25]]
+    words = [axes.get_xlabel() for axes in drawn.axes]
+    assert words[4:6] == ["variation 50 %", "variation 25 %"]

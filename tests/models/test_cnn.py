@@ -5,12 +5,47 @@ import numpy as np
 import pytest
 from jax import lax
 
-from dlfun.models.cnn import CNN
+from dlfun.models.cnn import CNN, DropoutCNN
+
+T2 = CNN((32, 64, 128, 256), (), average=True)
 
 
-def test_parameter_count_of_the_mnist_network():
-    shapes = jax.eval_shape(CNN().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == 421_642
+@pytest.mark.parametrize(
+    ("model", "count"), [(CNN(), 421_642), (T2, 390_410), (DropoutCNN(), 17_802)]
+)
+def test_parameter_counts(model, count):
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == count
+
+
+def test_a_global_average_reads_images_of_any_size():
+    """And does not see where on them something is, but near the border."""
+    model = CNN((2, 3), (), 4, average=True)
+    x = jnp.zeros((1, 12, 12, 1)).at[0, 4, 4].set(1.0)
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    look = jax.jit(model.apply)
+    np.testing.assert_allclose(look(variables, jnp.roll(x, 2, 1)), look(variables, x), rtol=1e-5)
+    assert look(variables, jnp.zeros((1, 17, 9, 1))).shape == (1, 4)
+
+
+def test_t1s_network_in_the_printed_order():
+    model = DropoutCNN(3, 0.3)
+    x = jax.random.normal(jax.random.key(1), (2, 16, 16, 1))
+    p = jax.jit(model.init)(jax.random.key(0), x)["params"]
+    y = x
+    for block in (p["Conv_0"], p["Conv_1"]):
+        dims = ("NHWC", "HWIO", "NHWC")
+        y = lax.conv_general_dilated(y, block["kernel"], (1, 1), "VALID", dimension_numbers=dims)
+        y = nn.max_pool(nn.relu(y + block["bias"]), (2, 2), (2, 2))
+    dense = p["Dense_0"]
+    expected = y.reshape(2, -1) @ dense["kernel"] + dense["bias"]
+    np.testing.assert_allclose(model.apply({"params": p}, x), expected, rtol=1e-4, atol=1e-5)
+    drop = jax.jit(
+        jax.vmap(lambda k: model.apply({"params": p}, x, jnp.ones(2), rngs={"dropout": k}))
+    )
+    dropped = drop(jax.random.split(jax.random.key(2), 300))
+    np.testing.assert_allclose(dropped.mean(0), expected, atol=0.2)  # An unbiased estimate,
+    assert float(dropped.std(0).min()) > 0  # that varies.
 
 
 def _in_the_printed_order(p, x):
