@@ -94,11 +94,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         name: time_epochs(name, benchmark.repeats, steps, examples) for name in benchmark.networks
     }
     return {
-        "date": date.today().isoformat(),
-        "device": f"{runs.processor()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {"dlfun": dlfun.__version__}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        **about(),
         "load_before": busy,
         "repeats": benchmark.repeats,
         "examples": examples,
@@ -106,6 +102,17 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         "idle": max(f["idle"] for f in found.values()),
         "networks": found,
         "whole": {} if steps else whole_processes(benchmark.networks, benchmark.repeats),
+    }
+
+
+def about() -> dict[str, Any]:
+    """When, on what and with which versions."""
+    return {
+        "date": date.today().isoformat(),
+        "device": f"{runs.processor()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version()}
+        | {"dlfun": dlfun.__version__}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
 

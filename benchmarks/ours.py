@@ -53,11 +53,12 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     next(training)
     return {"setting": f"{devices} CPU device{'s' * (devices > 1)}"}, {
         "epoch": lambda: next(training),
-        "product": _product,
+        "product": product_rate,
     }
 
 
-def _product(size: int = 2048) -> float:
+def product_rate(size: int = 2048) -> float:
+    """Best operations per second of a matrix product of this size."""
     matrix = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(jnp.matmul)
     return best_rate(lambda: multiply(matrix, matrix).block_until_ready(), size)

@@ -109,9 +109,9 @@ class Way(NamedTuple):
 
 
 def tuned_training(
-    model: nn.Module, images: Tensor, labels: Tensor, way: Way
+    model: nn.Module, images: Tensor, labels: Tensor, way: Way, size: int = BATCH
 ) -> Callable[[int | None], float]:
-    """A function that trains an epoch, or its first batches, and gives the mean loss."""
+    """A function that trains an epoch, in batches of `size`, or its first; the mean loss."""
     layout = FORMATS[way.format]
     model, images = model.to(**layout), images.contiguous(**layout)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
@@ -119,7 +119,7 @@ def tuned_training(
     def train(steps: int | None) -> float:
         torch.set_num_threads(way.threads)
         total = torch.zeros(())
-        batches = torch.randperm(len(labels)).split(BATCH)[:steps]
+        batches = torch.randperm(len(labels)).split(size)[:steps]
         for batch in batches:
             optimizer.zero_grad(set_to_none=True)
             loss = cross_entropy(model(images[batch]), labels[batch])
@@ -167,10 +167,11 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     train = ways[way]
     train(warm_up)
     about = {"setting": f"{way.threads} threads, {way.format}"}
-    return about, {"epoch": lambda: train(None), "product": _product}
+    return about, {"epoch": lambda: train(None), "product": product_rate}
 
 
-def _product(size: int = 2048) -> float:
+def product_rate(size: int = 2048) -> float:
+    """Best operations per second of a matrix product of this size."""
     torch.set_num_threads(THREADS)
     matrix = torch.ones(size, size)
     return best_rate(lambda: matrix @ matrix, size)

@@ -1,5 +1,6 @@
 """The networks that are compared are the same, and the comparison runs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import tables, whole, work
+from benchmarks import convolution_ours, layers, tables, whole, work
 from benchmarks.mnist import config_of
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -19,7 +20,7 @@ from dlfun.errors import UserError
 
 torch = pytest.importorskip("torch")
 
-from benchmarks import pytorch  # noqa: E402
+from benchmarks import convolution_pytorch, pytorch  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,12 +88,12 @@ def test_a_failing_process_is_one_clear_line():
         whole.dlfun_run("mnist_mlp", "--epochs", "0")
 
 
-def command(*arguments):
+def command(*arguments, name="mnist"):
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("XLA_", "JAX_"))
     } | {"OMP_NUM_THREADS": "1"}  # On a busy machine its threads wait for each other long.
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.mnist", *arguments],
+        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -107,6 +108,42 @@ def test_the_command_prints_a_table(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "| mnist_mlp |" in done.stdout
     assert (tmp_path / "report.json").stat().st_size
+
+
+def test_convolution_is_timed_in_every_way_beside_pytorch(tmp_path):
+    path = tmp_path / "report.json"
+    done = command("--quick", "--markdown", "--json", str(path), name="convolution")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(path.read_text())
+    ours, theirs = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
+    (layer,), (network,) = layers.QUICK_LAYERS, layers.QUICK_NETWORKS
+    assert {f"{layer.name} all {way}" for way in layer.ways} <= set(ours)
+    assert {f"{layer.name} all contiguous", f"{network.name} channels_last"} <= set(theirs)
+    assert f"| {layer.name} |" in done.stdout
+    assert f"| {network.name} |" in done.stdout
+
+
+@pytest.mark.parametrize("network", layers.NETWORKS, ids=lambda network: network.name)
+def test_networks_of_the_convolution_benchmark_are_the_same(network):
+    image = jnp.zeros((1, network.size, network.size, 1))
+    ours = jax.eval_shape(convolution_ours.MODELS[network.name]().init, jax.random.key(0), image)
+    theirs = convolution_pytorch.MODELS[network.name]()
+    sizes = [leaf.size for leaf in jax.tree.leaves(ours["params"])]
+    assert sum(sizes) == sum(p.numel() for p in theirs.parameters())
+    assert theirs.eval()(torch.zeros(1, 1, network.size, network.size)).shape == (1, 10)
+
+
+def test_operations_of_a_layer_are_those_that_pytorch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    for layer in layers.LAYERS:
+        x = torch.zeros(1, layer.channels, layer.size, layer.size, requires_grad=True)
+        shape = (layer.features, layer.channels // layer.groups, layer.window, layer.window)
+        kernel = torch.zeros(shape)
+        with FlopCounterMode(display=False) as counter:
+            y = torch.conv2d(x, kernel, None, layer.stride, layer.padding, 1, layer.groups)
+        assert y.shape[-1] == layer.out
+        assert counter.get_total_flops() * layer.batch == layer.flops("forward")
 
 
 @pytest.mark.parametrize("flags", [("--repeats", "0"), ("--networks", "mnist_mpl")])

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from dlfun.errors import within
 from dlfun.initializers import Initializer, fan_in_uniform, uniform
 from dlfun.layers import geometry
-from dlfun.layers.fence import fenced
 from dlfun.layers.geometry import Padding
-from dlfun.layers.lowerings import native, slices, tiled, winograd
+from dlfun.layers.lowerings import native, slices, tiled
+from dlfun.layers.winograd import winograd
 
 
 def conv(
@@ -75,7 +75,7 @@ def conv(
     args = (x, kernel) if bias is None else (x, kernel, bias)
     plain = partial(native, pads=around, strides=steps, dilation=gaps, groups=groups)
     cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
-    return lax.platform_dependent(*args, cpu=fenced(cpu, pads=tuple(around)), default=plain)
+    return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
 
 
 class Conv(nn.Module):

@@ -84,36 +84,6 @@ def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
     )
 
 
-def winograd(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
-    """3×3, stride 1: each 2×2 tile of outputs in 16 products per channel instead of 36.
-
-    Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A over 4×4 input tiles d, the ⊙ being a matrix product over
-    channels: F(2×2, 3×3) of Lavin and Gray (2016). Differentiated, it gives both gradients in as
-    few products.
-    """
-    channels, features = kernel.shape[2:]
-
-    def even(x: Array) -> Grid:
-        n, h, w, _ = x.shape
-        v = _both(lambda d: [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]], _tiles(x))
-        u = _both(
-            lambda g: [g[0], (g[0] + g[1] + g[2]) * 0.5, (g[0] - g[1] + g[2]) * 0.5, g[2]],
-            [[kernel[i, j] for j in range(3)] for i in range(3)],
-        )
-        # Without the barriers XLA computes the transforms again in every consumer.
-        v, u = lax.optimization_barrier((v, u))
-        m = [
-            [(a.reshape(-1, channels) @ b).reshape(n, h // 2, w // 2, features) for a, b in row]
-            for row in (zip(*rows, strict=True) for rows in zip(v, u, strict=True))
-        ]
-        m = lax.optimization_barrier(m)
-        if bias is not None:
-            m[1][1] = m[1][1] + bias  # Aᵀ m A adds m[1][1] to each of the four outputs
-        return _both(lambda m: [m[0] + m[1] + m[2], m[1] - m[2] - m[3]], m)
-
-    return _by_tiles(even, x, pads)
-
-
 def tiled(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
     """3×3, stride 1, few channels: 4×4 tiles under four kernels, one for each of 2×2 outputs.
 
@@ -170,12 +140,6 @@ def _tiles(x: Array) -> Grid:
 
     rows = [along(2)(row) for row in phases]
     return _transpose([along(1)(column) for column in _transpose(rows)])
-
-
-def _both(transform: Callable[[list[Array]], list[Array]], grid: Grid) -> Grid:
-    """Apply a linear transform of a list along the columns, then along the rows, of a grid."""
-    half = _transpose([transform(column) for column in _transpose(grid)])
-    return [transform(row) for row in half]
 
 
 def _transpose(grid: Grid) -> Grid:

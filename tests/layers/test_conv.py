@@ -10,6 +10,7 @@ from jax.test_util import check_grads
 from dlfun.layers import lowerings
 from dlfun.layers.conv import Conv, conv
 from dlfun.layers.geometry import pads
+from dlfun.layers.winograd import winograd
 
 # The formulas are what these tests are about: LLVM's optimizer would take most of their time.
 fast_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -66,7 +67,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     general = {"strides": strides, "dilation": (1, 1)}
     found = [partial(f, **general) for f in (lowerings.native, lowerings.slices)]
     if window == (3, 3) and strides == (1, 1):
-        found += [lowerings.winograd, lowerings.tiled]
+        found += [partial(winograd, m=2), partial(winograd, m=4), lowerings.tiled]
     for lowering in found:
         f = partial(lowering, pads=around)
         _assert_close(_output_and_gradients(f, *args), expected)
@@ -74,12 +75,19 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     _assert_close(chosen(*args), expected[0])
 
 
-@pytest.mark.parametrize("name", ["slices", "winograd", "tiled"])
-def test_gradients_equal_finite_differences(name):
+@pytest.mark.parametrize(
+    "lowering",
+    [
+        partial(lowerings.slices, strides=(1, 1), dilation=(1, 1)),
+        lowerings.tiled,
+        partial(winograd, m=2),
+        partial(winograd, m=4),
+    ],
+)
+def test_gradients_equal_finite_differences(lowering):
     with jax.enable_x64(True):
         args = _arrays(5, 4, 2, 3, (3, 3), batch=2, dtype=jnp.float64)
-        general = {"strides": (1, 1), "dilation": (1, 1)} if name == "slices" else {}
-        f = jax.jit(partial(getattr(lowerings, name), pads=[(1, 1), (1, 1)], **general))
+        f = jax.jit(partial(lowering, pads=[(1, 1), (1, 1)]))
         check_grads(f, args, order=1, modes=["fwd", "rev"], atol=1e-7, rtol=1e-7)
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from dlfun.losses import Heads
-from dlfun.models.googlenet import STAGES, GoogLeNet
+from dlfun.models.googlenet import STAGES, GoogLeNet, googlenet_small
 
 TINY = GoogLeNet(4, small=True, divide=16, rate=0.0, auxiliary_rate=0.0)
 
@@ -24,6 +24,15 @@ def test_heads_are_for_training_alone():
     heads, _ = jax.eval_shape(train, variables, x, jnp.ones(2))
     assert isinstance(heads, Heads)
     assert [head.shape for head in (heads.main, *heads.auxiliary)] == [(2, 4)] * 3
+
+
+@pytest.mark.parametrize(("modules", "heads"), [((1, 1, 1), 1), ((1, 4, 1), 2)])
+def test_heads_of_the_small_one(modules, heads):
+    model = googlenet_small(divide=16, modules=modules)
+    x, key = jnp.zeros((2, 28, 28, 1)), jax.random.key(0)
+    params = jax.eval_shape(model.init, key, x)["params"]
+    assert sum(name.startswith("Auxiliary") for name in params) == heads
+    assert sum(name.startswith("Inception") for name in params) == sum(modules)
 
 
 def test_it_learns(assert_learns):

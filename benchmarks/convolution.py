@@ -1,0 +1,170 @@
+"""Convolution on the CPU beside PyTorch's: `python -m benchmarks.convolution --help`."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+from annotated_types import Ge
+
+from benchmarks import tables
+from benchmarks.layers import PARTS, work
+from benchmarks.mnist import about
+from benchmarks.tables import Rows
+from benchmarks.worker import Worker
+from dlfun import cli
+from dlfun import config as configs
+from dlfun.errors import UserError
+
+WORKERS = {"dlfun": "benchmarks.convolution_ours", "PyTorch": "benchmarks.convolution_pytorch"}
+FORMATS = ("contiguous", "channels_last")
+LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)")
+TITLES = {
+    "forward": "Forward",
+    "all": "Forward, and the gradients of kernel and input (of the image: none)",
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Time every lowering of convolution, and whole networks, in dlfun and in PyTorch in turns."""
+
+    repeats: Annotated[int, Ge(1)] = 3
+    """Measurements of each, of which the median is taken."""
+    quick: bool = False
+    """Tiny shapes, once each: only whether it runs."""
+    json: Path | None = None
+    """File to write everything measured to."""
+    markdown: bool = False
+    """Print Markdown instead of tables."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit status."""
+    try:
+        benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.convolution")
+        configs.check(benchmark)
+        if not find_spec("torch"):
+            raise UserError(
+                "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
+            )
+        report = measure(benchmark)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if benchmark.json:
+        benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    print(f"{report['date']}, {report['device']}; {versions}\n")
+    settings = {"quick": benchmark.quick}
+    for table in [*(layers(report, settings, part) for part in PARTS), networks(report, settings)]:
+        if benchmark.markdown:
+            print(tables.markdown(table))
+        else:
+            tables.show(table)
+    print(
+        f"The peak is that of a matrix product, {report['peak_flops_per_second'] / 1e9:,.0f}"
+        f" GFLOP/s in this run. Load average of the machine before: {report['load_before']:.1f}"
+        " (above 0.5, something else was running: measure again)."
+    )
+    return 0
+
+
+def measure(benchmark: Benchmark) -> dict[str, Any]:
+    """Every time measured: seconds by framework and task, one for each repeat."""
+    busy = os.getloadavg()[0]
+    settings = {"quick": benchmark.quick}
+    repeats = 1 if benchmark.quick else benchmark.repeats
+    seconds: dict[str, dict[str, list[float]]] = {name: {} for name in WORKERS}
+    with Worker(WORKERS["dlfun"], settings) as ours, Worker(WORKERS["PyTorch"], settings) as theirs:
+        workers = {"dlfun": ours, "PyTorch": theirs}
+        for subject in subjects(settings):
+            for _ in range(repeats):
+                for name, worker in workers.items():
+                    for task in worker.about["tasks"]:
+                        if task.startswith(f"{subject} "):
+                            told = worker.ask(task)["answer"]
+                            seconds[name].setdefault(task, []).append(told)
+            print(subject, file=sys.stderr)
+        products = [w.ask("product")["answer"] for _ in range(repeats) for w in workers.values()]
+    return {
+        **about(),
+        "load_before": busy,
+        "repeats": repeats,
+        "peak_flops_per_second": max(products),
+        "seconds": seconds,
+    }
+
+
+def subjects(settings: Mapping[str, Any]) -> list[str]:
+    """What is measured together, both frameworks taking turns."""
+    found, nets, _, _ = work(settings)
+    parts = [f"{layer.name} {part}" for layer in found for part in PARTS]
+    return parts + [network.name for network in nets]
+
+
+def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) -> Rows:
+    """GFLOP/s of each layer by lowering, dlfun's choice and PyTorch's, as a share of the peak."""
+    ours, theirs = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
+    peak = report["peak_flops_per_second"]
+    rows = []
+    for layer in work(settings)[0]:
+        name, flops = f"{layer.name} {part}", layer.flops(part)
+
+        def rate(times: Mapping[str, Sequence[float]], way: str, name=name, flops=flops) -> str:
+            found = times.get(f"{name} {way}")
+            return f"{flops / median(found) / 1e9:.0f}" if found else ""
+
+        best = min(median(theirs[f"{name} {way}"]) for way in FORMATS)
+        chosen = median(ours[f"{name} chosen"])
+        shape = (
+            f"{layer.batch}×{layer.size}², {layer.channels} → {layer.features}, {layer.window}²"
+            + f" / {layer.stride}" * (layer.stride > 1)
+        )
+        rows.append(
+            (
+                layer.name,
+                shape,
+                *(rate(ours, way) for way in LOWERINGS),
+                f"{rate(ours, 'chosen')} ({flops / chosen / peak:.0%})",
+                *(rate(theirs, way) for way in FORMATS),
+                f"{best / chosen:.2f}",
+            )
+        )
+    header = ("layer", "shape", *LOWERINGS, "dlfun", *FORMATS, "dlfun / PyTorch")
+    return Rows(f"{TITLES[part]}: GFLOP/s of a direct convolution", header, rows)
+
+
+def networks(report: Mapping[str, Any], settings: Mapping[str, Any]) -> Rows:
+    """Milliseconds of a training step under Adam."""
+    ours, theirs = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
+    rows = []
+    for network in work(settings)[1]:
+        here = {
+            task.removeprefix(network.name).strip(): median(times)
+            for task, times in ours.items()
+            if task.startswith(network.name) and task.endswith("devices")
+        }
+        there = {way: median(theirs[f"{network.name} {way}"]) for way in FORMATS}
+        (way, best), (other, rival) = (min(d.items(), key=lambda i: i[1]) for d in (here, there))
+        rows.append(
+            (
+                network.name,
+                str(network.batch),
+                *(f"{1e3 * t:.2f}" for t in list(here.values())[:2]),
+                *(f"{1e3 * t:.2f}" for t in there.values()),
+                f"{way}, {other}",
+                f"{rival / best:.2f}",
+            )
+        )
+    header = ("network", "batch", "1 device", "2 devices", *FORMATS, "used", "dlfun / PyTorch")
+    return Rows("A training step: milliseconds", header, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

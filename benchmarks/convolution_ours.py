@@ -1,0 +1,164 @@
+"""The worker of `benchmarks.convolution` that computes in dlfun, on one CPU device a core.
+
+A batch is split over the devices as in training, and everything runs inside a compiled loop.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, PartitionSpec
+
+from benchmarks.layers import PARTS, Layer, Network, lazily, repeated, work
+from benchmarks.ours import epochs, only_training, product_rate
+from benchmarks.worker import serve
+from dlfun import losses, optimizers
+from dlfun.data.dataset import Dataset
+from dlfun.data.images import normalize
+from dlfun.experiment import Experiment
+from dlfun.layers import lowerings
+from dlfun.layers.conv import conv
+from dlfun.layers.winograd import winograd
+from dlfun.learners.supervised import supervised
+from dlfun.models.cnn import CNN
+from dlfun.models.lenet import LeNet
+from dlfun.models.resnet import resnet_small
+from dlfun.models.vgg import vgg_small
+from dlfun.sweep.executors import cores
+from dlfun.train.options import Options, compile_programs, set_up
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "T3's CNN": CNN,
+    "LeNet-5": LeNet,
+    "ResNet-20": partial(resnet_small, 20),
+    "VGG-small": vgg_small,
+}
+SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
+
+
+def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
+    """A convolution of x by kernel, computed in one of the `ways` of the layer."""
+    pads = [(layer.padding, layer.padding)] * 2
+    steps: dict[str, Any] = {
+        "strides": (layer.stride,) * 2,
+        "dilation": (1, 1),
+        "groups": layer.groups,
+    }
+    found: dict[str, Callable[..., Array]] = {
+        "chosen": partial(conv, strides=layer.stride, padding=layer.padding, groups=layer.groups),
+        "native": partial(lowerings.native, pads=pads, **steps),
+        "slices": partial(lowerings.slices, pads=pads, **steps),
+        "tiled": partial(lowerings.tiled, pads=pads),
+        "F(2×2)": partial(winograd, pads=pads, m=2),
+        "F(4×4)": partial(winograd, pads=pads, m=4),
+    }
+    return found[way]
+
+
+def arrays(layer: Layer) -> tuple[Array, Array, Array]:
+    """Images, a kernel, and a gradient of the output."""
+    draw = np.random.default_rng(0).standard_normal
+    shapes = (
+        (layer.batch, layer.size, layer.size, layer.channels),
+        (layer.window, layer.window, layer.channels // layer.groups, layer.features),
+        (layer.batch, layer.out, layer.out, layer.features),
+    )
+    x, kernel, y = (jnp.asarray(draw(shape), jnp.float32) for shape in shapes)
+    return x, kernel, y
+
+
+def computation(layer: Layer, way: str, part: str) -> Callable[..., Any]:
+    """(x, kernel, y) → the output, and for the part "all" the gradients that training takes."""
+    f = lowering(layer, way)
+
+    def compute(x: Array, kernel: Array, y: Array) -> Any:
+        if part == "forward":
+            return f(x, kernel)
+        if layer.of_image:
+            out, back = jax.vjp(partial(f, x), kernel)
+            return out, lax.psum(back(y)[0], "batch")
+        out, back = jax.vjp(f, x, kernel)
+        of_input, of_kernel = back(y)
+        return out, of_input, lax.psum(of_kernel, "batch")
+
+    return compute
+
+
+def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], float]:
+    """Compile; a function that computes for `budget` seconds or once, and gives seconds a time."""
+    compute, given = computation(layer, way, part), arrays(layer)
+    devices = cores() if layer.batch % cores() == 0 else 1
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("batch",))
+
+    def run(times: Array, *given: Array) -> Any:
+        # Through the barriers the compiler cannot see that each time computes the same.
+        def body(_: Array, carry: Any) -> Any:
+            given, _ = lax.optimization_barrier(carry)
+            return lax.optimization_barrier((given, compute(*given)))
+
+        found = jax.eval_shape(compute, *given)
+        start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), found)
+        return lax.fori_loop(0, times, body, (given, start))[1]
+
+    gradients = (WHOLE,) if layer.of_image else (SPLIT, WHOLE)
+    outs: Any = SPLIT if part == "forward" else (SPLIT, *gradients)
+    spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
+    program = jax.jit(spread(run, in_specs=(WHOLE, SPLIT, WHOLE, SPLIT), out_specs=outs))
+
+    def seconds(times: int) -> float:
+        began = time.perf_counter()
+        jax.block_until_ready(program(jnp.int32(times), *given))
+        return (time.perf_counter() - began) / times
+
+    return repeated(seconds, budget)
+
+
+def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
+    """Compile and warm up; a function that trains so many steps and gives seconds a step."""
+    draw = np.random.default_rng(0).integers
+    size = network.batch * steps
+    images = draw(0, 256, (size, network.size, network.size, 1), np.uint8)
+    split = {"image": images, "label": draw(0, 10, size, np.int32)}
+    model, inputs = MODELS[network.name](), normalize()
+    learner = supervised(
+        model, losses.cross_entropy, optimizers.make(optimizers.Optimizer()), inputs=inputs
+    )
+    dataset = Dataset("random", {"train": split}, tuple("0123456789"))
+    experiment = Experiment(learner, dataset, 1, network.batch, 0, model, inputs)
+    options = Options(
+        devices=devices, parallel="shard_map" if devices > 1 else "jit", feed="memory"
+    )
+    going = epochs(only_training(experiment, None), compile_programs(experiment, options))
+    next(going)
+
+    def measure() -> float:
+        began = time.perf_counter()
+        next(going)
+        return (time.perf_counter() - began) / steps
+
+    return measure
+
+
+def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """A task for each layer, way and part, and for each network and number of devices."""
+    set_up(Options(), cpu_devices=max(cores(), 2))
+    layers, networks, budget, steps = work(settings)
+    tasks: dict[str, Callable[[], Any]] = {"product": product_rate}
+    for layer, part in product(layers, PARTS):
+        for way in layer.ways:
+            tasks[f"{layer.name} {part} {way}"] = lazily(partial(timed, layer, way, part, budget))
+    for network, devices in product(networks, range(1, max(cores(), 2) + 1)):
+        if network.batch % devices == 0:
+            make = partial(training, network, devices, steps)
+            tasks[f"{network.name} {devices} devices"] = lazily(make)
+    return {"tasks": list(tasks)}, tasks
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,0 +1,84 @@
+"""Linear and bilinear maps with transposes of their own, each a function apart from the program.
+
+JAX derives the transpose of a map from its parts, and XLA fuses a map into every consumer of its
+result, to be computed again there. Here both are said: the transpose is given, and nothing is fused
+across the border. Derivatives of any order and mode, vmap and jit go through these maps.
+"""
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any
+
+import jax
+from jax import Array, lax
+from jax.core import ShapedArray
+from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+Map = Callable[[Any, Array], Array]
+
+
+def linear(there: Map, back: Map, sizes: Hashable, x: Array) -> Array:
+    """`there(sizes, x)`, linear in x, where `back(sizes, y)` is the transpose."""
+    return _linear.bind(x, there=there, back=back, sizes=sizes)
+
+
+def product(a: Array, b: Array) -> Array:
+    """[batch, i, k] by [batch, k, j] → [batch, i, j]."""
+    return _product.bind(a, b)
+
+
+def _apart(function: Callable[[Array], Array], x: Array) -> Array:
+    with set_xla_metadata(inlineable="false"):
+        return jax.jit(function)(x)
+
+
+def _compute(x: Array, *, there: Map, back: Map, sizes: Hashable) -> Array:
+    return _apart(partial(there, sizes), x)
+
+
+def _compute_many(args: Any, axes: Any, *, there: Map, back: Map, sizes: Hashable) -> Any:
+    return _apart(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
+
+
+def _transpose(y: Array, x: Any, *, there: Map, back: Map, sizes: Hashable) -> list[Array]:
+    return [linear(back, there, sizes, y)]
+
+
+def _swap(sizes: None, x: Array) -> Array:
+    return x.swapaxes(1, 2)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return lax.dot_general(a, b, (((2,), (1,)), ((0,), (0,))))
+
+
+def _gradient_of_first(y: Array, a: Any, b: Array) -> Array:
+    return product(y, b.swapaxes(1, 2))
+
+
+def _gradient_of_second(y: Array, a: Array, b: Any) -> Array:
+    # On a CPU the product of a transposed operand is slow where the sum runs over many rows.
+    return product(linear(_swap, _swap, None, a), y)
+
+
+def _shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
+    def abstract(*args: Any, **params: Any) -> ShapedArray:
+        found = jax.eval_shape(
+            partial(function, **params), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in args)
+        )
+        return ShapedArray(found.shape, found.dtype)
+
+    return abstract
+
+
+_linear, _product = Primitive("dlfun_linear"), Primitive("dlfun_product")
+for _primitive, _function in ((_linear, _compute), (_product, _dot)):
+    _primitive.def_impl(_function)
+    _primitive.def_abstract_eval(_shape(_function))
+    mlir.register_lowering(_primitive, mlir.lower_fun(_function, multiple_results=False))
+ad.deflinear2(_linear, _transpose)
+ad.defbilinear(_product, _gradient_of_first, _gradient_of_second)
+batching.primitive_batchers[_linear] = _compute_many
+batching.primitive_batchers[_product] = lambda args, axes: (jax.vmap(_dot, axes)(*args), 0)
