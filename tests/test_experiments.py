@@ -16,12 +16,6 @@ from dlfun.random import stream
 from dlfun.train import feed, loop
 
 NAMES = list(experiments.paths())
-SMALL = {"imagenet_recipe": {"architecture": "lenet", "image_size": 16}}
-"""Structure for the steps below, where the default's takes long to compile."""
-
-
-def small(name, module):
-    return configs.replace(default(module), SMALL.get(name, {}))
 
 
 def test_the_walk_finds_experiments():
@@ -64,7 +58,7 @@ def test_the_quick_setting_is_one(name):
 def test_two_steps(name, small_mnist):
     """A step or two change the state, count every example and stay finite."""
     module = experiments.load(name)
-    experiment = module.build(small(name, module))
+    experiment = module.build(default(module))
     assert isinstance(experiment.learner, Learner)
     position = loop.start(experiment)
     splits = experiment.dataset.splits
@@ -85,7 +79,7 @@ def test_two_steps(name, small_mnist):
 def test_float_fields_are_values(name, small_mnist):
     """`build` takes traced floats: vmap over learning rates equals each alone."""
     module = experiments.load(name)
-    config = small(name, module)
+    config = default(module)
     rates = jnp.asarray([1e-3, 1e-2])
     fields = configs.flatten(config).items()
     paths = [path for path, value in fields if "rate" in path and isinstance(value, float)]
