@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
@@ -101,3 +102,13 @@ def test_penalties_and_their_gradients_leave_biases_out():
     np.testing.assert_array_equal(slopes[0]["kernel"], jnp.sign(params["kernel"]))
     np.testing.assert_array_equal(slopes[1]["kernel"], params["kernel"])
     assert all(not slope["bias"].any() for slope in slopes)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+def test_smoothed_labels_are_a_mixture_with_the_uniform_class(smoothing):
+    logits = jax.random.normal(jax.random.key(0), (6, 5))
+    label = jnp.arange(6) % 5
+    mixed = (1 - smoothing) * jax.nn.one_hot(label, 5) + smoothing / 5
+    smoothed = losses.smoothed_cross_entropy(logits, label, smoothing)
+    wanted = losses.cross_entropy_of_distributions(logits, mixed)
+    np.testing.assert_allclose(smoothed, wanted, rtol=1e-5)

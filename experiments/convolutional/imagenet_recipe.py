@@ -1,15 +1,16 @@
-"""The ImageNet recipe trains any classic network on any images, on folders of photographs too.
+"""The ImageNet recipe, for any classic network and any images, folders of photographs too.
 
-Figure: test accuracy ≥ 80 % by ResNet-18 on Fashion-MNIST cropped to 32×32, after 3 epochs
-Time: 10 min on 2 CPU cores
+Figure: test accuracy ≥ 70 % by LeNet on Fashion-MNIST after 1 epoch; 76.1 % with seed 0
+Time: 1 min on 2 CPU cores
 Command: python launch.py train imagenet_recipe
 
 Random crops of 8 to 100 % of the area, resized and mirrored (Szegedy et al., 2015), are decoded and
 cropped ahead of each step; a test image is the middle of it. SGD with momentum, weight decay off
 biases and norms, blocks that start as the identity, a rate of 0.1 per 256 images that warms up
-(Goyal et al., 2017) and falls as a cosine, smoothed labels. That is, at its own size and length:
---dataset folder:PATH --image-size 224 --epochs 90 --optimizer.schedule.warm-up 5
-where PATH has train/CLASS/*.jpg and validation/CLASS/*.jpg; or --dataset tfds:imagenette.
+(Goyal et al., 2017) and falls as a cosine, smoothed labels. The default is small enough to be seen
+through on a CPU. Goyal's own training, of PATH/train/CLASS/*.jpg and PATH/validation likewise, is
+--dataset folder:PATH --architecture resnet50 --image-size 224 --epochs 90
+--optimizer.schedule.warm-up 5; networks without norms need --optimizer.learning-rate 0.01.
 """
 
 from dataclasses import dataclass
@@ -21,16 +22,13 @@ from annotated_types import Ge, Lt
 from dlfun import data, losses, optimizers
 from dlfun.data.images import normalize
 from dlfun.data.pictures import at_size
-from dlfun.experiment import Claim, Experiment, Quick
+from dlfun.experiment import Claim, Experiment
 from dlfun.learners.supervised import supervised
 from dlfun.models.named import named
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
-CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.80)]
-QUICK = Quick(
-    {"architecture": "lenet", "epochs": 1}, [Claim("test/accuracy", "measured", at_least=0.5)]
-)
+CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.70)]
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of red, green and blue in [0, 1]."""
 
@@ -39,18 +37,18 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Config:
     """A network by name under the ImageNet recipe."""
 
-    architecture: str = "resnet18"
+    architecture: str = "lenet"
     """alexnet, vgg11, 13, 16 or 19 (with _bn: batch normalization), googlenet (auxiliary heads),
     resnet18, 34, 50, 101 or 152 (with pre before it: pre-activated); for images of about 32×32
     lenet, resnet20, 32, 44, 56 or 110."""
-    image_size: Annotated[int, Ge(1)] = 32
+    image_size: Annotated[int, Ge(1)] = 28
     """Height and width of the crops; ImageNet's are 224."""
-    epochs: Annotated[int, Ge(1)] = 3
+    epochs: Annotated[int, Ge(1)] = 1
     """Passes over the training set."""
     batch_size: Annotated[int, Ge(1)] = 256
     """Examples per update."""
     optimizer: Optimizer = Optimizer(
-        "nesterov", 0.1, l2=1e-4, schedule=Schedule("cosine", factor=0.0, warm_up=0.5)
+        "nesterov", 0.1, l2=1e-4, schedule=Schedule("cosine", factor=0.0, warm_up=0.25)
     )
     """Optimizer."""
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.1

@@ -240,7 +240,7 @@ def spoil(folder, how):
         ("no train", [], r"no folder 'train' \(did you mean 'tarin'\?\).*/train/CLASS"),
         ("one class", [], "has 1 class: expected .* at least two"),
         ("", ["--architecture", "resnet81"], r"unknown architecture 'resnet81' \(did you mean"),
-        ("", ["--architecture", "alexnet"], "Pool_.*: a 1x1 image leaves no output under a 3x3"),
+        ("", ["--architecture", "alexnet"], "Pool_1: a 2x2 image leaves no output under a 3x3"),
         ("", ["--feed", "memory"], "--feed memory: folder:.* is decoded as it is read"),
         ("", ["--dataset", "folder:nowhere"], "'folder:nowhere': no such folder; expected"),
         ("", ["--dataset", "."], r"unknown dataset '\.' \(did you mean 'folder:\.'\?\)"),
