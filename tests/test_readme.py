@@ -31,7 +31,7 @@ def claims(command):
 
 
 def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
-    """In the README's order, as each builds on those before; long ones with fewer seeds and names."""
+    """In the README's order, as each builds on those before; with fewer seeds and names."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((28, 28), np.uint8)).save("digit.png")
     for number, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog") * 3):
