@@ -24,7 +24,7 @@ from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.93)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "depth": 8},
+    {"examples": 10_000, "epochs": 2, "batch_size": 32, "depth": 8},
     [Claim("test/accuracy", "measured", at_least=0.8)],
 )
 
