@@ -16,7 +16,7 @@ __all__ = ["CLAIMS", "DEFAULT", "Config", "build"]
 
 CLAIMS = [Claim("test/accuracy", "[T5, ch. 4]", at_least=0.93)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "batch_size": 32, "depth": 8},
+    {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
     [Claim("test/accuracy", "measured", at_least=0.8)],
 )
 DEFAULT = Config(preactivation=True)

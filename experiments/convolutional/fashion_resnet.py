@@ -24,7 +24,7 @@ from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.93)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "batch_size": 32, "depth": 8},
+    {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
     [Claim("test/accuracy", "measured", at_least=0.8)],
 )
 
@@ -33,8 +33,8 @@ QUICK = Quick(
 class Config:
     """A small ResNet on Fashion-MNIST."""
 
-    depth: Annotated[int, Ge(8)] = 20
-    """Layers with weights: 6n + 2."""
+    blocks: Annotated[int, Ge(1)] = 3
+    """n, the blocks of each of three stages, which make 6n + 2 layers with weights."""
     widths: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = (
         16,
         32,
@@ -74,5 +74,6 @@ def build(config: Config) -> Experiment:
     c = config
     options = {"preactivation": c.preactivation, "zero_last": c.zero_last}
     return clothes(
-        config, lambda classes: resnet_small(c.depth, classes, c.widths, c.shortcut, **options)
+        config,
+        lambda classes: resnet_small(6 * c.blocks + 2, classes, c.widths, c.shortcut, **options),
     )
