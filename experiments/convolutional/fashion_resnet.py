@@ -1,7 +1,7 @@
 """ResNet-20, whose blocks add to what they read, tells clothes apart with 0.27 million parameters.
 
 Figure: test accuracy ≥ 93 % after 6 epochs
-Time: 13 min on 2 CPU cores
+Time: 14 min on 2 CPU cores
 Command: python launch.py train fashion_resnet
 
 The 6n + 2 layers of He et al. (2016, sec. 4.2), n = 3, shortcuts that pad with zeros (A), on
@@ -25,7 +25,7 @@ from dlfun.schedules import Schedule
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.93)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
-    [Claim("test/accuracy", "measured", at_least=0.8)],
+    [Claim("test/accuracy", "beside the whole run", at_least=0.6)],
 )
 
 
