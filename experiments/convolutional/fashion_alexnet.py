@@ -24,7 +24,7 @@ from dlfun.schedules import Schedule
 CLAIMS = [Claim("test/accuracy", "beside Krizhevsky et al. (2012)", at_least=0.91)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2},
-    [Claim("test/accuracy", "measured", at_least=0.8)],
+    [Claim("test/accuracy", "beside the whole run", at_least=0.6)],
 )
 
 
@@ -32,7 +32,7 @@ QUICK = Quick(
 class Config:
     """A small AlexNet on Fashion-MNIST."""
 
-    width: Annotated[int, Ge(1)] = 24
+    width: Annotated[int, Ge(1)] = 16
     """Channels of the first convolution; the others have 3, 6, 4 and 4 times as many."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.5
     """Share of each hidden layer dropped."""

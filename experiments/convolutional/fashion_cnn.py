@@ -1,7 +1,7 @@
 """T3's CNN on Fashion-MNIST, where clothes are harder to tell apart than digits.
 
-Figure: test accuracy ≥ 91.6 % after 10 epochs
-Time: 2 min on 2 CPU cores
+Figure: test accuracy ≥ 91.6 % after 10 epochs (measured: 92.67 %, one seed)
+Time: 3 min on 2 CPU cores
 Command: python launch.py train fashion_cnn
 
 Two 3x3 convolutions to 32 and 64 channels, each halved by max-pooling, and a hidden layer of 128,
@@ -24,7 +24,7 @@ from dlfun.schedules import Schedule
 CLAIMS = [Claim("test/accuracy", "Xiao et al. (2017), benchmarks", printed=0.916, at_least=0.916)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2},
-    [Claim("test/accuracy", "measured", at_least=0.8)],
+    [Claim("test/accuracy", "beside the whole run", at_least=0.78)],
 )
 
 

@@ -1,7 +1,7 @@
 """A pre-activation ResNet: nothing lies on the path of the sums [T5, ch. 4].
 
 Figure: test accuracy ≥ 93 % after 6 epochs
-Time: 13 min on 2 CPU cores
+Time: 14 min on 2 CPU cores
 Command: python launch.py train fashion_preactivation
 
 `fashion_resnet` with norm and ReLU before each convolution in place of after it, and once more
@@ -16,7 +16,7 @@ __all__ = ["CLAIMS", "DEFAULT", "Config", "build"]
 
 CLAIMS = [Claim("test/accuracy", "[T5, ch. 4]", at_least=0.93)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "depth": 8},
-    [Claim("test/accuracy", "measured", at_least=0.8)],
+    {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
+    [Claim("test/accuracy", "beside the whole run", at_least=0.6)],
 )
 DEFAULT = Config(preactivation=True)

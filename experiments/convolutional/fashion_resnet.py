@@ -1,7 +1,7 @@
 """ResNet-20, whose blocks add to what they read, tells clothes apart with 0.27 million parameters.
 
 Figure: test accuracy ≥ 93 % after 6 epochs
-Time: 13 min on 2 CPU cores
+Time: 14 min on 2 CPU cores
 Command: python launch.py train fashion_resnet
 
 The 6n + 2 layers of He et al. (2016, sec. 4.2), n = 3, shortcuts that pad with zeros (A), on
@@ -24,8 +24,8 @@ from dlfun.schedules import Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.93)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "depth": 8},
-    [Claim("test/accuracy", "measured", at_least=0.8)],
+    {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
+    [Claim("test/accuracy", "beside the whole run", at_least=0.6)],
 )
 
 
@@ -33,8 +33,8 @@ QUICK = Quick(
 class Config:
     """A small ResNet on Fashion-MNIST."""
 
-    depth: Annotated[int, Ge(8)] = 20
-    """Layers with weights: 6n + 2."""
+    blocks: Annotated[int, Ge(1)] = 3
+    """n, the blocks of each of three stages, which make 6n + 2 layers with weights."""
     widths: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = (
         16,
         32,
@@ -74,5 +74,6 @@ def build(config: Config) -> Experiment:
     c = config
     options = {"preactivation": c.preactivation, "zero_last": c.zero_last}
     return clothes(
-        config, lambda classes: resnet_small(c.depth, classes, c.widths, c.shortcut, **options)
+        config,
+        lambda classes: resnet_small(6 * c.blocks + 2, classes, c.widths, c.shortcut, **options),
     )
