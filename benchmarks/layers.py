@@ -87,7 +87,7 @@ def work(
     """Layers, networks, seconds a measurement of a layer takes, and steps of one of a network."""
     if settings["quick"]:
         return QUICK_LAYERS, QUICK_NETWORKS, 0.0, 3
-    return LAYERS, NETWORKS, 0.15, 20
+    return LAYERS, NETWORKS, 0.1, 20
 
 
 def lazily(make: Callable[[], Callable[[], float]]) -> Callable[[], float]:

@@ -129,22 +129,22 @@ def _cpu_lowering(
     groups: int,
 ) -> Callable[..., Array]:
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
-    # CPU milliseconds on one core for the gradients (of the kernel and, from 4 channels up, of the
-    # input) of 32 images inside a loop, float32, 3x3 kernels at stride 1, JAX 0.10.2, AMD EPYC:
-    #   size, in → out    native  slices  tiled  winograd
-    #   28,  1 → 32          9.4     1.5    0.6
-    #   32,  3 → 16         39.1     2.7    1.0      1.8
-    #   28,  4 → 32         38.4     2.3    2.2      2.6
-    #   28,  8 → 32         83.6     4.1    4.1      3.5
-    #   32, 16 → 16        242.1    11.8    5.3      5.2
-    #   14, 32 → 64        150.1     4.9             2.3
-    #    8, 256 → 256               36.2            14.0
-    # Other kernels and strides, native against slices: 5x5, 28, 1 → 6: 3.8, 1.6; 5x5, 14, 6 → 16:
-    # 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2. Groups, 3x3: 32, 32 → 32 depthwise: 1049,
-    # 25; 16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
+    # `python -m benchmarks.convolution` times every lowering at the shapes of the networks here.
+    # What decides, in CPU milliseconds on one core for the output and the gradients (of the kernel
+    # and, from 4 channels up, of the input) of 16 images inside a loop, float32, 3x3 at stride 1,
+    # JAX 0.10.2, AMD EPYC:
+    #   size, in → out    tiled  F(2×2)  F(4×4)
+    #   28,  1 → 32        0.96    2.28    1.48
+    #   28,  3 → 16        1.37    2.99    1.73
+    #   28,  4 → 16        2.16    2.83    1.99
+    #   28,  8 → 16        6.48    3.41    2.10
+    #    7, 64 → 64                1.67    1.07
+    # Other kernels and strides, native against slices, gradients of 32 images: 5x5, 28, 1 → 6: 3.8,
+    # 1.6; 5x5, 14, 6 → 16: 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2. Groups, 3x3: 32,
+    # 32 → 32 depthwise: 1049, 25; 16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     plain = set(strides) == set(dilation) == {1} and groups == 1
     if plain and tuple(kernel[:-2]) == (3, 3):
-        return winograd if channels >= 8 else tiled
+        return winograd if channels >= 4 else tiled
     return partial(slices, strides=strides, dilation=dilation, groups=groups)
 
 
