@@ -1,25 +1,19 @@
 """Convolution on the CPU beside PyTorch's: `python -m benchmarks.convolution --help`."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from benchmarks import tables
+from benchmarks.command import about, compare
 from benchmarks.layers import PARTS, work
-from benchmarks.mnist import about
 from benchmarks.tables import Rows
 from benchmarks.worker import Worker
-from dlfun import cli
-from dlfun import config as configs
-from dlfun.errors import UserError
 
 WORKERS = {"dlfun": "benchmarks.convolution_ours", "PyTorch": "benchmarks.convolution_pytorch"}
 FORMATS = ("contiguous", "channels_last")
@@ -46,33 +40,23 @@ class Benchmark:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; the exit status."""
-    try:
-        benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.convolution")
-        configs.check(benchmark)
-        if not find_spec("torch"):
-            raise UserError(
-                "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
-            )
-        report = measure(benchmark)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if benchmark.json:
-        benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    print(f"{report['date']}, {report['device']}; {versions}\n")
-    settings = {"quick": benchmark.quick}
-    for table in [*(layers(report, settings, part) for part in PARTS), networks(report, settings)]:
-        if benchmark.markdown:
-            print(tables.markdown(table))
-        else:
-            tables.show(table)
-    print(
-        f"The peak is that of a matrix product, {report['peak_flops_per_second'] / 1e9:,.0f}"
-        f" GFLOP/s in this run. Load average of the machine before: {report['load_before']:.1f}"
-        " (above 0.5, something else was running: measure again)."
+    return compare(
+        Benchmark,
+        arguments,
+        "python -m benchmarks.convolution",
+        measure,
+        shown,
+        lambda report: (
+            f"The peak is that of a matrix product, {report['peak_flops_per_second'] / 1e9:,.0f}"
+            " GFLOP/s in this run."
+        ),
     )
-    return 0
+
+
+def shown(benchmark: Benchmark, report: dict[str, Any]) -> list[Rows]:
+    """The tables of a report."""
+    settings = {"quick": benchmark.quick}
+    return [*(layers(report, settings, part) for part in PARTS), networks(report, settings)]
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:

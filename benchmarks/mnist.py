@@ -1,30 +1,22 @@
 """dlfun beside PyTorch on the five networks for MNIST: `python -m benchmarks.mnist --help`."""
 
-import importlib.metadata
-import json
 import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
-import dlfun
 from benchmarks import tables, whole, work
+from benchmarks.command import about, compare
 from benchmarks.worker import Worker
-from dlfun import cli, runs
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.errors import UserError
 
 TRAINING_SET, BATCH = 60_000, 64
-PACKAGES = ("jax", "jaxlib", "torch", "numpy")
 WORKERS = {
     "dlfun": ("benchmarks.ours", ""),
     "tuned": ("benchmarks.pytorch", "tuned"),
@@ -57,32 +49,16 @@ class Benchmark:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; the exit status."""
-    try:
-        benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.mnist")
-        configs.check(benchmark)
-        if not find_spec("torch"):
-            raise UserError(
-                "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
-            )
-        report = measure(benchmark)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if benchmark.json:
-        benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    print(f"{report['date']}, {report['device']}; {versions}\n")
-    for table in tables.tables(report):
-        if benchmark.markdown:
-            print(tables.markdown(table))
-        else:
-            tables.show(table)
-    print(
-        f"Idle workers used at most {report['idle']:.1%} of a core while another one was timed."
-        f" Load average of the machine before: {report['load_before']:.1f}"
-        " (above 0.5, something else was running: measure again)."
+    return compare(
+        Benchmark,
+        arguments,
+        "python -m benchmarks.mnist",
+        measure,
+        lambda _, report: tables.tables(report),
+        lambda report: (
+            f"Idle workers used at most {report['idle']:.1%} of a core while another one was timed."
+        ),
     )
-    return 0
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
@@ -102,17 +78,6 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         "idle": max(f["idle"] for f in found.values()),
         "networks": found,
         "whole": {} if steps else whole_processes(benchmark.networks, benchmark.repeats),
-    }
-
-
-def about() -> dict[str, Any]:
-    """When, on what and with which versions."""
-    return {
-        "date": date.today().isoformat(),
-        "device": f"{runs.processor()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {"dlfun": dlfun.__version__}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
 

@@ -73,8 +73,7 @@ def build(config: Config) -> Experiment:
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
-    """The gap between training and test loss, and the test loss over the epochs."""
+    """The gap between training and test loss of each."""
     from dlfun.plots import compared
 
-    names = {n: n.replace("_", " ") for n in ("none", *METHODS)}
-    yield "gap", compared.gap(rows, list(names))
+    yield "gap", compared.gap(rows, ("none", *METHODS))

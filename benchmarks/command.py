@@ -1,0 +1,72 @@
+"""The command line of a comparison with PyTorch: from its arguments to the tables."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from importlib.util import find_spec
+from typing import Any
+
+import dlfun
+from benchmarks import tables
+from benchmarks.tables import Rows
+from dlfun import cli, runs
+from dlfun import config as configs
+from dlfun.errors import UserError
+
+PACKAGES = ("jax", "jaxlib", "torch", "numpy")
+
+
+def compare(
+    kind: type[Any],
+    arguments: Sequence[str],
+    program: str,
+    measure: Callable[[Any], dict[str, Any]],
+    shown: Callable[[Any, dict[str, Any]], Iterable[Rows]],
+    remark: Callable[[dict[str, Any]], str],
+) -> int:
+    """Measure and print; the exit status.
+
+    `kind` is the dataclass of flags, "json" and "markdown" among them; `measure` makes the report
+    of them, with "date", "device", "versions" and "load_before"; `shown` its tables, and `remark`
+    what is said below them.
+    """
+    try:
+        benchmark = cli.parse(kind, arguments, program)
+        configs.check(benchmark)
+        if not find_spec("torch"):
+            raise UserError(
+                "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
+            )
+        report = measure(benchmark)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if benchmark.json:
+        benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    print(f"{report['date']}, {report['device']}; {versions}\n")
+    for table in shown(benchmark, report):
+        if benchmark.markdown:
+            print(tables.markdown(table))
+        else:
+            tables.show(table)
+    print(
+        f"{remark(report)} Load average of the machine before: {report['load_before']:.1f}"
+        " (above 0.5, something else was running: measure again)."
+    )
+    return 0
+
+
+def about() -> dict[str, Any]:
+    """When, on what and with which versions."""
+    return {
+        "date": date.today().isoformat(),
+        "device": f"{runs.processor()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version()}
+        | {"dlfun": dlfun.__version__}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
