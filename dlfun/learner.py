@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 from dlfun.metrics import Metrics
 
@@ -55,6 +56,12 @@ def average(tree: Any) -> Any:
 def total(tree: Any) -> Any:
     """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
     return jax.lax.psum(tree, AXIS) if _split() else tree
+
+
+def every(tree: Any) -> Any:
+    """`tree` of each device that shares the batch, stacked on a first axis, in one exchange."""
+    flat, back = ravel_pytree(tree)
+    return jax.vmap(back)(jax.lax.all_gather(flat, AXIS) if _split() else flat[None])
 
 
 def own(key: Key) -> Key:

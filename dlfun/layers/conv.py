@@ -16,8 +16,9 @@ from jaxtyping import Float
 from dlfun.errors import within
 from dlfun.initializers import Initializer, fan_in_uniform, uniform
 from dlfun.layers import geometry
+from dlfun.layers.direct import direct
 from dlfun.layers.geometry import Padding
-from dlfun.layers.lowerings import native, slices, tiled
+from dlfun.layers.lowerings import native, slices
 from dlfun.layers.winograd import winograd
 
 
@@ -130,21 +131,30 @@ def _cpu_lowering(
 ) -> Callable[..., Array]:
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
     # `python -m benchmarks.convolution` times every lowering at the shapes of the networks here.
-    # What decides, in CPU milliseconds on one core for the output and the gradients (of the kernel
-    # and, from 4 channels up, of the input) of 16 images inside a loop, float32, 3x3 at stride 1,
-    # JAX 0.10.2, AMD EPYC:
+    # What decides, in CPU milliseconds on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
+    # 3×3 at stride 1, the output and the gradients (of the kernel and, from 4 channels up, of the
+    # input) of 16 images:
     #   size, in → out    tiled  F(2×2)  F(4×4)
     #   28,  1 → 32        0.96    2.28    1.48
     #   28,  3 → 16        1.37    2.99    1.73
     #   28,  4 → 16        2.16    2.83    1.99
     #   28,  8 → 16        6.48    3.41    2.10
     #    7, 64 → 64                1.67    1.07
-    # Other kernels and strides, native against slices, gradients of 32 images: 5x5, 28, 1 → 6: 3.8,
-    # 1.6; 5x5, 14, 6 → 16: 8.3, 0.5; 3x3 at stride 2, 32, 16 → 32: 138.9, 2.2. Groups, 3x3: 32,
-    # 32 → 32 depthwise: 1049, 25; 16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
+    # Others, output / input's gradient / kernel's gradient of n images, where `direct` takes for
+    # each convolution the faster of native and slices:
+    #   n, size, in → out, window           native             slices
+    #   32,  28,  1 →  6, 5×5            2.62 /   -  / 0.24   1.75 /   -  / 2.28
+    #   32,  14,  6 → 16, 5×5            0.63 / 1.86 / 0.21   0.41 / 0.44 / 0.62
+    #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
+    #    8, 112,  3 → 64, 7×7, stride 2  5.5  / 14.1 / 5.9   12.2  / 35.7 / 19.9
+    #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
+    # Groups, native against slices, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
+    # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     plain = set(strides) == set(dilation) == {1} and groups == 1
-    if plain and tuple(kernel[:-2]) == (3, 3):
-        return winograd if channels >= 4 else tiled
+    if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
+        return winograd
+    if groups == 1 and len(strides) == 2:
+        return partial(direct, strides=strides, dilation=dilation)
     return partial(slices, strides=strides, dilation=dilation, groups=groups)
 
 

@@ -29,17 +29,18 @@ def product(a: Array, b: Array) -> Array:
     return _product.bind(a, b)
 
 
-def _apart(function: Callable[[Array], Array], x: Array) -> Array:
+def apart(function: Callable[..., Array], *args: Array) -> Array:
+    """`function(*args)`, nothing of it fused with what comes before or after it."""
     with set_xla_metadata(inlineable="false"):
-        return jax.jit(function)(x)
+        return jax.jit(function)(*args)
 
 
 def _compute(x: Array, *, there: Map, back: Map, sizes: Hashable) -> Array:
-    return _apart(partial(there, sizes), x)
+    return apart(partial(there, sizes), x)
 
 
 def _compute_many(args: Any, axes: Any, *, there: Map, back: Map, sizes: Hashable) -> Any:
-    return _apart(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
+    return apart(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
 
 
 def _transpose(y: Array, x: Any, *, there: Map, back: Map, sizes: Hashable) -> list[Array]:
@@ -63,7 +64,9 @@ def _gradient_of_second(y: Array, a: Array, b: Any) -> Array:
     return product(linear(_swap, _swap, None, a), y)
 
 
-def _shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
+def shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
+    """From shapes of arguments to that of the result of `function`, for a primitive."""
+
     def abstract(*args: Any, **params: Any) -> ShapedArray:
         found = jax.eval_shape(
             partial(function, **params), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in args)
@@ -76,7 +79,7 @@ def _shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
 _linear, _product = Primitive("dlfun_linear"), Primitive("dlfun_product")
 for _primitive, _function in ((_linear, _compute), (_product, _dot)):
     _primitive.def_impl(_function)
-    _primitive.def_abstract_eval(_shape(_function))
+    _primitive.def_abstract_eval(shape(_function))
     mlir.register_lowering(_primitive, mlir.lower_fun(_function, multiple_results=False))
 ad.deflinear2(_linear, _transpose)
 ad.defbilinear(_product, _gradient_of_first, _gradient_of_second)

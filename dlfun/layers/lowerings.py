@@ -25,14 +25,16 @@ def native(
     strides: Sequence[int],
     dilation: Sequence[int],
     groups: int = 1,
+    spread: Sequence[int] | None = None,
 ) -> Array:
-    """The platform's own convolution."""
+    """The platform's own convolution, of an input whose positions lie `spread` apart."""
     space = "DHW"[-len(strides) :]
     y = lax.conv_general_dilated(
         x,
         kernel,
         strides,
         pads,
+        lhs_dilation=spread,
         rhs_dilation=dilation,
         dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
         feature_group_count=groups,

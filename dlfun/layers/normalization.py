@@ -8,7 +8,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import Array
 from jaxtyping import Float
 
-from dlfun.learner import total
+from dlfun.learner import every
 
 Running = Literal["moving", "sums"]
 
@@ -51,9 +51,12 @@ def combined(a: Moments, b: Moments) -> Moments:
 
 def over_devices(own: Moments) -> Moments:
     """Moments of the whole batch, from those of each device's part of it."""
-    count = total(own.count)
-    mean = total(own.count * own.mean) / _positive(count)
-    return Moments(count, mean, total(own.squares + own.count * jnp.square(own.mean - mean)))
+    part = every(own)
+    counts = part.count[:, None]
+    count = part.count.sum()
+    mean = (counts * part.mean).sum(0) / _positive(count)
+    squares = part.squares + counts * jnp.square(part.mean - mean)
+    return Moments(count, mean, squares.sum(0))
 
 
 class BatchNorm(nn.Module):

@@ -9,6 +9,7 @@ from jax.test_util import check_grads
 
 from dlfun.layers import lowerings
 from dlfun.layers.conv import Conv, conv
+from dlfun.layers.direct import direct
 from dlfun.layers.geometry import pads
 from dlfun.layers.winograd import winograd
 
@@ -65,7 +66,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     expected = _output_and_gradients(lambda *a: _reference(*a, strides, padding), *args)
     around = pads((h, w), window, strides, padding)
     general = {"strides": strides, "dilation": (1, 1)}
-    found = [partial(f, **general) for f in (lowerings.native, lowerings.slices)]
+    found = [partial(f, **general) for f in (lowerings.native, lowerings.slices, direct)]
     if window == (3, 3) and strides == (1, 1):
         found += [partial(winograd, m=2), partial(winograd, m=4), lowerings.tiled]
     for lowering in found:
@@ -79,6 +80,8 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     "lowering",
     [
         partial(lowerings.slices, strides=(1, 1), dilation=(1, 1)),
+        partial(direct, strides=(1, 1), dilation=(1, 1)),
+        partial(direct, strides=(2, 1), dilation=(1, 2)),
         lowerings.tiled,
         partial(winograd, m=2),
         partial(winograd, m=4),
@@ -91,16 +94,18 @@ def test_gradients_equal_finite_differences(lowering):
         check_grads(f, args, order=1, modes=["fwd", "rev"], atol=1e-7, rtol=1e-7)
 
 
-@pytest.mark.parametrize("cin", [1, 8])
-def test_a_population_of_kernels_equals_one_after_another(cin):
-    x, _, _ = _arrays(6, 6, cin, 4, (3, 3))
+@pytest.mark.parametrize(("cin", "size"), [(1, 3), (8, 3), (3, 5)])
+def test_a_population_of_kernels_equals_one_after_another(cin, size):
+    x, _, _ = _arrays(6, 6, cin, 4, (size, size))
     draw = np.random.default_rng(1).standard_normal
-    kernels, biases = (draw(s).astype(np.float32) for s in [(3, 3, 3, cin, 4), (3, 4)])
+    kernels, biases = (draw(s).astype(np.float32) for s in [(3, size, size, cin, 4), (3, 4)])
     f = jax.grad(lambda k, b: jnp.sum(conv(x, k, b) ** 2), argnums=(0, 1))
     compiled = fast_jit(f)
     one = [compiled(jnp.asarray(k), jnp.asarray(b)) for k, b in zip(kernels, biases, strict=True)]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *one)
     _assert_close(fast_jit(jax.vmap(f))(jnp.asarray(kernels), jnp.asarray(biases)), stacked)
+    one_image = jax.vmap(lambda x: conv(x[None], jnp.asarray(kernels[0]))[0])
+    _assert_close(fast_jit(one_image)(x), fast_jit(conv)(x, jnp.asarray(kernels[0])))
 
 
 def test_module_is_conv_with_its_parameters():
