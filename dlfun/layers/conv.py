@@ -148,12 +148,13 @@ def _cpu_lowering(
     #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
     #    8, 112,  3 → 64, 7×7, stride 2  5.5  / 14.1 / 5.9   12.2  / 35.7 / 19.9
     #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
+    #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
     # Groups, native against slices, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
     # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     plain = set(strides) == set(dilation) == {1} and groups == 1
     if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
         return winograd
-    if groups == 1 and len(strides) == 2:
+    if groups == 1 and len(strides) == 2 and math.prod(kernel[:-2]) > 1:
         return partial(direct, strides=strides, dilation=dilation)
     return partial(slices, strides=strides, dilation=dilation, groups=groups)
 

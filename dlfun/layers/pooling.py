@@ -34,8 +34,22 @@ def max_pool(
     Raises:
         ValueError: the window is larger than the image.
     """
-    found = _positions(x, window, strides, padding, -jnp.inf)
-    return reduce(lambda m, b: jnp.where((b > m) | (b != b), b, m), found)
+    axes = x.ndim - 2
+    reach, steps, around = _geometry(x.shape[1:-1], window, strides, padding)
+    geometry.output_size(x.shape[1:-1], reach, steps, around)
+    # Windows that overlap go axis by axis: of 3×3 positions the gradient then spreads 6, not 9. The
+    # last axis first, so that the first of equal maxima is the first in row order.
+    passes = [{a} for a in reversed(range(axes))] if steps != reach else [set(range(axes))]
+    for along in passes:
+        found = _positions(
+            x,
+            [k if a in along else 1 for a, k in enumerate(reach)],
+            [s if a in along else 1 for a, s in enumerate(steps)],
+            [p if a in along else (0, 0) for a, p in enumerate(around)],
+            -jnp.inf,
+        )
+        x = reduce(lambda m, b: jnp.where((b > m) | (b != b), b, m), found)
+    return x
 
 
 def avg_pool(
