@@ -189,7 +189,7 @@ class Reproduce:
     ]
     """Experiments, folders of experiments, or one run directory."""
     seeds: int | None = None
-    """How many random seeds: 0, 1, … Default: 5, with --quick 2."""
+    """How many random seeds: 0, 1, … Default: 5, with --quick 1."""
     quick: bool = False
     """Check the claims of the quick setting of each experiment that has one: fewer examples or
     epochs, in minutes for a folder of experiments."""
@@ -205,7 +205,7 @@ class Reproduce:
     def __call__(self) -> int:
         from dlfun import report
 
-        seeds = self.seeds if self.seeds is not None else 2 if self.quick else 5
+        seeds = self.seeds if self.seeds is not None else 1 if self.quick else 5
         if seeds < 1:
             raise UserError(f"--seeds must be at least 1, got {seeds}")
         if (len(self.what) == 1 and "/" in self.what[0]) or Path(self.what[0]).is_dir():

@@ -1,0 +1,21 @@
+"""LeNet-5 as it is built today, with ReLU and maximum pooling: fewer errors than the original.
+
+Figure: test accuracy ≥ 99.05 % after 20 epochs; 99.33 ± 0.01 % over 5 seeds
+Time: 4 min on 2 CPU cores
+Command: python launch.py train lenet5_modern
+
+The `modern` variant of `lenet5`, trained in the same way: ReLU for tanh, the maximum for trainable
+subsampling, every map of C3 reads all of S2, PyTorch's initial distributions. 61,706 parameters.
+"""
+
+from dlfun.experiment import Claim, Quick
+from dlfun.optimizers import Optimizer
+from dlfun.schedules import Schedule
+from experiments.convolutional.lenet5 import Config, build
+
+__all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
+
+SOURCE = "beside LeCun et al. (1998)"
+CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]
+QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", SOURCE, at_least=0.97)])
+DEFAULT = Config("modern", optimizer=Optimizer(schedule=Schedule("cosine", factor=0.0)))
