@@ -60,8 +60,8 @@ def _best(x: Array, kernel: Array, *, window: Window) -> Array:
             return tiled(x, kernel, pads=window.pads)
         thin = features < 16 or channels * math.prod(reach) < 64
         if thin and math.prod(reach) < 64:  # More slices only take longer to compile.
-            steps = {"strides": window.strides, "dilation": window.dilation}
-            return slices(x, kernel, pads=window.pads, **steps)
+            strides, dilation = window.strides, window.dilation
+            return slices(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
     return native(x, kernel, **window._asdict())
 
 
