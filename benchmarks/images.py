@@ -1,4 +1,4 @@
-"""Decoding and cropping of photographs, images a second: python -m benchmarks.images
+"""Decoding and cropping of photographs, images a second: `python -m benchmarks.images --help`.
 
 1,024 JPEGs of 500×375 made of noise of several octaves, about 100 kB each, to random resized crops
 of 224 mirrored by chance: dlfun's threads, as a stream of batches of 256; torchvision's ImageFolder
@@ -6,24 +6,40 @@ under PyTorch's DataLoader with as many worker processes as cores, where it is i
 over Pillow, on one core. Whole passes by turns; medians.
 """
 
-import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
+from annotated_types import Ge
 from PIL import Image
 
+from dlfun import cli
+from dlfun import config as configs
 from dlfun.data import crops, load
 from dlfun.data.pictures import Pictures, at_size, uniforms
+from dlfun.errors import UserError
 from dlfun.train.feed import from_stream, order
 
 BATCH, SIZE = 256, 224
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Time the decoding and cropping of photographs in dlfun, torchvision and a loop, in turns."""
+
+    images: Annotated[int, Ge(2)] = 1024
+    """How many photographs, of two classes."""
+    passes: Annotated[int, Ge(1)] = 5
+    """Passes over them, of which the median is taken, after one to warm up."""
 
 
 def photographs(root: Path, count: int) -> None:
@@ -88,12 +104,15 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
     return lambda epoch: sum(len(labels) for _, labels in loader)
 
 
-def main() -> None:
-    """Measure, and print a row for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=1024)
-    parser.add_argument("--passes", type=int, default=5)
-    said, workers = parser.parse_args(), os.cpu_count() or 1
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print a row for each; the exit status."""
+    try:
+        said = cli.parse(Benchmark, arguments, "python -m benchmarks.images")
+        configs.check(said)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         photographs(root, said.images // 2)
@@ -113,7 +132,8 @@ def main() -> None:
     print("| pipeline | images/s |\n| --- | --- |")
     for name, found in rates.items():
         print(f"| {name} | {statistics.median(found):.0f} |")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,6 @@ from dlfun.data.augmentation import shift
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learners.classifier import classifier
-from dlfun.learners.transform import augmented
 from dlfun.models.lenet import LeNet, LeNet5
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
@@ -59,8 +58,7 @@ def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     original = config.variant == "original"
     inputs = padded if original else normalize(0.1307, 0.3081)
-    made = classifier(config, LeNet5 if original else LeNet, inputs, cpu_devices=2)
-    return made._replace(learner=augmented(made.learner, shift(config.shift)))
+    return classifier(config, LeNet5 if original else LeNet, inputs, 2, shift(config.shift))
 
 
 def padded(pixels: Array) -> Array:
