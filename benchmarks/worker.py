@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dlfun import pages
 from dlfun.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-ENVIRONMENT = {"JAX_PLATFORMS": "cpu"}
-"""The comparison is on the CPU, also where there is a GPU."""
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", pages.VARIABLE: pages.SETTING}
+"""On the CPU, also where there is a GPU; memory as `launch.py` takes it, for PyTorch too."""
 
 
 class Worker:
