@@ -55,13 +55,12 @@ def _best(x: Array, kernel: Array, *, window: Window) -> Array:
     """The fastest lowering on a CPU, by the measurements in `dlfun.layers.conv`."""
     *reach, channels, features = kernel.shape
     ones = (1,) * len(reach)
-    if window.spread == ones and min(map(min, window.pads)) >= 0:
-        if reach == [3, 3] and channels < 4 and window.strides == window.dilation == ones:
+    thin = features <= 16 and channels * math.prod(reach) < 64
+    if thin and window.spread == ones and min(map(min, window.pads)) >= 0:
+        strides, dilation = window.strides, window.dilation
+        if reach == [3, 3] and strides == dilation == ones:
             return tiled(x, kernel, pads=window.pads)
-        thin = features < 16 or channels * math.prod(reach) < 64
-        if thin and math.prod(reach) < 64:  # More slices only take longer to compile.
-            strides, dilation = window.strides, window.dilation
-            return slices(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
+        return slices(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
     return native(x, kernel, **window._asdict())
 
 
