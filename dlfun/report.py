@@ -142,9 +142,10 @@ def markdown(rows: Sequence[dict[str, Any]], seeds: int) -> str:
     about = described(rows, seeds)
     lines = [COLUMNS, ["---"] * len(COLUMNS), *(cells(row) for row in rows)]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    over = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
     return "\n".join(
         ["| " + " | ".join(line) + " |" for line in lines]
-        + ["", f"Mean ± standard deviation over {seeds} seeds; seconds of one training. "]
+        + ["", f"{over}; seconds of one training. "]
         + [f"{about['date']}, {versions}, {about['device']}."]
     )
 

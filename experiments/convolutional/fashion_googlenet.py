@@ -1,6 +1,6 @@
 """Inception modules look through several windows at once, and auxiliary heads help them learn.
 
-Figure: test accuracy ≥ 83 % after 4 epochs (seen: 83.95 %, after the first; not yet: the rest)
+Figure: test accuracy ≥ 91.5 % after 4 epochs (measured: 92.24 %, one seed)
 Time: 20 min on 2 CPU cores
 Command: python launch.py train fashion_googlenet
 
@@ -22,7 +22,7 @@ from dlfun.models.googlenet import googlenet_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 
-CLAIMS = [Claim("test/accuracy", "beside Szegedy et al. (2015)", at_least=0.83)]
+CLAIMS = [Claim("test/accuracy", "beside Szegedy et al. (2015)", at_least=0.915)]
 QUICK = Quick(
     {"examples": 5_000, "epochs": 2, "batch_size": 32, "modules": (1, 1, 1)},
     [Claim("test/accuracy", "beside the whole run", at_least=0.7)],
