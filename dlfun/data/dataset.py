@@ -31,6 +31,10 @@ class Dataset(NamedTuple):
         """Number of examples of a split."""
         return len(next(iter(self.splits[split].values())))
 
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Batches of the training split, the last perhaps a smaller one."""
+        return -(-self.size("train") // batch_size)
+
 
 def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices (kept, held out) of a random partition of range(size), each ascending.

@@ -36,7 +36,7 @@ def max_pool(
     """
     axes = x.ndim - 2
     reach, steps, around = _geometry(x.shape[1:-1], window, strides, padding)
-    geometry.output_size(x.shape[1:-1], reach, steps, around)
+    geometry.output_size(x.shape[1:-1], reach, steps, around)  # Refused whole, not by an axis.
     # Windows that overlap go axis by axis: of 3×3 positions the gradient then spreads 6, not 9. The
     # last axis first, so that the first of equal maxima is the first in row order.
     passes = [{a} for a in reversed(range(axes))] if steps != reach else [set(range(axes))]
@@ -63,7 +63,7 @@ def avg_pool(
     Raises:
         ValueError: the window is larger than the image.
     """
-    found = _positions(x, window, strides, padding, 0.0)
+    found = _positions(x, *_geometry(x.shape[1:-1], window, strides, padding), 0.0)
     return reduce(jnp.add, found) / len(found)
 
 
@@ -78,7 +78,8 @@ def l2_pool(
     Raises:
         ValueError: the window is larger than the image.
     """
-    squares = reduce(jnp.add, _positions(jnp.square(x), window, strides, padding, 0.0))
+    settled = _geometry(x.shape[1:-1], window, strides, padding)
+    squares = reduce(jnp.add, _positions(jnp.square(x), *settled, 0.0))
     # √ has no derivative at 0, and `where` alone would let its infinity through as 0 · ∞.
     something = squares > 0
     return jnp.where(something, jnp.sqrt(jnp.where(something, squares, 1)), 0)
@@ -170,11 +171,10 @@ def _geometry(
 
 
 def _positions(
-    x: Array, window: Sizes, strides: Sizes | None, padding: Padding, fill: float
+    x: Array, reach: Sequence[int], steps: Sequence[int], around: geometry.Pads, fill: float
 ) -> list[Array]:
     """For each position in a window, in row order: the values there, one for each window."""
     axes = x.ndim - 2
-    reach, steps, around = _geometry(x.shape[1:-1], window, strides, padding)
     outs = geometry.output_size(x.shape[1:-1], reach, steps, around)
     if any(map(any, around)):
         x = jnp.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)

@@ -33,8 +33,8 @@ def classifier(
     dataset = data.load(config.dataset, validation=config.validation, seed=config.seed)
     if examples is not None:
         dataset = at_most(dataset, config.seed, train=examples)
-    steps_per_epoch = -(-dataset.size("train") // config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps_per_epoch, config.epochs)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
     network = model(len(dataset.classes))
     learner = supervised(network, losses.cross_entropy, optimizer, inputs=inputs)
     return Experiment(

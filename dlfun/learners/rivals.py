@@ -27,8 +27,8 @@ def rivals(
     may make of a model's learner one that tells more than its loss and accuracy.
     """
     dataset = at_most(data.load(config.dataset), config.seed, train=config.examples)
-    steps_per_epoch = -(-dataset.size("train") // config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps_per_epoch, config.epochs)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
 
     def learner(model: nn.Module) -> Learner:
         loss, measure = losses.cross_entropy, metrics.accuracy

@@ -88,7 +88,7 @@ class Progress(NamedTuple):
 
 def steps_per_epoch(experiment: Experiment) -> int:
     """Updates in an epoch, the last perhaps of a smaller batch."""
-    return -(-experiment.dataset.size("train") // experiment.batch_size)
+    return experiment.dataset.steps_per_epoch(experiment.batch_size)
 
 
 def choose_feed(experiment: Experiment) -> Feed:

@@ -9,14 +9,10 @@ after the last sum (He et al., 2016, "Identity mappings in deep residual network
 many epochs. The paper gains from it at 110 layers and more.
 """
 
-from dlfun.experiment import Claim, Quick
-from experiments.convolutional.fashion_resnet import Config, build
+from dlfun.experiment import Claim
+from experiments.convolutional.fashion_resnet import QUICK, Config, build
 
 __all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
 
 CLAIMS = [Claim("test/accuracy", "[T5, ch. 4]", at_least=0.905)]
-QUICK = Quick(
-    {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},
-    [Claim("test/accuracy", "beside the whole run", at_least=0.65)],
-)
 DEFAULT = Config(preactivation=True, epochs=3)

@@ -67,8 +67,8 @@ def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     stored = data.load(config.dataset, validation=config.validation, seed=config.seed)
     dataset = at_size(stored, config.image_size, config.skip_unreadable)
-    steps_per_epoch = -(-dataset.size("train") // config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps_per_epoch, config.epochs)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
     network, inputs = named(config.architecture, len(dataset.classes)), normalize(MEAN, DEVIATION)
     loss = partial(losses.smoothed_cross_entropy, smoothing=config.label_smoothing)
     learner = supervised(network, loss, optimizer, inputs=inputs)

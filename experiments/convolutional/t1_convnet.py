@@ -58,7 +58,7 @@ def build(config: Config) -> Experiment:
     """One network under each loss."""
     c, dataset = config, data.load(config.dataset)
     model = DropoutCNN(len(dataset.classes), c.dropout)
-    optimizer = optimizers.make(c.optimizer, -(-dataset.size("train") // c.batch_size), c.epochs)
+    optimizer = optimizers.make(c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs)
 
     def learner(loss: Any) -> Learner:
         return supervised(model, loss, optimizer, inputs=normalize(), measure=metrics.accuracy)
