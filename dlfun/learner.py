@@ -23,6 +23,8 @@ Batch = Mapping[str, Array]
 
 AXIS = "devices"
 """Name of the axis along which a batch is split over devices."""
+SMALL = 2**16
+"""Numbers in an array that devices exchange together with others."""
 
 
 class Learner(NamedTuple):
@@ -50,12 +52,12 @@ def average(tree: Any) -> Any:
     A sum over examples divided by the average over devices of their count, once averaged itself, is
     the mean over the whole batch, however unequally its examples are spread.
     """
-    return jax.lax.pmean(tree, AXIS) if _split() else tree
+    return _exchange(jax.lax.pmean, tree) if _split() else tree
 
 
 def total(tree: Any) -> Any:
     """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
-    return jax.lax.psum(tree, AXIS) if _split() else tree
+    return _exchange(jax.lax.psum, tree) if _split() else tree
 
 
 def every(tree: Any) -> Any:
@@ -77,6 +79,21 @@ def for_each(key: Key, size: int) -> Key:
     """
     first = jax.lax.axis_index(AXIS) * size if _split() else 0
     return jax.vmap(lambda place: jax.random.fold_in(key, place))(first + jnp.arange(size))
+
+
+def _exchange(reduction: Callable[[Any, str], Any], tree: Any) -> Any:
+    """`reduction` of a tree over the devices, its small arrays as one.
+
+    Between CPU devices each array costs some 50 µs more, as much as copying 100,000 numbers.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    if len({leaf.dtype for leaf in leaves}) != 1:
+        return reduction(tree, AXIS)
+    small = [leaf for leaf in leaves if leaf.size <= SMALL]
+    flat, back = ravel_pytree(small)
+    flat, large = reduction((flat, [leaf for leaf in leaves if leaf.size > SMALL]), AXIS)
+    found = {True: iter(back(flat)), False: iter(large)}
+    return jax.tree.unflatten(structure, [next(found[leaf.size <= SMALL]) for leaf in leaves])
 
 
 def _split() -> bool:
