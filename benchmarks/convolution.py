@@ -17,7 +17,7 @@ from benchmarks.worker import Worker
 
 WORKERS = {"dlfun": "benchmarks.convolution_ours", "PyTorch": "benchmarks.convolution_pytorch"}
 FORMATS = ("contiguous", "channels_last")
-LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)")
+LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)", "F(5×5)")
 TITLES = {
     "forward": "Forward",
     "all": "Forward, and the gradients of kernel and input (of the image: none)",

@@ -57,6 +57,7 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
         "tiled": partial(lowerings.tiled, pads=pads),
         "F(2×2)": partial(winograd, pads=pads, m=2),
         "F(4×4)": partial(winograd, pads=pads, m=4),
+        "F(5×5)": partial(winograd, pads=pads, m=5),
     }
     return found[way]
 

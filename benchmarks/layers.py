@@ -30,7 +30,12 @@ class Layer(NamedTuple):
     @property
     def ways(self) -> tuple[str, ...]:
         """How dlfun can compute it; "chosen" is what `dlfun.layers.conv.conv` takes."""
-        return ("chosen", "native", "slices", *(("tiled", "F(2×2)", "F(4×4)") * self.plain))
+        return (
+            "chosen",
+            "native",
+            "slices",
+            *(("tiled", "F(2×2)", "F(4×4)", "F(5×5)") * self.plain),
+        )
 
     @property
     def out(self) -> int:

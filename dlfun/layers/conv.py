@@ -140,6 +140,11 @@ def _cpu_lowering(
     #   28,  4 → 16        2.16    2.83    1.99
     #   28,  8 → 16        6.48    3.41    2.10
     #    7, 64 → 64                1.67    1.07
+    # and of 64 images, where Winograd's tile is that of the fewest products:
+    #   size, in → out          F(2×2)  F(4×4)  F(5×5)
+    #   28, 32 → 32               44.1    23.7    26.5
+    #   14, 32 → 32                8.4     8.0     4.9
+    #    7, 64 → 64                8.6     5.6     8.5
     # Others, output / input's gradient / kernel's gradient of n images, where `direct` takes for
     # each convolution the faster of native and slices:
     #   n, size, in → out, window           native             slices

@@ -17,32 +17,35 @@ from jax import Array, lax
 from dlfun.layers.geometry import Pads
 from dlfun.layers.linear import linear, product
 
-B = {
-    2: np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
-    4: np.array(
-        [
-            [4, 0, -5, 0, 1, 0],
-            [0, -4, -4, 1, 1, 0],
-            [0, 4, -4, -1, 1, 0],
-            [0, -2, -1, 2, 1, 0],
-            [0, 2, -1, -2, 1, 0],
-            [0, 4, 0, -5, 0, 1],
-        ]
-    ),
+POINTS = {
+    2: (0.0, 1.0, -1.0),
+    4: (0.0, 1.0, -1.0, 0.5, -2.0),
+    5: (0.0, 1.0, -1.0, 0.5, -2.0, 3.0),
 }
-"""Of the input, transposed, by m."""
-G = {
-    2: np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2,
-    4: np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24,
-}
-"""Of the kernel."""
-A = {
-    2: np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
-    4: np.array(
-        [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
-    ),
-}
-"""Of the output, transposed."""
+"""Where polynomials are evaluated, infinity apart, by m: of small fractions that float32 holds some
+with nearly the least error."""
+
+
+def _transforms(points: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Aᵀ, G and Bᵀ of the method of Toom and Cook, the point at infinity last.
+
+    With Π over the other points pₗ, column j of Aᵀ is pⱼⁱ, row j of G is pⱼᵏ / Π (pⱼ - pₗ), and
+    row j of Bᵀ holds the coefficients of Π (x - pₗ).
+    """
+    p, m = np.array(points), len(points) - 1
+    others = [np.delete(p, j) for j in range(len(p))]
+    norms = [np.prod(x - o) for x, o in zip(p, others, strict=True)]
+    a = np.column_stack([np.vander(p, m, increasing=True).T, np.eye(m)[-1]])
+    g = np.vstack([np.vander(p, 3, increasing=True) / np.array(norms)[:, None], np.eye(3)[-1]])
+    b = [np.append(np.poly(o)[::-1], 0) for o in others] + [np.poly(p)[::-1]]
+    return a, g, np.array(b)
+
+
+A, G, B = (
+    dict(zip(POINTS, matrices, strict=True))
+    for matrices in zip(*map(_transforms, POINTS.values()), strict=True)
+)
+"""Of the output, transposed; of the kernel; of the input, transposed; by m."""
 
 
 class Sizes(NamedTuple):
@@ -60,12 +63,13 @@ class Sizes(NamedTuple):
 def winograd(
     x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads, m: int | None = None
 ) -> Array:
-    """Convolve [batch, height, width, in] by [3, 3, in, out]; m is 2 or 4, by default the better.
+    """Convolve [batch, height, width, in] by [3, 3, in, out]; m is one of `POINTS`.
 
-    The error is of a few units in the last place for m = 2, and ten times that for m = 4.
+    By default that of the fewest products. Of 64 channels in float32 the error is 0.5, 1 and 3 in a
+    million of the output's deviation for m = 2, 4 and 5.
     """
     h, w = (s + lo + hi - 2 for s, (lo, hi) in zip(x.shape[1:3], pads, strict=True))
-    m = m or min((2, 4), key=lambda m: (m + 2) ** 2 * -(-h // m) * -(-w // m))
+    m = m or min(POINTS, key=lambda m: (m + 2) ** 2 * -(-h // m) * -(-w // m))
     p, (n, *size, channels), features = m + 2, x.shape, kernel.shape[-1]
     tiles = (-(-h // m), -(-w // m))
     sizes = Sizes(m, tiles, (size[0], size[1]), (h, w), (pads[0][0], pads[1][0]))

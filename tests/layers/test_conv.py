@@ -11,7 +11,7 @@ from dlfun.layers import lowerings
 from dlfun.layers.conv import Conv, conv
 from dlfun.layers.direct import direct
 from dlfun.layers.geometry import pads
-from dlfun.layers.winograd import winograd
+from dlfun.layers.winograd import POINTS, winograd
 
 # The formulas are what these tests are about: LLVM's optimizer would take most of their time.
 fast_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -68,7 +68,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     general = {"strides": strides, "dilation": (1, 1)}
     found = [partial(f, **general) for f in (lowerings.native, lowerings.slices, direct)]
     if window == (3, 3) and strides == (1, 1):
-        found += [partial(winograd, m=2), partial(winograd, m=4), lowerings.tiled]
+        found += [*(partial(winograd, m=m) for m in POINTS), lowerings.tiled]
     for lowering in found:
         f = partial(lowering, pads=around)
         _assert_close(_output_and_gradients(f, *args), expected)
@@ -83,8 +83,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
         partial(direct, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(2, 1), dilation=(1, 2)),
         lowerings.tiled,
-        partial(winograd, m=2),
-        partial(winograd, m=4),
+        *(partial(winograd, m=m) for m in POINTS),
     ],
 )
 def test_gradients_equal_finite_differences(lowering):
