@@ -10,6 +10,7 @@ from dlfun.layers.dense import dense
 from dlfun.layers.dropout import Dropout
 from dlfun.layers.normalization import BatchNorm, Running
 from dlfun.layers.pooling import Pool, global_avg_pool
+from dlfun.layers.together import together
 
 
 class CNN(nn.Module):
@@ -44,13 +45,17 @@ class CNN(nn.Module):
         def norm(z: Array) -> Array:
             return BatchNorm(self.batch_norm)(z, training) if self.batch_norm else z
 
+        def pooled(x: Array, features: int) -> Array:
+            conv, pool = Conv(features), Pool()
+            return pool(norm(conv(x))) if self.batch_norm else together([conv, pool], x)
+
         activation = ACTIVATIONS[self.activation].function
-        pooled = self.channels[:-1] if self.average else self.channels
-        for features in pooled:
+        blocks = len(self.channels) - self.average
+        for features in self.channels[:blocks]:
             # An activation never decreases, so it may follow the maximum: the same values and
             # gradients for a quarter of the work.
-            x = activation(Pool()(norm(Conv(features)(x))))
-        for features in self.channels[len(pooled) :]:
+            x = activation(pooled(x, features))
+        for features in self.channels[blocks:]:
             x = global_avg_pool(activation(norm(Conv(features)(x))))
         x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
@@ -81,5 +86,5 @@ class DropoutCNN(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of images: T1's softmax is left to the loss; `training` as in `Dropout`."""
         for kernel in ((4, 4), (3, 3)):
-            x = nn.relu(Pool()(Conv(32, kernel, padding="VALID")(x)))
+            x = nn.relu(together([Conv(32, kernel, padding="VALID"), Pool()], x))
         return dense(Dropout(self.rate)(x, training).reshape(len(x), -1), self.classes)
