@@ -29,7 +29,7 @@ def _output_and_gradients(block, params, x):
 
 
 def _program(f, *arguments):
-    return jax.jit(f).lower(*arguments).as_text()
+    return jax.jit(f).trace(*arguments).lower(lowering_platforms=("cpu",)).as_text()
 
 
 @pytest.fixture
