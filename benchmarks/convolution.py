@@ -11,13 +11,12 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from benchmarks.command import about, compare
-from benchmarks.layers import PARTS, work
+from benchmarks.layers import LOWERINGS, PARTS, work
 from benchmarks.tables import Rows
 from benchmarks.worker import Worker
 
 WORKERS = {"dlfun": "benchmarks.convolution_ours", "PyTorch": "benchmarks.convolution_pytorch"}
 FORMATS = ("contiguous", "channels_last")
-LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)", "F(5×5)")
 TITLES = {
     "forward": "Forward",
     "all": "Forward, and the gradients of kernel and input (of the image: none)",
