@@ -3,10 +3,10 @@
 
 import sys
 
-from dlfun.pages import in_huge_pages
+from dlfun.cli.huge_pages import in_huge_pages
 
 if __name__ == "__main__":
     in_huge_pages()
-    from dlfun.commands import main  # After it: importing JAX takes a second.
+    from dlfun.cli.main import main  # After it: importing JAX takes a second.
 
     sys.exit(main(sys.argv[1:]))

@@ -13,9 +13,10 @@ from typing import Any
 import dlfun
 from benchmarks import tables
 from benchmarks.tables import Rows
-from dlfun import cli, runs
 from dlfun import config as configs
+from dlfun.cli import parse as cli
 from dlfun.errors import UserError
+from dlfun.train import run_directory as runs
 
 PACKAGES = ("jax", "jaxlib", "torch", "numpy")
 

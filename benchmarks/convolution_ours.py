@@ -18,18 +18,19 @@ from jax.sharding import Mesh, PartitionSpec
 from benchmarks.layers import PARTS, Layer, Network, lazily, repeated, work
 from benchmarks.ours import epochs, only_training, product_rate
 from benchmarks.worker import serve
-from dlfun import losses, optimizers
+from dlfun import optimizers
+from dlfun.algorithms.supervised import supervised
 from dlfun.data.dataset import Dataset
 from dlfun.data.images import normalize
 from dlfun.experiment import Experiment
-from dlfun.layers import lowerings
-from dlfun.layers.conv import conv
-from dlfun.layers.winograd import winograd
-from dlfun.learners.supervised import supervised
-from dlfun.models.cnn import CNN
-from dlfun.models.lenet import LeNet
-from dlfun.models.resnet import resnet_small
-from dlfun.models.vgg import vgg_small
+from dlfun.nn import losses
+from dlfun.nn.kernels import lowerings
+from dlfun.nn.kernels.winograd import winograd
+from dlfun.nn.layers.conv import conv
+from dlfun.nn.models.cnn import CNN
+from dlfun.nn.models.lenet import LeNet
+from dlfun.nn.models.resnet import resnet_small
+from dlfun.nn.models.vgg import vgg_small
 from dlfun.sweep.executors import cores
 from dlfun.train.options import Options, compile_programs, set_up
 

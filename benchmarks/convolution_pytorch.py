@@ -46,7 +46,7 @@ class Residual(nn.Module):
 
 
 def resnet20() -> nn.Module:
-    """ResNet-20 with shortcuts A, as `dlfun.models.resnet.resnet_small(20)`."""
+    """ResNet-20 with shortcuts A, as `dlfun.nn.models.resnet.resnet_small(20)`."""
     widths = (16,) * 4 + (32,) * 3 + (64,) * 3
     blocks = [Residual(a, b, 1 if a == b else 2) for a, b in pairwise(widths)]
     ends = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, CLASSES)]
@@ -54,7 +54,7 @@ def resnet20() -> nn.Module:
 
 
 def vgg_small() -> nn.Module:
-    """As `dlfun.models.vgg.vgg_small()`."""
+    """As `dlfun.nn.models.vgg.vgg_small()`."""
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise((1, 32, 32, 64, 64, 128, 128))):
         layers += [conv(a, b, bias=True), nn.BatchNorm2d(b), nn.ReLU()]
@@ -64,7 +64,7 @@ def vgg_small() -> nn.Module:
 
 
 def lenet() -> nn.Module:
-    """As `dlfun.models.lenet.LeNet()`."""
+    """As `dlfun.nn.models.lenet.LeNet()`."""
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),

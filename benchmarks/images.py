@@ -22,12 +22,13 @@ import numpy as np
 from annotated_types import Ge
 from PIL import Image
 
-from dlfun import cli
 from dlfun import config as configs
-from dlfun.data import crops, load
-from dlfun.data.pictures import Pictures, at_size, uniforms
+from dlfun.cli import parse as cli
+from dlfun.data import image_decoding as crops
+from dlfun.data import load
+from dlfun.data.encoded_images import Pictures, at_size, uniforms
 from dlfun.errors import UserError
-from dlfun.train.feed import from_stream, order
+from dlfun.train.batches import from_stream, order
 
 BATCH, SIZE = 256, 224
 

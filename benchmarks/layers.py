@@ -7,7 +7,7 @@ PARTS = ("forward", "all")
 """What is timed of a layer: its output, or with it the gradients that training takes."""
 
 LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)", "F(5×5)")
-"""Those in `dlfun.layers`, the ones for any convolution first."""
+"""Those in `dlfun.nn.layers`, the ones for any convolution first."""
 
 
 class Layer(NamedTuple):
@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """How dlfun can compute it; "chosen" is what `dlfun.layers.conv.conv` takes."""
+        """How dlfun can compute it; "chosen" is what `dlfun.nn.layers.conv.conv` takes."""
         return ("chosen", *(LOWERINGS if self.plain else LOWERINGS[:2]))
 
     @property

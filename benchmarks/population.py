@@ -25,14 +25,14 @@ from benchmarks.ours import epochs, only_training
 from benchmarks.tables import Rows
 from benchmarks.worker import ROOT
 from dlfun import experiment as experiments
-from dlfun import runs
 from dlfun.random import stream
 from dlfun.sweep.executors import cores, set_up
 from dlfun.sweep.population import group
 from dlfun.train import loop
-from dlfun.train.feed import Feed
+from dlfun.train import run_directory as runs
+from dlfun.train.batches import Feed
+from dlfun.train.compile import compile_population
 from dlfun.train.options import Options, build, compile_programs
-from dlfun.train.programs import compile_population
 
 FIVE = ("mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_lstm", "mnist_gru")
 EPOCHS, RATES, DECAYS, SEEDS = 3, 8, 3, 5

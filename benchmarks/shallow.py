@@ -18,8 +18,8 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from dlfun import cli
 from dlfun import experiment as experiments
+from dlfun.cli import parse as cli
 from dlfun.data import Dataset
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.worker import ENVIRONMENT, ROOT, in_bytes
-from dlfun import runs
 from dlfun.errors import UserError
+from dlfun.train import run_directory as runs
 
 
 class Finished(NamedTuple):

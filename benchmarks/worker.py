@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlfun import pages
+from dlfun.cli import huge_pages as pages
 from dlfun.errors import UserError
 
 ROOT = Path(__file__).parent.parent

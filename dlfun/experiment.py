@@ -58,8 +58,15 @@ class Quick(NamedTuple):
 
 def paths() -> dict[str, Path]:
     """Each experiment's file by its name, in order of folder and name."""
-    files = sorted(ROOT.glob("*/*.py"))
-    return {path.stem: path for path in files if path.stem != "__init__"}
+    files = [path for path in ROOT.glob("*/*.py") if path.stem != "__init__"]
+    names = {path.stem: path for path in files}
+    names |= {path.parent.name: path for path in ROOT.glob("*/*/__init__.py")}
+    return dict(sorted(names.items(), key=lambda item: (family(item[1]), item[0])))
+
+
+def family(path: Path) -> str:
+    """The folder of `experiments/` that an experiment's file lies below."""
+    return path.relative_to(ROOT).parts[0]
 
 
 def load(name: str) -> ModuleType:
@@ -67,7 +74,7 @@ def load(name: str) -> ModuleType:
     known = paths()
     if name not in known:
         raise UserError(f"no experiment '{name}'{nearest(name, known)}; `list` names them all")
-    return importlib.import_module(f"experiments.{known[name].parent.name}.{name}")
+    return importlib.import_module(f"experiments.{family(known[name])}.{name}")
 
 
 def describe(name: str) -> dict[str, str]:

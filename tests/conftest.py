@@ -11,20 +11,8 @@ os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 
 from jaxtyping import install_import_hook
 
-# Not dlfun.optimizers and dlfun.schedules: their float fields may be traced arrays.
-PARTS = (
-    "activations",
-    "data",
-    "layers",
-    "learners",
-    "losses",
-    "metrics",
-    "models",
-    "random",
-    "runs",
-    "shallow",
-    "train",
-)
+# Not dlfun.optimizers: the float fields of its dataclasses may be traced arrays.
+PARTS = ("algorithms", "data", "metrics", "nn", "random", "train", "transforms")
 install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")
 
 import numpy as np

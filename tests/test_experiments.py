@@ -6,18 +6,19 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
+from dlfun.cli.main import default
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.commands import default
+from dlfun.algorithms.supervised import SupervisedState
 from dlfun.learner import Learner
-from dlfun.learners.supervised import SupervisedState
 from dlfun.metrics import values
 from dlfun.random import stream
 from dlfun.sweep.population import group
-from dlfun.train import feed, loop
+from dlfun.train import batches as feed
+from dlfun.train import loop
+from dlfun.train.driver import Trained
 from dlfun.train.options import Options
-from dlfun.train.run import Trained
 
 NAMES = list(experiments.paths())
 

@@ -8,17 +8,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dlfun import config as configs
-from dlfun import data, plots, runs, summary
+from dlfun import data, plots
 from dlfun import experiment as experiments
 from dlfun import metrics as measures
 from dlfun.errors import UserError
-from dlfun.models.cnn import CNN
-from dlfun.models.mlp import MLP
-from dlfun.models.rnn import RecurrentClassifier
-from dlfun.plots import confusion, curves, features, filters, mistakes, smoothing, style
+from dlfun.nn import summary
+from dlfun.nn.models.cnn import CNN
+from dlfun.nn.models.mlp import MLP
+from dlfun.nn.models.rnn import RecurrentClassifier
+from dlfun.plots import confusion, curves, filters, mistakes, style
 from dlfun.train import loop
+from dlfun.train import run_directory as runs
+from dlfun.train.driver import Trained, read, train
 from dlfun.train.options import Options
-from dlfun.train.run import Trained, read, train
+from experiments.convolutional.feature_maps import figures as features
+from experiments.convolutional.gaussian_smoothing import figures as smoothing
 
 NAMES = ["learning_curves", "confusion_matrix", "worst_mistakes", "first_layer"]
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dlfun.cli.main import main
 from PIL import Image
-
-from dlfun.commands import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

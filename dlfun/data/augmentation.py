@@ -1,7 +1,7 @@
 """Augmentation: random changes of an image that leave its label, inside the compiled step.
 
 Each is a pure function of a key and one image, of any dtype, which stays. `vmap` over keys and
-images augments a batch, every example by its own draw; `dlfun.learners.transform.augmented` does so
+images augments a batch, every example by its own draw; `dlfun.transforms.augmented` does so
 to what a learner is trained on. Sizes in pixels are structure, probabilities are values and may be
 traced.
 """

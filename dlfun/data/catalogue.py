@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from dlfun.data import decoded, idx_sets, image_folder, tfds
+from dlfun.data import array_cache as decoded
+from dlfun.data import idx_sets, image_folder, tfds
 from dlfun.data.folders import roots
 
 

@@ -19,7 +19,7 @@ class Dataset(NamedTuple):
         splits: "train" and "test", and any others to evaluate on, such as "validation"; each holds
             arrays of equal length by name. Of labelled images that is
             {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only; images that
-            stay encoded until they are read are `dlfun.data.pictures.Pictures`.
+            stay encoded until they are read are `dlfun.data.encoded_images.Pictures`.
         classes: the name of each label, in order; none where there are no labels.
     """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dlfun.data.dataset import TEST_SHARE, Dataset, Split, held_out, take
+from dlfun.data.encoded_images import Pictures, sequence
 from dlfun.data.folders import roots
-from dlfun.data.pictures import Pictures, sequence
 from dlfun.errors import UserError, nearest
 
 PREFIX = "folder:"

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlfun.data import decoded, tensorflow_standin
+from dlfun.data import array_cache as decoded
+from dlfun.data import tensorflow_stub as tensorflow_standin
 from dlfun.data.dataset import TEST_SHARE, Dataset, held_out
 from dlfun.data.folders import roots, writable_root
 from dlfun.data.tfds_errors import check_known, explained

@@ -7,13 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlfun import experiment as experiments
-from dlfun import runs, summary
+from dlfun.cli.predict import probabilities
+from dlfun.nn import summary
 from dlfun.plots import confusion, curves, filters, mistakes
 from dlfun.plots.style import percent, save
-from dlfun.predict import probabilities
 from dlfun.train import loop
+from dlfun.train import run_directory as runs
+from dlfun.train.driver import Trained, read
 from dlfun.train.options import compile_programs
-from dlfun.train.run import Trained, read
 
 
 def plot(run: Path, warn: Callable[[str], None]) -> list[Path]:

@@ -6,8 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.linear_regression import polynomial, predict
 from dlfun.experiment import Experiment
-from dlfun.learners.linear import polynomial, predict
 from dlfun.plots.style import COLOURS, LABEL, PALETTE, figure, tidy
 
 

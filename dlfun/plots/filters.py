@@ -7,15 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dlfun.nn.summary import Row, Shape
 from dlfun.plots.style import LABEL, figure, tiled
-from dlfun.summary import Row, Shape
 
 SHOWN, COLUMNS = 64, 8
 GATES = {
     3: ("reset gate", "update gate", "candidate"),
     4: ("input gate", "forget gate", "candidate", "output gate"),
 }
-"""In the order of `dlfun.layers.recurrent`."""
+"""In the order of `dlfun.nn.layers.recurrent`."""
 SIGNS = "red excites the unit, blue inhibits it"
 
 

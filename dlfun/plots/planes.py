@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.perceptron import Layer, fires
 from dlfun.learner import Learner
-from dlfun.learners.neurons import Layer, fires
 from dlfun.metrics import Metrics
 from dlfun.plots.style import LABEL, PALETTE, figure, tidy
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from dlfun.train import loop
-from dlfun.train.programs import Programs
+from dlfun.train.compile import Programs
 
 GAIN = 1.15
 """Doubling the members at once must give this factor in members' steps per second, or it is not

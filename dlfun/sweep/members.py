@@ -21,17 +21,17 @@ import numpy as np
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun import metrics as measures
-from dlfun import runs
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.random import stream
 from dlfun.sweep.chunks import choose_size, does_not_fit
 from dlfun.sweep.population import Group, Values, group
 from dlfun.train import checkpoint, loop
+from dlfun.train import run_directory as runs
+from dlfun.train.compile import Programs, compile_population, to_host
+from dlfun.train.driver import finite, outcome
+from dlfun.train.logging import Log, write_events
 from dlfun.train.options import Options
-from dlfun.train.programs import Programs, compile_population, to_host
-from dlfun.train.report import Log, write_events
-from dlfun.train.run import finite, outcome
 from dlfun.train.signals import stop_signal
 
 SAVE_SECONDS = 60.0

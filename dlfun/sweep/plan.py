@@ -11,9 +11,9 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun import runs
 from dlfun.errors import UserError
 from dlfun.sweep.space import Space, grid, numeric, parse, suggest
+from dlfun.train import run_directory as runs
 
 PLAN, STUDY, TRIALS = "sweep.json", "study.db", "trials"
 Strategy = Literal["grid", "random", "quasi-random", "tpe"]

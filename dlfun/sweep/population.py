@@ -2,7 +2,7 @@
 
 Members of a population differ in seed and in float fields of their Config. Because `build` is pure
 and its floats may be traced, `vmap` over the members' floats, states, orders and keys trains them
-together (`dlfun.train.programs.compile_population`). The data lie on each device once; each member
+together (`dlfun.train.compile.compile_population`). The data lie on each device once; each member
 gathers its own batches, in the order of its seed.
 """
 
@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlfun import config as configs
-from dlfun.data.pictures import Pictures
+from dlfun.data.encoded_images import Pictures
 from dlfun.experiment import Experiment
 from dlfun.learner import Key, Learner
 from dlfun.metrics import Metrics
 from dlfun.random import stream
 from dlfun.train import loop
-from dlfun.train.programs import WHOLE, Programs
+from dlfun.train.compile import WHOLE, Programs
 
 Values = dict[str, Any]
 """The traced floats of one member, by path."""

@@ -8,15 +8,15 @@ from rich.table import Table
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun import runs
-from dlfun.console import default
+from dlfun.cli.console import default
 from dlfun.plots.style import save
-from dlfun.plots.sweep import draw
 from dlfun.sweep import table
+from dlfun.sweep.figures import draw
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.space import flags
 from dlfun.sweep.study import Study
+from dlfun.train import run_directory as runs
 
 
 def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table, dict[str, Any]]:

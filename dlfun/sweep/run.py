@@ -9,7 +9,6 @@ from typing import Any
 import optuna
 
 from dlfun import config as configs
-from dlfun import runs
 from dlfun.errors import UserError, nearest
 from dlfun.sweep.executors import Execute, Job
 from dlfun.sweep.plan import TRIALS, Plan
@@ -17,7 +16,8 @@ from dlfun.sweep.prune import pruned, rungs
 from dlfun.sweep.space import apply
 from dlfun.sweep.study import Study, number, point
 from dlfun.sweep.table import Trial, score, short
-from dlfun.train.report import BESIDE, scalars
+from dlfun.train import run_directory as runs
+from dlfun.train.logging import BESIDE, scalars
 
 SIZES = "sizes.json"
 """Members at once by structure: measured once, so that a sweep that goes on computes the same."""

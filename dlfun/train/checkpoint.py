@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from dlfun.errors import UserError
-from dlfun.runs import write_json
+from dlfun.train.compile import to_host
 from dlfun.train.loop import Position
-from dlfun.train.programs import to_host
+from dlfun.train.run_directory import write_json
 
 MANIFEST, ARRAYS = "manifest.json", "arrays"
 

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from dlfun.data.pictures import is_encoded
+from dlfun.data.encoded_images import is_encoded
 from dlfun.experiment import Experiment
 from dlfun.metrics import Metrics, add
 from dlfun.random import stream
-from dlfun.train.feed import (
+from dlfun.train.batches import (
     Feed,
     Window,
     batches,
@@ -31,7 +31,7 @@ from dlfun.train.feed import (
     order,
     widen,
 )
-from dlfun.train.programs import (
+from dlfun.train.compile import (
     FIRST,
     MEMBERS,
     NEVER,
@@ -42,7 +42,7 @@ from dlfun.train.programs import (
     Programs,
     zeros,
 )
-from dlfun.train.programs import compile_programs as compile_learner
+from dlfun.train.compile import compile_programs as compile_learner
 
 SECONDS = 0.5
 """How long a piece of an epoch should take: often enough to report, stop and save."""

@@ -12,12 +12,12 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.data.pictures import is_encoded
+from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.train import loop
-from dlfun.train.feed import Feed
-from dlfun.train.programs import Parallel
+from dlfun.train.batches import Feed
+from dlfun.train.compile import Parallel
 
 
 @dataclass(frozen=True)

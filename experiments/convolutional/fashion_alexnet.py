@@ -15,9 +15,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
+from dlfun.algorithms.classifier import clothes
 from dlfun.experiment import Claim, Experiment, Quick
-from dlfun.learners.classifier import clothes
-from dlfun.models.alexnet import alexnet_small
+from dlfun.nn.models.alexnet import alexnet_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 

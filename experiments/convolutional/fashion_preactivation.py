@@ -10,7 +10,8 @@ many epochs. The paper gains from it at 110 layers and more.
 """
 
 from dlfun.experiment import Claim
-from experiments.convolutional.fashion_resnet import QUICK, Config, build
+
+from .fashion_resnet import QUICK, Config, build
 
 __all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
 

@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Lt
 
+from dlfun.algorithms.classifier import clothes
 from dlfun.experiment import Claim, Experiment, Quick
-from dlfun.learners.classifier import clothes
-from dlfun.models.resnet import resnet_small
+from dlfun.nn.models.resnet import resnet_small
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 

@@ -19,12 +19,13 @@ from typing import Annotated
 
 from annotated_types import Ge, Lt
 
-from dlfun import data, losses, optimizers
+from dlfun import data, optimizers
+from dlfun.algorithms.supervised import supervised
+from dlfun.data.encoded_images import at_size
 from dlfun.data.images import normalize
-from dlfun.data.pictures import at_size
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.supervised import supervised
-from dlfun.models.named import named
+from dlfun.nn import losses
+from dlfun.nn.models.architectures import named
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 

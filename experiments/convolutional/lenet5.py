@@ -19,11 +19,11 @@ import jax.numpy as jnp
 from annotated_types import Ge, Lt
 from jax import Array
 
+from dlfun.algorithms.classifier import classifier
 from dlfun.data.augmentation import shift
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
-from dlfun.learners.classifier import classifier
-from dlfun.models.lenet import LeNet, LeNet5
+from dlfun.nn.models.lenet import LeNet, LeNet5
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 

@@ -11,7 +11,8 @@ subsampling, every map of C3 reads all of S2, PyTorch's initial distributions. 6
 from dlfun.experiment import Claim, Quick
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
-from experiments.convolutional.lenet5 import Config, build
+
+from .lenet5 import Config, build
 
 __all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
 

@@ -12,7 +12,8 @@ from 1e-3 to 0 over the same ten epochs leaves out the noise of the last steps.
 from dlfun.experiment import Claim, Quick
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
-from experiments.convolutional.mnist_cnn import Config, build
+
+from .mnist_cnn import Config, build
 
 __all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
 

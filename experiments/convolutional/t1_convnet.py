@@ -18,14 +18,15 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt
 from matplotlib.figure import Figure
 
-from dlfun import data, losses, metrics, optimizers
+from dlfun import data, metrics, optimizers
+from dlfun.algorithms.supervised import supervised
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.learner import Learner
-from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import side_by_side
-from dlfun.models.cnn import DropoutCNN
+from dlfun.nn import losses
+from dlfun.nn.models.cnn import DropoutCNN
 from dlfun.optimizers import Optimizer
+from dlfun.transforms import side_by_side
 
 LOSSES = {"mse": losses.mse_of_labels, "cross_entropy": losses.cross_entropy}
 CLAIMS = [

@@ -15,10 +15,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Lt
 
+from dlfun.algorithms.classifier import classifier
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
-from dlfun.learners.classifier import classifier
-from dlfun.models.cnn import CNN
+from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer
 from dlfun.schedules import Schedule
 

@@ -12,10 +12,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Lt
 
+from dlfun.algorithms.classifier import classifier
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.classifier import classifier
-from dlfun.models.mlp import MLP
+from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer
 
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.1.6]", printed=0.9758, at_least=0.9758)]

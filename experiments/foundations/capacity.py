@@ -17,10 +17,10 @@ import numpy as np
 from annotated_types import Ge, Le
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.linear_regression import polynomial, ridge
 from dlfun.data.generated import curve
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.linear import polynomial, ridge
-from dlfun.learners.transform import side_by_side
+from dlfun.transforms import side_by_side
 
 CLAIMS = [
     Claim("test/degree_1_loss", "[T3, sec. 3.1.5]", at_least=0.15),

@@ -20,11 +20,11 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import data
+from dlfun.algorithms.linear_regression import random_features, ridge
 from dlfun.data.dataset import at_most
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.linear import random_features, ridge
-from dlfun.learners.transform import side_by_side
 from dlfun.random import stream
+from dlfun.transforms import side_by_side
 
 CLAIMS = [
     Claim("test/width_5_loss", "[T3, sec. 3.1.5]", at_least=0.084),

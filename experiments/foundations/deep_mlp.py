@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.compare_classifiers import rivals
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.layers.normalization import Running
-from dlfun.learners.rivals import rivals
-from dlfun.models.deep_mlp import DeepMLP
+from dlfun.nn.layers.normalization import Running
+from dlfun.nn.models.deep_mlp import DeepMLP
 from dlfun.optimizers import Optimizer
 from dlfun.plots import compared
 

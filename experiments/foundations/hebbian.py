@@ -14,10 +14,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from dlfun.algorithms.perceptron import hebbian
 from dlfun.data.generated import patterns
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.neurons import hebbian
-from dlfun.learners.transform import side_by_side
+from dlfun.transforms import side_by_side
 
 CLAIMS = [
     Claim("test/orthogonal_loss", "Hebb 1949", at_most=1e-6),

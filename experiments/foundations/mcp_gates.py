@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.perceptron import MCP_GATES, best_neuron, fixed
 from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.neurons import MCP_GATES, best_neuron, fixed
-from dlfun.learners.transform import side_by_side
+from dlfun.transforms import side_by_side
 
 CLAIMS = [
     Claim("test/network_accuracy", "McCulloch, Pitts 1943", at_least=1),

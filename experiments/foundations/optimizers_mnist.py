@@ -15,14 +15,15 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import data, losses, metrics
+from dlfun import data, metrics
+from dlfun.algorithms.supervised import supervised
 from dlfun.data.dataset import at_most
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import side_by_side
-from dlfun.models.mlp import MLP
+from dlfun.nn import losses
+from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Rates, make
+from dlfun.transforms import side_by_side
 
 CLAIMS = [
     Claim("test/adam_loss", "[T3, sec. 3.1.4]", at_most=0.26),

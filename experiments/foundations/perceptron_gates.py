@@ -16,10 +16,10 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.perceptron import perceptron
 from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.neurons import perceptron
-from dlfun.learners.transform import side_by_side
+from dlfun.transforms import side_by_side
 
 GATES = ("and", "or", "nand", "xor")
 CLAIMS = [
@@ -52,7 +52,7 @@ def build(config: Config) -> Experiment:
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The decision lines over the updates, and the cycle of XOR's weights."""
     from dlfun.plots.planes import cycle, decision_lines
-    from dlfun.train.replay import replay
+    from dlfun.train.trajectory import replay
 
     states, metrics = replay(trained.experiment)
     table = trained.experiment.dataset.splits["test"]

@@ -16,16 +16,17 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt
 from matplotlib.figure import Figure
 
-from dlfun import data, losses, metrics
+from dlfun import data, metrics
+from dlfun.algorithms.early_stopping import early_stopping
+from dlfun.algorithms.supervised import supervised
 from dlfun.data.dataset import at_most, hold_out_validation, repeat
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
-from dlfun.learners.early_stopping import early_stopping
-from dlfun.learners.supervised import supervised
-from dlfun.learners.transform import side_by_side, with_gap
-from dlfun.models.mlp import MLP
+from dlfun.nn import losses
+from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make
+from dlfun.transforms import side_by_side, with_gap
 
 METHODS = ("l2", "l1", "dropout", "early_stopping")
 CLAIMS = [

@@ -17,10 +17,10 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jax import Array
 
+from dlfun.algorithms.linear_regression import descent, ridge
 from dlfun.data.generated import linear
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.linear import descent, ridge
-from dlfun.learners.transform import again, side_by_side, telling
+from dlfun.transforms import again, side_by_side, telling
 
 CLAIMS = [
     Claim("test/apart", "Hoerl, Kennard 1970", at_most=1e-5),

@@ -19,13 +19,13 @@ from annotated_types import Ge
 from jax import Array
 from matplotlib.figure import Figure
 
+from dlfun.algorithms.compare_classifiers import rivals
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.rivals import rivals
-from dlfun.learners.transform import telling
-from dlfun.models.mlp import MLP
+from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer
 from dlfun.plots import compared
+from dlfun.transforms import telling
 
 STARTS = {"zeros": "zeros", "constant": "constant 0.01", "glorot": "Glorot"}
 CLAIMS = [

@@ -15,11 +15,12 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import losses, metrics
+from dlfun import metrics
+from dlfun.algorithms.supervised import supervised
 from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.supervised import supervised
-from dlfun.models.mlp import MLP
+from dlfun.nn import losses
+from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make
 
 CLAIMS = [

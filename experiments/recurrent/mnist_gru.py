@@ -8,7 +8,8 @@ The setting of `mnist_rnn` [T3, sec. 3.3.2] with another cell: beside it, what g
 """
 
 from dlfun.experiment import Claim
-from experiments.recurrent.mnist_rnn import Config, build
+
+from .mnist_rnn import Config, build
 
 __all__ = ["CLAIMS", "DEFAULT", "Config", "build"]
 

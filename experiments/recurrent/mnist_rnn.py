@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
+from dlfun.algorithms.classifier import classifier
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
-from dlfun.learners.classifier import classifier
-from dlfun.models.rnn import RecurrentClassifier
+from dlfun.nn.models.rnn import RecurrentClassifier
 from dlfun.optimizers import Optimizer
 
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.3.2]", printed=0.9530, at_least=0.9530)]

@@ -12,9 +12,9 @@ from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
 from dlfun.data import catalogue, load
-from dlfun.data.crops import central_crop, pixels
 from dlfun.data.dataset import held_out
-from dlfun.data.pictures import at_size
+from dlfun.data.encoded_images import at_size
+from dlfun.data.image_decoding import central_crop, pixels
 from dlfun.data.tfds_errors import explained
 from dlfun.errors import UserError
 

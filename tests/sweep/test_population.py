@@ -8,12 +8,12 @@ import pytest
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun import runs
 from dlfun.sweep import chunks, population
 from dlfun.sweep.members import Member, train_members
 from dlfun.train import checkpoint, loop
+from dlfun.train import run_directory as runs
+from dlfun.train.driver import read, train
 from dlfun.train.options import Options
-from dlfun.train.run import read, train
 
 MODULE = experiments.load("mnist_mlp")
 BASE = MODULE.Config(hidden=(16,), epochs=2)

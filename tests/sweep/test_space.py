@@ -10,7 +10,8 @@ import optuna
 import pytest
 from annotated_types import Ge
 
-from dlfun import cli, experiment
+from dlfun import experiment
+from dlfun.cli import parse as cli
 from dlfun.errors import UserError
 from dlfun.sweep.space import apply, flags, grid, numeric, parse, suggest
 

@@ -6,13 +6,13 @@ import time
 
 import optuna
 import pytest
+from dlfun.cli.main import main
 
-from dlfun import runs
-from dlfun.commands import main
 from dlfun.sweep import plan as plans
 from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
 from dlfun.sweep.study import Study
+from dlfun.train import run_directory as runs
 from tests.processes import launch
 
 MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]

@@ -11,7 +11,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from dlfun import cli, experiment
+from dlfun import experiment
+from dlfun.cli import parse as cli
 from dlfun.errors import UserError
 from dlfun.sweep.space import apply
 from dlfun.sweep.table import Trial, csv_text, described, paths, rank, rerun, short, table

@@ -9,7 +9,8 @@ from dlfun import experiment as experiments
 from dlfun.metrics import values
 from dlfun.optimizers import Optimizer
 from dlfun.random import stream
-from dlfun.train import feed, loop
+from dlfun.train import batches as feed
+from dlfun.train import loop
 
 
 @pytest.fixture

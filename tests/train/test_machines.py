@@ -9,7 +9,7 @@ import pytest
 
 from dlfun.errors import UserError
 from dlfun.train import options
-from dlfun.train.run import read
+from dlfun.train.driver import read
 from tests.processes import launch
 
 SETTING = ["train", "mnist_mlp", "--epochs", "1", "--hidden", "16", "--batch-size", "999"]

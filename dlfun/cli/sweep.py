@@ -1,0 +1,132 @@
+"""The commands `sweep` and `sweep-report`."""
+
+import dataclasses
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from annotated_types import Ge
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.cli import parse as cli
+from dlfun.cli.console import PROGRAM, Run, default, flat, note, show, warn
+from dlfun.errors import UserError
+from dlfun.sweep import plan as plans
+from dlfun.sweep.plan import Executor, Plan, Search
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where a sweep runs."""
+
+    executor: Executor = "here"
+    """here: this process; processes: workers on this machine; ray: a Ray cluster (RAY_ADDRESS), or
+    one started on this machine."""
+    workers: Annotated[int, Ge(1)] | None = None
+    """Worker processes. Default: 2."""
+    precision: Literal["default", "bfloat16", "tensorfloat32", "float32"] = "default"
+    """Precision of matrix products on devices that have a choice."""
+    run_dir: Path | None = None
+    """Folder of the sweep. Default: runs/EXPERIMENT/sweep-DATE."""
+    resume: Path | None = None
+    """Go on with the sweep in this folder; what to search is read there."""
+    data_dir: Path | None = None
+    """Folder of datasets. Default: the environment variable DLFUN_DATA."""
+    dry_run: bool = False
+    """Say how many trials there are and which programs train them, and stop."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Search the hyperparameters of an experiment; `sweep --resume DIR` goes on with a search."""
+
+    experiment: Annotated[str, tyro.conf.Positional] | None = None
+    """Name of the experiment, as `list` prints it."""
+    running: Annotated[Running, tyro.conf.arg(name="")] = field(default_factory=Running)
+
+    def __call__(self) -> int:
+        if self.running.resume is None:
+            raise UserError("sweep needs an EXPERIMENT, or --resume with the folder of a sweep")
+        return _run(plans.read(self.running.resume), self.running.resume, self.running)
+
+
+def sweep(arguments: Sequence[str]) -> int:
+    """`sweep EXPERIMENT …`: the base configuration's flags come from the experiment."""
+    name, rest = arguments[0], arguments[1:]
+    module = experiments.load(name)
+    kind = dataclasses.make_dataclass(
+        "Sweep",
+        [
+            ("search", flat(Search), field(default_factory=Search)),
+            ("running", flat(Running), field(default_factory=Running)),
+            ("config", flat(module.Config), field(default_factory=lambda: default(module))),
+        ],
+    )
+    said: Any = cli.parse(
+        kind,
+        rest,
+        f"{PROGRAM} sweep {name}",
+        description=module.__doc__,
+    )
+    if said.running.resume is not None:
+        raise UserError("--resume reads what to search from its folder: give no EXPERIMENT")
+    for part in (said.search, said.running, said.config):
+        configs.check(part)
+    command = shlex.join([PROGRAM, "sweep", *arguments])
+    precision = said.running.precision
+    plan = Plan(name, configs.to_dict(said.config), said.search, precision, command)
+    plan.space(), plan.count()  # What is wrong with them is said before anything is written.
+    folder = said.running.run_dir
+    folder = folder or Path("runs") / name / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not said.running.dry_run:
+        plans.write(plan, folder)
+    return _run(plan, folder, said.running)
+
+
+def _run(plan: Plan, folder: Path, running: Running) -> int:
+    from dlfun.sweep.executors import cores, executor, set_up
+
+    set_up(plan.precision, running.data_dir, cores())
+    if running.dry_run:
+        from dlfun.sweep.dry_run import describe
+
+        show(describe(plan))
+        return 0
+    from dlfun.sweep.run import run
+
+    with executor(running.executor, running.workers, note) as execute:
+        run(plan, folder, execute, note)
+    return _report(plan, folder, False)
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """Rank the trials of a sweep: table, CSV, JSON, figures, and the command of the best."""
+
+    run_dir: Run
+    """Folder of the sweep; table.csv, table.json and plots/ go there."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def __call__(self) -> int:
+        return _report(plans.read(self.run_dir), self.run_dir, self.json)
+
+
+def _report(plan: Plan, folder: Path, as_json: bool) -> int:
+    from dlfun.sweep.report import report
+
+    rows, found = report(plan, folder, warn)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return 0
+    show(rows)
+    for line in found["rerun"]:
+        print(line)
+    print(folder)
+    return 0

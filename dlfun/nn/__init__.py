@@ -1,0 +1,1 @@
+"""Neural networks: layers, models, losses, activations and initializers."""

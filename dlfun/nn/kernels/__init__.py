@@ -1,0 +1,1 @@
+"""Fast computation of convolutions on a CPU; no Flax here."""

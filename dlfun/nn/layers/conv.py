@@ -1,0 +1,173 @@
+"""Convolution in one, two or three dimensions (cross-correlation, as in every library).
+
+The GPU and the TPU take the platform's native convolution. XLA's own convolution for the CPU is
+slow, most of all inside a loop, so there a convolution is written as matrix products.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from dlfun.errors import within
+from dlfun.nn.initializers import Initializer, fan_in_uniform, uniform
+from dlfun.nn.kernels import geometry
+from dlfun.nn.kernels.direct import direct
+from dlfun.nn.kernels.geometry import Padding
+from dlfun.nn.kernels.lowerings import native, slices
+from dlfun.nn.kernels.winograd import winograd
+
+
+def conv(
+    x: Float[Array, "batch *space in"],
+    kernel: Float[Array, "*window kernel_in out"],
+    bias: Float[Array, "out"] | None = None,
+    *,
+    strides: int | Sequence[int] = 1,
+    padding: Padding = "SAME",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    flip: bool = False,
+) -> Float[Array, "batch *out_space out"]:
+    """Cross-correlate over 1, 2 or 3 axes: y[o] = Σ_k x[o·stride + k·dilation - pad] kernel[k] + b.
+
+    With P zeros on every side an axis of W under a kernel of K at stride S has
+    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1].
+
+    Args:
+        x: images, channels last.
+        kernel: a window of kernel_in = in / groups channels for each output channel.
+        bias: one number an output channel.
+        strides: between two outputs, in positions of the input; one for all axes or one for each.
+        padding: zeros around, a number for all sides, "VALID", "SAME", "FULL" or a pair (before,
+            after) for each axis: `geometry.pads`.
+        dilation: between two positions under the kernel.
+        groups: of channels; the outputs in group g see the inputs in group g alone. With as many
+            groups as channels it is depthwise: what T1 (sec. 3.2.3) calls multi-channel.
+        flip: true convolution, Σ_k x[o - k] kernel[k]: the window turned around.
+
+    Raises:
+        ValueError: an input that is not [batch, *space, channels] of 1 to 3 axes, channels that
+            differ between input and kernel or do not divide into the groups, an unknown padding,
+            or sizes that leave no output.
+    """
+    axes = kernel.ndim - 2
+    if x.ndim != kernel.ndim or not 1 <= axes <= 3:
+        raise ValueError(
+            "conv: expected input [batch, *space, in] and kernel [*window, in, out] of 1 to 3 "
+            f"axes of space, got {x.shape} and {kernel.shape}"
+        )
+    check_channels(x.shape[-1], kernel.shape[-1], groups)
+    if x.shape[-1] != kernel.shape[-2] * groups:
+        grouped = f" in each of {groups} groups" if groups > 1 else ""
+        raise ValueError(
+            f"the input has {x.shape[-1]} channels, the kernel takes {kernel.shape[-2]}" + grouped
+        )
+    steps, gaps = geometry.per_axis(strides, axes), geometry.per_axis(dilation, axes)
+    reach = geometry.span(kernel.shape[:-2], gaps)
+    around = geometry.pads(x.shape[1:-1], reach, steps, padding)
+    geometry.output_size(x.shape[1:-1], reach, steps, around)
+    if flip:
+        kernel = jnp.flip(kernel, tuple(range(axes)))
+    args = (x, kernel) if bias is None else (x, kernel, bias)
+    plain = partial(native, pads=around, strides=steps, dilation=gaps, groups=groups)
+    cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
+    return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
+
+
+class Conv(nn.Module):
+    """Convolution of `features` output channels, with parameters `kernel` and `bias`; see `conv`.
+
+    The kernel is [*kernel_size, in / groups, features]. It and the bias start by default from
+    U(±1/√F_in), where F_in = positions · in / groups. `kernel_size` says how many axes there are.
+    """
+
+    features: int
+    kernel_size: tuple[int, ...] = (3, 3)
+    strides: int | Sequence[int] = 1
+    padding: Padding = "SAME"
+    use_bias: bool = True
+    dilation: int | Sequence[int] = 1
+    groups: int = 1
+    flip: bool = False
+    kernel_init: Initializer = fan_in_uniform
+    bias_init: Initializer | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch *space in"]
+    ) -> Float[Array, "batch *out_space features"]:
+        """Convolve. Raises ValueError, naming the layer, as `conv` does."""
+        with within(self):
+            check_channels(x.shape[-1], self.features, self.groups)
+            shape = (*self.kernel_size, x.shape[-1] // self.groups, self.features)
+            kernel = self.param("kernel", self.kernel_init, shape)
+            bias = None
+            if self.use_bias:
+                start = self.bias_init or uniform(math.prod(shape[:-1]) ** -0.5)
+                bias = self.param("bias", start, (self.features,))
+            return conv(
+                x,
+                kernel,
+                bias,
+                strides=self.strides,
+                padding=self.padding,
+                dilation=self.dilation,
+                groups=self.groups,
+                flip=self.flip,
+            )
+
+
+def _cpu_lowering(
+    channels: int,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Callable[..., Array]:
+    """The fastest lowering on a CPU for an input and a kernel of these shapes."""
+    # `python -m benchmarks.convolution` times every lowering at the shapes of the networks here.
+    # What decides, in CPU milliseconds on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
+    # 3×3 at stride 1, the output and the gradients (of the kernel and, from 4 channels up, of the
+    # input) of 16 images:
+    #   size, in → out    tiled  F(2×2)  F(4×4)
+    #   28,  1 → 32        0.96    2.28    1.48
+    #   28,  3 → 16        1.37    2.99    1.73
+    #   28,  4 → 16        2.16    2.83    1.99
+    #   28,  8 → 16        6.48    3.41    2.10
+    #    7, 64 → 64                1.67    1.07
+    # and of 64 images, where Winograd's tile is that of the fewest products:
+    #   size, in → out          F(2×2)  F(4×4)  F(5×5)
+    #   28, 32 → 32               44.1    23.7    26.5
+    #   14, 32 → 32                8.4     8.0     4.9
+    #    7, 64 → 64                8.6     5.6     8.5
+    # Others, output / input's gradient / kernel's gradient of n images, where `direct` takes for
+    # each convolution the faster of native and slices:
+    #   n, size, in → out, window           native             slices
+    #   32,  28,  1 →  6, 5×5            2.62 /   -  / 0.24   1.75 /   -  / 2.28
+    #   32,  14,  6 → 16, 5×5            0.63 / 1.86 / 0.21   0.41 / 0.44 / 0.62
+    #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
+    #    8, 112,  3 → 64, 7×7, stride 2  5.5  / 14.1 / 5.9   12.2  / 35.7 / 19.9
+    #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
+    #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
+    #   32,  28,  1 → 32, 3×3            0.34 /   -  /   -    1.07 /   -  /   -
+    # All of the second for 64 images on two cores: 6 by `direct`, 2 by slices.
+    # Groups, native against slices, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
+    # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
+    plain = set(strides) == set(dilation) == {1} and groups == 1
+    if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
+        return winograd
+    wide = len(strides) == 2 and math.prod(kernel[:-2]) > 1
+    if wide and groups == 1 and not 4 <= channels < 16:
+        return partial(direct, strides=strides, dilation=dilation)
+    return partial(slices, strides=strides, dilation=dilation, groups=groups)
+
+
+def check_channels(channels: int, features: int, groups: int) -> None:
+    """Raise ValueError where channels in or out do not divide into groups."""
+    if groups < 1 or channels % groups or features % groups:
+        raise ValueError(f"{channels} → {features} channels do not divide into {groups} groups")

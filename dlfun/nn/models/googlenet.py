@@ -1,0 +1,173 @@
+"""GoogLeNet, the Inception network (Szegedy et al., 2015).
+
+"Going deeper with convolutions". Each module looks through windows of several sizes at once, behind
+1×1 convolutions that keep them cheap, and the dense layers of before give way to a global average.
+Won ImageNet 2014 at 6.7 % top-5 error with a twelfth of AlexNet's parameters. Batch normalization
+came to it a year later (Ioffe & Szegedy, 2015).
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from dlfun.errors import within
+from dlfun.nn.layers.dense import dense
+from dlfun.nn.layers.dropout import Dropout
+from dlfun.nn.layers.normalization import BatchNorm
+from dlfun.nn.layers.pooling import Pool, global_avg_pool, max_pool, spatial_pyramid
+from dlfun.nn.losses import Heads
+from dlfun.nn.models.blocks import Weights, he_conv
+
+
+class Widths(NamedTuple):
+    """Channels of an Inception module, as the columns of the paper's Table 1."""
+
+    one: int
+    reduce_three: int
+    three: int
+    reduce_five: int
+    five: int
+    pool: int
+
+
+STAGES = (
+    (Widths(64, 96, 128, 16, 32, 32), Widths(128, 128, 192, 32, 96, 64)),
+    (
+        Widths(192, 96, 208, 16, 48, 64),
+        Widths(160, 112, 224, 24, 64, 64),
+        Widths(128, 128, 256, 24, 64, 64),
+        Widths(112, 144, 288, 32, 64, 64),
+        Widths(256, 160, 320, 32, 128, 128),
+    ),
+    (Widths(256, 160, 320, 32, 128, 128), Widths(384, 192, 384, 48, 128, 128)),
+)
+"""Modules 3a, 3b; 4a to 4e; 5a, 5b."""
+HEADS = ((-2, 0), (-2, 3))
+"""Stages, from the end, and modules with an auxiliary head: 4a and 4d."""
+
+
+class GoogLeNet(nn.Module):
+    """A stem, nine Inception modules with pooling between stages, a global average, logits.
+
+    6,624,904 parameters without auxiliary heads, for images of 224×224.
+
+    Attributes:
+        auxiliary: two more classifiers, on 4a and 4d, against vanishing gradients. While training
+            the model then returns `Heads`, whose auxiliary losses weigh 0.3.
+        five: window of the third branch. The paper's is 5; the familiar port with batch norm, to
+            which the parameter count belongs, has 3.
+        small: a stem of one 3×3 convolution, for images of about 28×28.
+        divide: divides every number of channels, for a thinner network.
+        stages: the modules' channels, pooling before each stage but the first. The auxiliary heads
+            are on the first and fourth module of the last stage but one.
+        rate: of dropout before the logits.
+        auxiliary_rate: of dropout in the auxiliary heads.
+    """
+
+    classes: int = 1000
+    auxiliary: bool = True
+    five: int = 3
+    small: bool = False
+    divide: int = 1
+    stages: tuple[tuple[Widths, ...], ...] = STAGES
+    rate: float | Array = 0.2
+    auxiliary_rate: float | Array = 0.7
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width in"], training: Weights = None
+    ) -> Float[Array, "batch classes"] | Heads:
+        """Logits of images; while training with auxiliary heads, `Heads`."""
+        unit = partial(_unit, training=training)
+        if self.small:
+            x = unit(x, 192 // self.divide)
+        else:
+            x = _halve(unit(x, 64 // self.divide, 7, 2), 3)
+            x = unit(x, 64 // self.divide, 1)
+            x = _halve(unit(x, 192 // self.divide), 3)
+        heads = []
+        for stage, modules in enumerate(self.stages):
+            if stage:
+                x = _halve(x, 3 if stage == 1 else 2)
+            for module, widths in enumerate(modules):
+                thin = Widths(*(width // self.divide for width in widths))
+                x = Inception(thin, self.five)(x, training)
+                # Parameters are made for all heads, even where evaluation needs only one.
+                needed = training is not None or self.is_initializing()
+                if self.auxiliary and needed and (stage - len(self.stages), module) in HEADS:
+                    head = Auxiliary(self.classes, self.divide, self.auxiliary_rate)
+                    heads.append(head(x, training))
+        x = Dropout(self.rate)(global_avg_pool(x), training)
+        logits = dense(x, self.classes)
+        return logits if training is None or not heads else Heads(logits, tuple(heads))
+
+
+def googlenet_small(
+    classes: int = 10,
+    divide: int = 4,
+    auxiliary: bool = True,
+    rate: float | Array = 0.2,
+    modules: tuple[int, int, int] = (2, 5, 2),
+) -> GoogLeNet:
+    """For images of about 28×28: a stem of one convolution and pooling, then thinner modules.
+
+    `modules` are those of each stage, on maps of 14×14, 7×7 and 4×4.
+    """
+    stages = tuple(stage[:n] for stage, n in zip(STAGES, modules, strict=True))
+    return GoogLeNet(classes, auxiliary, small=True, divide=divide, stages=((), *stages), rate=rate)
+
+
+class Inception(nn.Module):
+    """1×1, 3×3, 5×5 convolutions and 3×3 max-pooling of one input, side by side."""
+
+    widths: Widths
+    five: int
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width in"], training: Weights = None
+    ) -> Float[Array, "batch height width out"]:
+        """The branches' channels in the paper's order."""
+        unit, widths = partial(_unit, training=training), self.widths
+        one = unit(x, widths.one, 1)
+        three = unit(unit(x, widths.reduce_three, 1), widths.three)
+        five = unit(unit(x, widths.reduce_five, 1), widths.five, self.five)
+        pool = unit(Pool(max_pool, 3, 1, 1)(x), widths.pool, 1)
+        return jnp.concatenate([one, three, five, pool], axis=-1)
+
+
+class Auxiliary(nn.Module):
+    """Average over 4×4 bins, 1×1 convolution to 128, dense 1024, dropout, logits."""
+
+    classes: int
+    divide: int
+    rate: float | Array
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width in"], training: Weights = None
+    ) -> Float[Array, "batch classes"]:
+        """Logits. Raises ValueError for maps smaller than 4×4."""
+        n, channels = len(x), x.shape[-1]
+        with within(self):
+            x = spatial_pyramid(x, (4,), global_avg_pool).reshape(n, 4, 4, channels)
+        x = _unit(x, 128 // self.divide, 1, training=training).reshape(n, -1)
+        x = Dropout(self.rate)(nn.relu(dense(x, 1024 // self.divide)), training)
+        return dense(x, self.classes)
+
+
+def _unit(
+    x: Array, features: int, window: int = 3, strides: int = 1, *, training: Weights
+) -> Array:
+    """Convolution, batch norm, ReLU."""
+    return nn.relu(BatchNorm(epsilon=1e-3)(he_conv(x, features, window, strides), training))
+
+
+def _halve(x: Array, window: int) -> Array:
+    """Max-pooling at stride 2, padded at the end alone, so that no pixel is left out."""
+    padding = [(0, max(window - size, (size - window) % 2)) for size in x.shape[1:3]]
+    return Pool(max_pool, window, 2, padding)(x)

@@ -1,0 +1,162 @@
+"""Receptive fields: which part of the image a position of a layer's output sees.
+
+Found from the graph of the model, which is its jaxpr: windows enlarge a field, sums and
+concatenations of branches join those of their parts, and what mixes all positions ends it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import Literal
+
+from dlfun.nn.kernels import geometry
+from dlfun.nn.kernels.geometry import Pads
+
+MARK = "layer_"
+# fmt: off
+ELEMENTWISE = frozenset([
+    "abs", "add", "add_any", "and", "clamp", "convert_element_type", "copy", "cos", "div", "eq",
+    "erf", "exp", "expm1", "ge", "gt", "integer_pow", "is_finite", "le", "log", "log1p",
+    "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "pow", "rsqrt", "select_n",
+    "sign", "sin", "sqrt", "square", "stop_gradient", "sub", "tanh",
+])
+# fmt: on
+
+
+class Field(NamedTuple):
+    """What the positions of a map see; an entry for each axis of space.
+
+    Along an axis, position i sees `size` pixels from `first` + i · `jump` on. Those outside the
+    image are padding, and so is the rest that a stride leaves over, seen through a later layer's.
+    """
+
+    size: tuple[int, ...]
+    jump: tuple[int, ...]
+    first: tuple[int, ...]
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """The middle of what position 0 sees, in pixels."""
+        return tuple(f + (s - 1) / 2 for f, s in zip(self.first, self.size, strict=True))
+
+
+Seen = Field | None
+"""None: all of the image, or no rectangle."""
+
+
+def through(field: Field, reach: Sequence[int], strides: Sequence[int], around: Pads) -> Field:
+    """The field behind one more window (Araujo, Norris & Sim, 2019).
+
+    r_l = r_{l-1} + (k_l - 1) j_{l-1}, j_l = s_l j_{l-1}, first_l = first_{l-1} - p_l j_{l-1}, where
+    j is the jump, the product of the strides so far, and k_l what the window spans. ([T1, sec.
+    3.2.2] says that larger strides and padding make it smaller: a stride enlarges the fields of
+    later layers, padding leaves their sizes.)
+    """
+    axes = list(zip(field.size, field.jump, field.first, reach, strides, around, strict=True))
+    return Field(
+        tuple(r + (k - 1) * j for r, j, _, k, _, _ in axes),
+        tuple(s * j for _, j, _, _, s, _ in axes),
+        tuple(f - lo * j for _, j, f, _, _, (lo, _) in axes),
+    )
+
+
+def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
+    """`y`, the output of layer `number` for `x`, so that `fields` finds it in the jaxpr."""
+
+    def layer(x: jax.Array, y: jax.Array) -> jax.Array:
+        return y
+
+    layer.__name__ = f"{MARK}{number}"
+    return jax.jit(layer)(x, y)
+
+
+def fields(jaxpr: Any, windows: Mapping[int, tuple]) -> dict[int, Field]:
+    """The field of each marked layer that has one, by its number.
+
+    `jaxpr` is that of a function of images [batch, *space, channels] alone. `windows` holds the
+    (reach, strides, pads) of layers that are windows without being convolutions.
+    """
+    (image,) = jaxpr.invars
+    axes = len(image.aval.shape) - 2
+    found: dict[int, Field] = {}
+    if axes > 0:
+        pixels = Field((1,) * axes, (1,) * axes, (0,) * axes)
+        _walk(jaxpr, [{pixels}], windows, found)
+    return found
+
+
+def _walk(jaxpr: Any, arguments: list[set], windows: Mapping, found: dict[int, Field]) -> list[set]:
+    """The fields of the outputs from those of the arguments.
+
+    A value has no field (an empty set: it does not depend on the image), one, or {None}.
+    """
+    known = dict(zip(jaxpr.invars, arguments, strict=True))
+    for eqn in jaxpr.eqns:
+        seen = [set() if isinstance(v, Literal) else known.get(v, set()) for v in eqn.invars]
+        name = str(eqn.params.get("name", ""))
+        inner = _inner(eqn)
+        if name.startswith(MARK):
+            number = int(name.removeprefix(MARK))
+            before, after = seen
+            if number in windows:
+                after = {f and through(f, *windows[number]) for f in before}
+            for field in after - {None}:
+                found[number] = field
+            outputs = [after]
+        elif inner is not None:
+            outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, found)
+        else:
+            outputs = [_one(eqn, seen)] * len(eqn.outvars)
+        known |= zip(eqn.outvars, outputs, strict=True)
+    return [set() if isinstance(v, Literal) else known.get(v, set()) for v in jaxpr.outvars]
+
+
+def _inner(eqn: Any) -> Any:
+    """The jaxpr that an equation calls once; of a choice by platform the native one."""
+    if eqn.primitive.name == "cond":
+        return eqn.params["branches"][-1].jaxpr
+    if eqn.primitive.name in ("scan", "while"):
+        return None
+    called = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
+    return getattr(called, "jaxpr", called)
+
+
+def _one(eqn: Any, seen: list[set]) -> set:
+    """The field of what one primitive returns."""
+    all_seen = set().union(*seen)
+    if not all_seen or None in all_seen:
+        return all_seen and {None}
+    name, params, shape = eqn.primitive.name, eqn.params, eqn.invars[0].aval.shape
+    if name in ELEMENTWISE:
+        return {_joined(all_seen)}
+    if name == "concatenate" and params["dimension"] == len(shape) - 1:
+        return {_joined(all_seen)}
+    (field,) = all_seen
+    inside = slice(1, len(shape) - 1)
+    if name == "conv_general_dilated" and not seen[1]:
+        order, strides = params["dimension_numbers"].lhs_spec, params["window_strides"]
+        last = len(shape) - 1
+        if order == (0, last, *range(1, last)) and set(params["lhs_dilation"]) == {1}:
+            window = [eqn.invars[1].aval.shape[i] for i in params["dimension_numbers"].rhs_spec[2:]]
+            reach = geometry.span(window, params["rhs_dilation"])
+            return {through(field, reach, strides, params["padding"])}
+    elif name == "slice":
+        strides = (params["strides"] or (1,) * len(shape))[inside]
+        starts = [(-start, 0) for start in params["start_indices"][inside]]
+        return {through(field, (1,) * len(strides), strides, starts)}
+    elif name == "pad" and not any(between for _, _, between in params["padding_config"]):
+        around = [(lo, hi) for lo, hi, _ in params["padding_config"][inside]]
+        return {through(field, (1,) * len(around), (1,) * len(around), around)}
+    return {None}
+
+
+def _joined(fields: set[Field]) -> Seen:
+    """The smallest field that holds all, where they are as far apart."""
+    if len({field.jump for field in fields}) > 1:
+        return None
+    ends = [[f + s for f, s in zip(x.first, x.size, strict=True)] for x in fields]
+    first = tuple(map(min, zip(*(x.first for x in fields), strict=True)))
+    last = map(max, zip(*ends, strict=True))
+    size = tuple(end - start for end, start in zip(last, first, strict=True))
+    return Field(size, next(iter(fields)).jump, first)

@@ -1,1 +1,0 @@
-"""What came before: features designed by hand, stage by stage, under a linear classifier."""

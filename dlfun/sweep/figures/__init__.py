@@ -1,0 +1,54 @@
+"""Figures of a sweep: what each hyperparameter does, how they act together, which matter."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from matplotlib.figure import Figure
+
+from dlfun.sweep.dimension import Dimension, Space
+from dlfun.sweep.figures import against, importance, parallel, sensitivity
+from dlfun.sweep.figures.scale import Sweep, is_numeric
+from dlfun.sweep.table import Row, Trial, rank
+
+
+def draw(
+    experiment: str, space: Space, trials: Sequence[Trial], metric: str, maximize: bool
+) -> Iterator[tuple[str, Figure]]:
+    """Each figure that the trials can fill, by name; none where no trial was completed.
+
+    `against_PATH` for each dimension of which two values were tried, `sensitivity` where one is
+    categorical and one numeric, `parallel_coordinates` where they are two or more, `importance`
+    where the trials are enough. Raises UserError where the trials have no such metric.
+    """
+    rows = rank(trials, metric, maximize)
+    done = [row for row in rows if row.trial.status == "completed" and math.isfinite(row.mean)]
+    if not done:
+        return
+    diverged = [row for row in rows if row.trial.status == "diverged"]
+    sweep = Sweep(experiment, metric, maximize, done, diverged)
+    used = [d for d in space.dimensions if _varied(d, done, diverged)]
+    for dimension in used:
+        yield f"against_{dimension.path}", against.draw(sweep, dimension)
+    numbers = [d for d in used if is_numeric(d)]
+    categories = [d for d in used if not is_numeric(d)]
+    if numbers and categories:
+        category = _preferred(categories, "optimizer.name")
+        number = _preferred(numbers, "optimizer.learning_rate")
+        crossed = sensitivity.restrict(sweep, category, number)
+        if _varied(number, crossed.rows, crossed.diverged):
+            yield "sensitivity", sensitivity.draw(crossed, category, number)
+    if len(used) > 1:
+        yield "parallel_coordinates", parallel.draw(sweep, used)
+        if shares := importance.shares(sweep, used):
+            yield "importance", importance.draw(sweep, shares)
+
+
+def _varied(dimension: Dimension, done: Sequence[Row], diverged: Sequence[Row]) -> bool:
+    """Whether there is something to compare: two values, one of them with a result."""
+    path = dimension.path
+    tried = {row.trial.values[path] for row in [*done, *diverged] if path in row.trial.values}
+    return len(tried) > 1 and any(path in row.trial.values for row in done)
+
+
+def _preferred(dimensions: Sequence[Dimension], path: str) -> Dimension:
+    return next((d for d in dimensions if d.path == path), dimensions[0])

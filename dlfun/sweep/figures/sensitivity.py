@@ -1,0 +1,78 @@
+"""How sensitive each category, such as an optimizer, is to a number, such as the learning rate."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dlfun.plots.style import LABEL, figure
+from dlfun.sweep.dimension import Dimension
+from dlfun.sweep.figures.against import FAINT, beyond, curve, leaders, mark
+from dlfun.sweep.figures.scale import (
+    Sweep,
+    counted,
+    dress_metric,
+    dress_values,
+    finding,
+    name,
+    scale,
+    settings,
+)
+from dlfun.sweep.table import Row, score, short
+
+LINES = [
+    *(("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D")),
+    *(("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#7F7F7F", "*")),
+]
+"""Of Okabe and Ito (2008), grey in place of their yellow, which is pale on white."""
+
+
+def restrict(sweep: Sweep, category: Dimension, number: Dimension) -> Sweep:
+    """The trials in which both are swept."""
+
+    def both(rows: list[Row]) -> list[Row]:
+        return [row for row in rows if {category.path, number.path} <= row.trial.values.keys()]
+
+    return sweep._replace(rows=both(sweep.rows), diverged=both(sweep.diverged))
+
+
+def draw(sweep: Sweep, category: Dimension, number: Dimension) -> Figure:
+    """One panel, the number across and the metric up, a line a category, best category first.
+
+    Both are swept in every trial of the sweep.
+    """
+    paths = (category.path, number.path)
+    rows = [*sweep.rows, *sweep.diverged]
+    axis = scale(number, rows)
+    title = (
+        f"{sweep.experiment}: {finding(sweep, sweep.rows[0])} with {settings(sweep.rows[0], paths)}"
+    )
+    band = "; the band is ± 1 standard deviation" if any(row.sd for row in rows) else ""
+    drawn = figure(9.5, 5.4, title, counted(rows) + band)
+    axes = drawn.subplots()
+    dress_metric(axes, sweep)
+    dress_values(axes, axis)
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.trial.values[category.path], []).append(row)
+    for i, (value, group) in enumerate(groups.items()):
+        colour, marker = LINES[i % len(LINES)]
+        done = [row for row in group if row.trial.status == "completed"]
+        result = score(done[0].mean, sweep.metric) if done else "diverged"
+        text = f"{short(value)}  {result}"
+        curve(axes, leaders(done, axis), axis, colour, marker, text)
+        mark(axes, sweep, group, axis, colour, shift=6 * (i - (len(groups) - 1) / 2))
+    if any(beyond(row, sweep) for row in sweep.rows):
+        way = "v" if sweep.maximize else "^"
+        axes.scatter([], [], color=FAINT, marker=way, label="off the axis")
+    if sweep.diverged:
+        axes.scatter([], [], color=FAINT, marker="x", label="diverged")
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.02),
+        title=f"{name(category.path)} and its best",
+        title_fontsize=LABEL,
+        fontsize=LABEL - 1,
+        frameon=False,
+        alignment="left",
+    )
+    return drawn

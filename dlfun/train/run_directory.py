@@ -1,0 +1,190 @@
+"""The run directory: what is written where, and read back. Reading executes nothing found in it."""
+
+import contextlib
+import errno
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dlfun import config as configs
+from dlfun.errors import UserError
+
+CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS = (
+    "config.json",
+    "metrics.jsonl",
+    "result.json",
+    "checkpoints",
+    "plots",
+)
+COMPARED = ("experiment", "config", "options")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write beside, then rename: the file is whole or not there."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside, then rename, so that no half-written file is left behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises UserError naming the file where it is damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The config.json of a run directory. Raises UserError where `run` is not one."""
+    if not (run / CONFIG).is_file():
+        what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
+        raise UserError(f"{run} is not a run directory: {what}")
+    found = read_json(run / CONFIG)
+    if not isinstance(found, dict) or not all(name in found for name in COMPARED):
+        raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(COMPARED)}")
+    return found
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """The result.json of a run, or an empty dict before the first was written."""
+    return read_json(run / RESULT) if (run / RESULT).exists() else {}
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl; a last row cut off by a crash is left out."""
+    rows = []
+    if (run / METRICS).exists():
+        for line in (run / METRICS).read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows
+
+
+def keep_metrics(run: Path, step: int) -> None:
+    """Drop the rows after `step`: a resumed run writes them again."""
+    rows = [row for row in read_metrics(run) if row["step"] <= step]
+    write_text(run / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Append rows to metrics.jsonl."""
+    with (run / METRICS).open("a") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Hold the run directory. Raises UserError where another process holds it."""
+    with (run / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise UserError(f"{run} is in use by another process") from None
+        yield
+
+
+def describe(experiment: str, config: Any, options: dict[str, Any], command: str) -> dict[str, Any]:
+    """What config.json holds: all that is needed to run again, and what could make it differ."""
+    import jax
+
+    device = jax.devices()[0]
+    names = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets"]
+    return {
+        "experiment": experiment,
+        "config": configs.to_dict(config),
+        "options": options,
+        "versions": {"python": platform.python_version(), "dlfun": _version()}
+        | {name: importlib.metadata.version(name) for name in names},
+        "device": {
+            "platform": device.platform,
+            "kind": device.device_kind,
+            "processor": processor(),
+            "cores": os.cpu_count(),
+        },
+        "flags": {k: v for k, v in os.environ.items() if k.startswith(("XLA_", "JAX_"))},
+        "commit": _commit(),
+        "command": command,
+    }
+
+
+def open_run(run: Path, description: dict[str, Any]) -> None:
+    """Write config.json, or check that an earlier one asks for the same run.
+
+    Raises UserError, with the difference, where it asks for another.
+    """
+    if not (run / CONFIG).exists():
+        write_json(run / CONFIG, description)
+        return
+    found = read_config(run)
+    old, new = ({name: d[name] for name in COMPARED} for d in (found, description))
+    if changed := configs.difference(old, json.loads(json.dumps(new))):
+        raise UserError(
+            f"{run} holds a run of another configuration ({'; '.join(changed)}); "
+            "give the same configuration to resume it, or another --run-dir"
+        )
+
+
+def make_directory(run: Path) -> None:
+    """Create the run directory. Raises UserError where `run` is a file or holds something else."""
+    if run.is_file():
+        raise UserError(f"--run-dir {run} is a file, expected a directory")
+    if run.is_dir() and not (run / CONFIG).exists() and _foreign(run):
+        raise UserError(f"--run-dir {run} is neither empty nor a run directory")
+    run.mkdir(parents=True, exist_ok=True)
+
+
+def _foreign(run: Path) -> bool:
+    ours = {".lock", CONFIG + ".part"}
+    return any(entry.name not in ours for entry in run.iterdir())
+
+
+def _version() -> str:
+    from dlfun import __version__
+
+    return __version__
+
+
+def _commit() -> str | None:
+    """The commit of the code, with `+` where the files differ from it; None outside a checkout."""
+    root = Path(__file__).parents[2]
+    if not shutil.which("git") or not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    head = git("rev-parse", "HEAD")
+    return (head + ("+" if git("status", "--porcelain", "-uno") else "")) or None
+
+
+def processor() -> str:
+    """The processor's model name where Linux tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,69 @@
+"""Gradient saliency: which pixels a classifier's score depends on (Simonyan et al., 2014)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from dlfun import metrics
+from dlfun.learner import Batch, Key, Learner, State
+from dlfun.metrics import Metrics
+from dlfun.nn.layers.pooling import max_pool
+
+
+def saliency(
+    model: nn.Module,
+    variables: Any,
+    x: Float[Array, "batch height width channels"],
+    label: Int[Array, " batch"],
+) -> Float[Array, "batch height width"]:
+    """|∂ logit_c / ∂x|, c the label, its largest over the channels of each pixel.
+
+    Of the logit and not of the probability, which also rises where another class's logit falls.
+    """
+
+    def score(x: Array) -> Array:
+        logits: Any = model.apply(variables, x)
+        return jnp.take_along_axis(logits, label[:, None], axis=1).sum()
+
+    # No example's logit depends on another's image: the gradient of the sum is that of each.
+    return jnp.abs(jax.grad(score)(x)).max(axis=-1)
+
+
+def near_ink(
+    pixels: Float[Array, "batch height width channels"], margin: int = 1
+) -> Float[Array, "batch height width"]:
+    """1 where a pixel above half of white lies within `margin` pixels, sideways or diagonally."""
+    ink = (pixels.max(axis=-1, keepdims=True) > 0.5).astype(pixels.dtype)
+    return max_pool(ink, 2 * margin + 1, 1, "SAME")[..., 0]
+
+
+def with_saliency(
+    learner: Learner, model: nn.Module, inputs: Callable[[Array], Array], unit: Callable
+) -> Learner:
+    """Learner whose evaluation says how much of the saliency is at the ink; labels are known.
+
+    - saliency_near_ink: the mean share of an image's saliency that lies within a pixel of its ink;
+    - near_ink: the mean share of pixels that do: what saliency that knows nothing of it would have;
+    - localized: the share of images whose saliency has the larger share.
+
+    `inputs` makes of stored images what the model reads, `unit` pixels of 0 to 1.
+    """
+
+    def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
+        image, weight = batch["image"], batch["weight"]
+        mass = saliency(model, state.variables, inputs(image), batch["label"])
+        mask = near_ink(unit(image))
+        # An image that the class does not depend on at all has no saliency anywhere.
+        share = (mass * mask).sum((1, 2)) / jnp.maximum(mass.sum((1, 2)), 1e-30)
+        area = mask.mean((1, 2))
+        return learner.evaluate(state, batch, key) | {
+            "saliency_near_ink": metrics.mean(share, weight),
+            "near_ink": metrics.mean(area, weight),
+            "localized": metrics.mean((share > area).astype(weight.dtype), weight),
+        }
+
+    return Learner(learner.init, learner.update, evaluate)

@@ -1,0 +1,224 @@
+"""The command line: help and lists at once, and one clear line for each bad input."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from dlfun.cli.main import COMMANDS, main
+
+from dlfun import data
+from dlfun.experiment import Claim, Quick, load, paths
+
+ROOT = Path(__file__).parents[2]
+MLP = ["train", "mnist_mlp"]
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["list", "--json"], ["list", "--help"]]
+)
+def test_help_and_lists_import_nothing_heavy(arguments):
+    code = (
+        "import sys\nfrom dlfun.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'jax', 'flax', 'optax', 'orbax', 'matplotlib', 'tensorflow_datasets'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mnist_mlp" in done.stdout or "--help" in arguments
+
+
+def test_help_names_every_command(capsys):
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help(capsys, name):
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    assert "usage: launch.py" in capsys.readouterr().out
+
+
+def test_train_help_shows_documented_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main([*MLP, "--help"])
+    out = capsys.readouterr().out
+    assert "--optimizer.learning-rate" in out
+    assert "Widths of the hidden layers" in out
+    assert "(default: 0.001)" in out
+
+
+def test_list(capsys):
+    status, out, _ = run(capsys, "list", "--json")
+    rows = json.loads(out)
+    assert status == 0
+    assert [row["name"] for row in rows] == list(paths())
+    assert all(row.keys() == {"name", "shows", "figure", "time"} for row in rows)
+
+
+def test_data(capsys):
+    status, out, _ = run(capsys, "data")
+    assert status == 0
+    assert "CC BY-SA 3.0" in out
+    assert json.loads(run(capsys, "data", "--json")[1])[0]["name"] == "mnist"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "no command 'trian' (did you mean 'train'?)"),
+        (["train", "mnist_ml"], "no experiment 'mnist_ml' (did you mean 'mnist_mlp'?)"),
+        (["summary", "mnist_cn"], "did you mean 'mnist_cnn'?"),
+        (["reproduce", "mnist_rn"], "did you mean 'mnist_rnn'?"),
+        (["reproduce", "mnist_mlp", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+        ([*MLP, "--hiden", "3"], "unrecognized options: --hiden, 3 (did you mean '--hidden'?)"),
+        ([*MLP, "--hidden", "x"], "--hidden"),
+        ([*MLP, "--hidden", "0"], "--hidden must be at least 1, got 0"),
+        ([*MLP, "--epochs", "0"], "--epochs must be at least 1, got 0"),
+        ([*MLP, "--optimizer.name", "adm"], "(did you mean 'adam'?)"),
+        ([*MLP, "--optimizer.learning-rate", "x"], "could not convert string to float: 'x'"),
+        ([*MLP, "--optimizer.learning-rate", "0"], "learning-rate must be greater than 0, got 0.0"),
+        ([*MLP, "--optimizer.learning-rate", "nan"], "must be greater than 0, got nan"),
+        ([*MLP, "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+        ([*MLP, "--batch-size", "301"], "must be at most the training set's 300, got 301"),
+        ([*MLP, "--devices", "0"], "--devices must be at least 1, got 0"),
+        ([*MLP, "--devices", "99"], "--devices 99: there are only 2 here"),
+        ([*MLP, "--data-dir", "/nowhere"], "--data-dir /nowhere is no directory"),
+        (["evaluate", "/nowhere"], "/nowhere is not a run directory: no such directory"),
+        (["plot", "/nowhere"], "/nowhere is not a run directory"),
+        (["predict", "/nowhere", "a.png"], "a.png: no such file"),
+        (["reproduce", "/nowhere"], "/nowhere is not a run directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    capsys, small_mnist, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    # JAX's backend is up in this process: --devices can no longer add virtual ones.
+    monkeypatch.setattr("dlfun.train.options.set_up", _data_dir_only)
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def _data_dir_only(options, data_dir=None, machines=None):
+    from dlfun.errors import UserError
+
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(f"--data-dir {data_dir} is no directory")
+
+
+def test_unknown_dataset(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, *MLP, "--dataset", "mnits")
+    assert status == 2
+    assert "unknown dataset 'mnits' (did you mean 'mnist'?)" in err
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_space_is_one_line(capsys, small_mnist, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    status, _, err = run(capsys, *MLP, "--run-dir", tmp_path / "run")
+    assert status == 2
+    assert "no space left on the disk" in err.splitlines()[-1]
+    assert not list((tmp_path / "run").rglob("*.part"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, digits):
+    """A finished small run."""
+    path = tmp_path_factory.mktemp("run") / "mlp"
+    patch = pytest.MonkeyPatch()
+    patch.setattr(data, "load", lambda *_, **__: digits)
+    main([*MLP, "--hidden", "16", "--epochs", "2", "--run-dir", str(path)])
+    yield path
+    patch.undo()
+
+
+def test_evaluate_equals_the_result(capsys, trained):
+    status, out, _ = run(capsys, "evaluate", trained)
+    assert status == 0
+    assert "equal to result.json" in out
+    found = json.loads(run(capsys, "evaluate", trained, "--json")[1])
+    result = json.loads((trained / "result.json").read_text())
+    assert found["metrics"]["test"] == result["metrics"]["test"]
+    status, out, _ = run(capsys, "evaluate", trained, "--checkpoint", "best")
+    assert status == 0
+    assert out.startswith("test accuracy")
+
+
+def test_reproduce_a_run_to_the_bit(capsys, trained):
+    status, out, _ = run(capsys, "reproduce", trained)
+    assert status == 0
+    assert "the same to the bit" in out
+    config = json.loads((trained / "config.json").read_text())
+    result = json.loads((trained / "result.json").read_text())
+    result["metrics"]["test"]["loss"] += 1e-7
+    (trained / "result.json").write_text(json.dumps(result))
+    status, out, _ = run(capsys, "reproduce", trained)
+    assert status == 1
+    assert "NOT the same" in out
+    assert config["command"].startswith("launch.py train mnist_mlp")
+
+
+def test_reproduce_claims(capsys, small_mnist, tmp_path):
+    arguments = ["reproduce", "mnist_mlp", "--seeds", "2", "--run-dir", tmp_path]
+    status, out, _ = run(capsys, *arguments, "--json")
+    found = json.loads(out)
+    (row,) = found["claims"]
+    assert status == 1  # 300 images do not make 97.58 %.
+    assert row["holds"] is False
+    assert row["printed"] == 0.9758
+    assert len(row["values"]) == 2
+    assert row["mean"] == pytest.approx(sum(row["values"]) / 2)
+    began = time.perf_counter()
+    status, out, _ = run(capsys, *arguments, "--markdown")
+    assert time.perf_counter() - began < 5  # Finished runs are not trained again.
+    assert "| mnist_mlp: test/accuracy ≥ 97.58 % | [T3, sec. 3.1.6] | 97.58 % |" in out
+    assert "FAILS" in out
+
+
+def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch):
+    """Its own fields and claims, beside the full runs; others are as ever."""
+    module = load("mnist_mlp")
+    claim = Claim("test/accuracy", "nowhere", at_least=0.01)
+    small = Quick({"epochs": 1, "optimizer.learning_rate": 0.01, "hidden": (3,)}, [claim])
+    monkeypatch.setattr(module, "QUICK", small, raising=False)
+    arguments = ["reproduce", "mnist_mlp", "--quick", "--run-dir", tmp_path, "--json"]
+    status, out, _ = run(capsys, *arguments)
+    (row,) = json.loads(out)["claims"]
+    assert status == 0
+    assert (row["source"], row["at_least"], len(row["values"])) == ("nowhere", 0.01, 1)
+    folders = sorted((tmp_path / "mnist_mlp").iterdir())
+    assert [folder.name for folder in folders] == ["quick-seed0"]
+    config = json.loads((folders[0] / "config.json").read_text())["config"]
+    assert (config["epochs"], config["optimizer"]["learning_rate"]) == (1, 0.01)
+    monkeypatch.delattr(module, "QUICK")
+    monkeypatch.setattr(module, "CLAIMS", [claim._replace(source="here")])
+    monkeypatch.setattr(module, "DEFAULT", module.Config(hidden=(3,), epochs=1), raising=False)
+    (row,) = json.loads(run(capsys, *arguments)[1])["claims"]
+    assert row["source"] == "here"
+    assert (tmp_path / "mnist_mlp" / "seed0").is_dir()

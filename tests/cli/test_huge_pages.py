@@ -1,0 +1,30 @@
+"""A program starts again in huge pages where Linux gives them on request, and once."""
+
+import sys
+
+import pytest
+
+from dlfun.cli import huge_pages as pages
+
+
+@pytest.mark.parametrize(
+    ("switch", "already", "again"),
+    [
+        ("always [madvise] never", None, True),
+        ("[always] madvise never", None, False),
+        (None, None, False),
+        ("always [madvise] never", "glibc.malloc.arena_max=1", False),
+        ("always [madvise] never", pages.SETTING, False),
+    ],
+)
+def test_starts_again_where_it_helps(switch, already, again, tmp_path, monkeypatch):
+    there = tmp_path / "enabled"
+    if switch:
+        there.write_text(switch + "\n")
+    started = []
+    monkeypatch.setattr(pages, "SWITCH", there)
+    monkeypatch.setattr(pages.os, "execv", lambda *program: started.append(program))
+    monkeypatch.setattr(pages.os, "environ", {pages.VARIABLE: already} if already else {})
+    pages.in_huge_pages()
+    assert started == ([(sys.executable, sys.orig_argv)] if again else [])
+    assert pages.os.environ.get(pages.VARIABLE) == (pages.SETTING if again else already)

@@ -1,0 +1,164 @@
+"""Learners made from learners keep what is true of each."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from dlfun import metrics
+from dlfun.algorithms.supervised import supervised
+from dlfun.data.augmentation import compose, cut_out, flip, shift
+from dlfun.learner import AXIS, Learner, own, total
+from dlfun.metrics import values
+from dlfun.nn import losses
+from dlfun.nn.models.mlp import MLP
+from dlfun.transforms import again, augmented, in_pieces, side_by_side, telling, with_gap
+
+KEY = jax.random.key(0)
+
+
+def make(rate=0.5):
+    model = MLP((4,), 3)
+    return supervised(
+        model, losses.cross_entropy, optax.sgd(rate), measure=metrics.accuracy, names=("x", "y")
+    )
+
+
+def batch(size=6, weight=None):
+    rng = np.random.default_rng(0)
+    return {
+        "x": jnp.asarray(rng.normal(1, 2, (size, 5)), jnp.float32),
+        "y": jnp.arange(size) % 3,
+        "weight": jnp.ones(size) if weight is None else jnp.asarray(weight, jnp.float32),
+    }
+
+
+def close(a, b):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), a, b)
+
+
+def test_side_by_side_is_each_alone():
+    learners = {"slow": make(0.1), "fast": make(0.5)}
+    both = side_by_side(learners)
+    state, measured = both.update(both.init(KEY, batch()), batch(), KEY)
+    held_out = both.evaluate(state, batch(), KEY)
+    for name, learner in learners.items():
+        alone, own = learner.update(learner.init(KEY, batch()), batch(), KEY)
+        close(state[name], alone)
+        close(measured[f"{name}_loss"], own["loss"])
+        close(held_out[f"{name}_accuracy"], learner.evaluate(alone, batch(), KEY)["accuracy"])
+    total = sum(values(measured)[f"{name}_loss"] for name in learners)
+    np.testing.assert_allclose(values(measured)["loss"], total, rtol=1e-6)
+
+
+def test_pieces_are_batches_one_after_another():
+    learner = make()
+    pieces, alone = in_pieces(learner, 4), learner
+    state = learner.init(KEY, batch(10))
+    found, measured = pieces.update(state, batch(10, [1] * 9 + [0]), KEY)
+    seen = []
+    for part in (slice(0, 4), slice(4, 8), slice(8, 9)):
+        state, one = alone.update(state, {n: a[part] for n, a in batch(10).items()}, KEY)
+        seen.append(one["loss"])
+    close(found, state)
+    close(measured["loss"].total, sum(one.total for one in seen))
+    assert float(measured["loss"].count) == 9
+
+
+def test_pieces_without_examples_change_nothing():
+    pieces = in_pieces(make(), 2)
+    state = pieces.init(KEY, batch())
+    padded, _ = pieces.update(state, batch(6, [1, 1, 1, 0, 0, 0]), KEY)
+    short, _ = pieces.update(state, batch(4, [1, 1, 1, 0]), KEY)
+    close(padded, short)
+
+
+def test_told_scalars_do_not_depend_on_how_batches_are_cut():
+    learner = telling(make(), lambda state: {"norm": optax.tree.norm(state.params)})
+    state = learner.init(KEY, batch())
+    parts = [learner.evaluate(state, batch(n), KEY) for n in (2, 6)]
+    joined = values(metrics.add(*parts))["norm"]
+    np.testing.assert_allclose(joined, optax.tree.norm(state.params), rtol=1e-6)
+
+
+def test_again_is_updates_one_after_another():
+    learner, state = make(), make().init(KEY, batch())
+    often, measured = again(learner, 3).update(state, batch(), KEY)
+    losses = []
+    for number in range(3):
+        state, own = learner.update(state, batch(), jax.random.fold_in(KEY, number))
+        losses.append(values(own)["loss"])
+    close(often, state)
+    np.testing.assert_allclose(values(measured)["loss"], np.mean(losses), rtol=1e-6)
+
+
+def test_the_gap_is_the_loss_less_that_on_what_was_seen():
+    """Also where the batches are cut."""
+    learner, held_out = make(), batch(6)
+    seen = {name: array for name, array in batch(4).items() if name != "weight"}
+    state = learner.init(KEY, batch())
+    told = with_gap(learner, seen)
+    loss, known = (values(learner.evaluate(state, b, KEY))["loss"] for b in (held_out, batch(4)))
+    cut = [jax.tree.map(lambda a, p=part: a[p], held_out) for part in (slice(0, 4), slice(4, 6))]
+    parts = [told.evaluate(state, part, KEY) for part in (held_out, *cut)]
+    for measured in (parts[0], jax.tree.map(jnp.add, *parts[1:])):
+        np.testing.assert_allclose(values(measured)["gap"], loss - known, rtol=1e-5)
+
+
+def looking():
+    """A learner whose state is the sum of what it is trained on, by the place in the batch."""
+
+    def update(state, batch, key):
+        seen = batch["x"] * batch["weight"].astype(jnp.uint8)[:, None, None, None]
+        places = jnp.cumsum(jnp.ones(len(seen), jnp.int32)) - 1
+        places += 0 if len(seen) == 8 else jax.lax.axis_index(AXIS) * len(seen)
+        seen = jnp.zeros((8, *seen.shape[1:]), jnp.uint8).at[places].set(seen)
+        return total(seen), {"loss": metrics.mean(batch["weight"], batch["weight"])}
+
+    def evaluate(state, batch, key):
+        return {"loss": metrics.mean(batch["x"].mean((1, 2, 3)), batch["weight"])}
+
+    return Learner(lambda key, batch: jnp.zeros((8, 6, 6, 1), jnp.uint8), update, evaluate)
+
+
+def images(padding):
+    pixels = np.random.default_rng(0).integers(1, 256, (8, 6, 6, 1))
+    weight = jnp.arange(8) < 8 - padding
+    return {"x": jnp.asarray(pixels, jnp.uint8), "weight": weight.astype(jnp.float32)}
+
+
+def test_augmented_images_do_not_depend_on_devices_or_padding():
+    learner = augmented(looking(), compose(shift(2), flip(), cut_out(3)), "x")
+    state, batch = jnp.zeros((8, 6, 6, 1), jnp.uint8), images(0)
+    alone, _ = learner.update(state, batch, KEY)
+    assert len({bytes(np.asarray(one)) for one in alone}) == 8
+    again, _ = learner.update(state, batch, jax.random.key(1))
+    assert (np.asarray(alone) != np.asarray(again)).any((1, 2, 3)).all()
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
+    whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    shared = jax.shard_map(
+        lambda batch: learner.update(state, batch, KEY)[0],
+        mesh=mesh, in_specs=split, out_specs=whole, check_vma=False,
+    )  # fmt: skip
+    np.testing.assert_array_equal(jax.jit(shared)(batch), alone)
+    placed = jax.device_put(batch, jax.sharding.NamedSharding(mesh, split))
+    np.testing.assert_array_equal(jax.jit(learner.update)(state, placed, KEY)[0], alone)
+    padded, _ = learner.update(state, images(3), KEY)
+    np.testing.assert_array_equal(padded[:5], alone[:5])
+
+
+def test_evaluation_is_not_augmented():
+    learner, batch = looking(), images(0)
+    changed = augmented(learner, cut_out(6), "x")
+    close(changed.evaluate(0, batch, KEY), learner.evaluate(0, batch, KEY))
+
+
+def test_dropout_differs_over_devices():
+    """Though the key is the same on each."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
+    whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    found = jax.shard_map(
+        lambda key: jax.random.uniform(own(key), (1,)),
+        mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
+    )(KEY)  # fmt: skip
+    assert found[0] != found[1]

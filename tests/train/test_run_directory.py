@@ -1,0 +1,83 @@
+"""The run directory: refused when in use, foreign or changed; nothing half-written."""
+
+import json
+import os
+
+import pytest
+
+from dlfun.errors import UserError
+from dlfun.optimizers import Optimizer
+from dlfun.train import run_directory as runs
+
+
+def describe(**fields):
+    return runs.describe(
+        "mnist_mlp", Optimizer(**fields), {"devices": 1}, "launch.py train mnist_mlp"
+    )
+
+
+def test_description_says_what_could_make_it_differ():
+    found = json.loads(json.dumps(describe()))
+    assert found["config"]["learning_rate"] == 1e-3
+    assert found["device"]["platform"] == "cpu"
+    assert {"python", "jax", "jaxlib", "flax", "optax", "dlfun"} <= set(found["versions"])
+    assert set(found) >= {"experiment", "config", "options", "device", "flags", "commit", "command"}
+
+
+def test_same_configuration_opens_and_another_is_refused(tmp_path):
+    runs.open_run(tmp_path, describe())
+    runs.open_run(tmp_path, describe())
+    with pytest.raises(UserError, match="config.learning_rate: 0.001 → 0.1"):
+        runs.open_run(tmp_path, describe(learning_rate=0.1))
+    assert runs.read_config(tmp_path)["config"]["learning_rate"] == 1e-3
+
+
+def test_a_directory_in_use_is_refused(tmp_path):
+    with runs.locked(tmp_path), pytest.raises(UserError, match="in use"), runs.locked(tmp_path):
+        pass
+    with runs.locked(tmp_path):
+        pass
+
+
+def test_foreign_directories_are_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError, match="neither empty nor a run directory"):
+        runs.make_directory(tmp_path)
+    with pytest.raises(UserError, match="is a file"):
+        runs.make_directory(tmp_path / "thesis.tex")
+    with pytest.raises(UserError, match=r"not a run directory: it has no config.json"):
+        runs.read_config(tmp_path)
+    with pytest.raises(UserError, match="no such directory"):
+        runs.read_config(tmp_path / "nothing")
+
+
+def test_damaged_files_are_named(tmp_path):
+    (tmp_path / runs.CONFIG).write_text('{"experiment": ')
+    with pytest.raises(UserError, match=r"config.json is damaged"):
+        runs.read_config(tmp_path)
+    (tmp_path / runs.CONFIG).write_text("[]")
+    with pytest.raises(UserError, match="does not describe a run"):
+        runs.read_config(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    runs.write_json(path, {"status": "running"})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        runs.write_json(path, {"status": "completed"})
+    assert runs.read_json(path) == {"status": "running"}
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_metrics_after_a_step_are_dropped(tmp_path):
+    runs.append_metrics(tmp_path, [{"step": step} for step in (1, 2, 3)])
+    with (tmp_path / runs.METRICS).open("a") as file:
+        file.write('{"step": 4')
+    assert [row["step"] for row in runs.read_metrics(tmp_path)] == [1, 2, 3]
+    runs.keep_metrics(tmp_path, 2)
+    assert [row["step"] for row in runs.read_metrics(tmp_path)] == [1, 2]
