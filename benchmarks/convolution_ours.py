@@ -53,9 +53,9 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
     }
     found: dict[str, Callable[..., Array]] = {
         "chosen": partial(conv, strides=layer.stride, padding=layer.padding, groups=layer.groups),
-        "native": partial(lowerings.native, pads=pads, **steps),
-        "slices": partial(lowerings.slices, pads=pads, **steps),
-        "tiled": partial(lowerings.tiled, pads=pads),
+        "native": partial(lowerings.xla_conv, pads=pads, **steps),
+        "slices": partial(lowerings.im2col, pads=pads, **steps),
+        "tiled": partial(lowerings.tiled_3x3, pads=pads),
         "F(2×2)": partial(winograd, pads=pads, m=2),
         "F(4×4)": partial(winograd, pads=pads, m=4),
         "F(5×5)": partial(winograd, pads=pads, m=5),
@@ -129,7 +129,10 @@ def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
     split = {"image": images, "label": draw(0, 10, size, np.int32)}
     model, inputs = MODELS[network.name](), normalize()
     learner = supervised(
-        model, losses.cross_entropy, optimizers.make(optimizers.Optimizer()), inputs=inputs
+        model,
+        losses.cross_entropy,
+        optimizers.make_optimizer(optimizers.Optimizer()),
+        inputs=inputs,
     )
     dataset = Dataset("random", {"train": split}, tuple("0123456789"))
     experiment = Experiment(learner, dataset, 1, network.batch, 0, model, inputs)

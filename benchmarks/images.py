@@ -26,7 +26,7 @@ from dlfun import config as configs
 from dlfun.cli import parse as cli
 from dlfun.data import image_decoding as crops
 from dlfun.data import load
-from dlfun.data.encoded_images import Pictures, at_size, uniforms
+from dlfun.data.encoded_images import EncodedImages, resized, uniforms
 from dlfun.errors import UserError
 from dlfun.train.batches import from_stream, order
 
@@ -72,7 +72,7 @@ def stream(split: dict) -> Callable[[int], int]:
     return run
 
 
-def loop(images: Pictures) -> Callable[[int], int]:
+def loop(images: EncodedImages) -> Callable[[int], int]:
     """One image after another."""
 
     def run(epoch: int) -> int:
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         photographs(root, said.images // 2)
-        train = at_size(load(f"folder:{root}"), SIZE).splits["train"]
+        train = resized(load(f"folder:{root}"), SIZE).splits["train"]
         peers = {
             f"dlfun, {workers} threads": stream(train),
             f"torchvision, DataLoader, {workers} processes": torchvision(root, workers),

@@ -21,7 +21,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 @contextmanager
-def within(layer: Any) -> Iterator[None]:
+def with_layer_path(layer: Any) -> Iterator[None]:
     """Put a Flax module's path before the message of a ValueError raised in it: `LayerError`."""
     try:
         yield

@@ -23,7 +23,7 @@ Batch = Mapping[str, Array]
 
 AXIS = "devices"
 """Name of the axis along which a batch is split over devices."""
-SMALL = 2**16
+FUSED_EXCHANGE_SIZE = 2**16
 """Numbers in an array that devices exchange together with others."""
 
 
@@ -46,7 +46,7 @@ class Learner(NamedTuple):
     evaluate: Callable[[State, Batch, Key], Metrics]
 
 
-def average(tree: Any) -> Any:
+def mean_over_devices(tree: Any) -> Any:
     """Mean of `tree` over the devices that share the batch; `tree` itself where it is not split.
 
     A sum over examples divided by the average over devices of their count, once averaged itself, is
@@ -55,23 +55,23 @@ def average(tree: Any) -> Any:
     return _exchange(jax.lax.pmean, tree) if _split() else tree
 
 
-def total(tree: Any) -> Any:
+def sum_over_devices(tree: Any) -> Any:
     """Sum of `tree` over the devices that share the batch; `tree` itself where it is not split."""
     return _exchange(jax.lax.psum, tree) if _split() else tree
 
 
-def every(tree: Any) -> Any:
+def gather_devices(tree: Any) -> Any:
     """`tree` of each device that shares the batch, stacked on a first axis, in one exchange."""
     flat, back = ravel_pytree(tree)
     return jax.vmap(back)(jax.lax.all_gather(flat, AXIS) if _split() else flat[None])
 
 
-def own(key: Key) -> Key:
+def device_key(key: Key) -> Key:
     """A key that no other device that shares the batch has; `key` where it is not split."""
     return jax.random.fold_in(key, jax.lax.axis_index(AXIS)) if _split() else key
 
 
-def for_each(key: Key, size: int) -> Key:
+def example_keys(key: Key, size: int) -> Key:
     """A key for each of the `size` examples of this device's share of the batch.
 
     That of an example depends on its place in the whole batch and on nothing else: not on the
@@ -89,11 +89,15 @@ def _exchange(reduction: Callable[[Any, str], Any], tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(tree)
     if len({leaf.dtype for leaf in leaves}) != 1:
         return reduction(tree, AXIS)
-    small = [leaf for leaf in leaves if leaf.size <= SMALL]
+    small = [leaf for leaf in leaves if leaf.size <= FUSED_EXCHANGE_SIZE]
     flat, back = ravel_pytree(small)
-    flat, large = reduction((flat, [leaf for leaf in leaves if leaf.size > SMALL]), AXIS)
+    flat, large = reduction(
+        (flat, [leaf for leaf in leaves if leaf.size > FUSED_EXCHANGE_SIZE]), AXIS
+    )
     found = {True: iter(back(flat)), False: iter(large)}
-    return jax.tree.unflatten(structure, [next(found[leaf.size <= SMALL]) for leaf in leaves])
+    return jax.tree.unflatten(
+        structure, [next(found[leaf.size <= FUSED_EXCHANGE_SIZE]) for leaf in leaves]
+    )
 
 
 def _split() -> bool:

@@ -65,7 +65,7 @@ def accuracy(
     return {"accuracy": top_k(logits, label, weight)}
 
 
-def nothing(prediction: Array, target: Array, weight: Float[Array, " batch"]) -> Metrics:
+def no_metrics(prediction: Array, target: Array, weight: Float[Array, " batch"]) -> Metrics:
     """No metric beside the loss: for regression."""
     return {}
 

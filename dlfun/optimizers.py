@@ -1,6 +1,11 @@
-"""Optimizers: optax's update rules behind one documented dataclass, every float of it traceable."""
+"""Optimizers and learning-rate schedules: optax behind documented dataclasses.
+
+Every float field may be a tracer. optax's own schedules branch in Python on their floats;
+`rate_factor` does not.
+"""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -8,10 +13,24 @@ import jax
 import jax.numpy as jnp
 import optax
 from annotated_types import Ge, Gt, Lt
-
-from dlfun.schedules import Schedule, factor
+from jaxtyping import Array, Float
 
 EPSILON = {"adagrad": 1e-10, "rmsprop": 1e-8, "adadelta": 1e-6, "adam": 1e-8, "adamw": 1e-8}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate changes with the epoch e (a real number: steps / steps per epoch)."""
+
+    kind: Literal["constant", "exponential", "step", "cosine"] = "constant"
+    """constant: 1; exponential: factor^(e/period); step: factor^⌊e/period⌋; cosine: from 1 to
+    factor over the run of E epochs as factor + (1 - factor)(1 + cos πe/E)/2."""
+    factor: Annotated[float, Ge(0)] = 0.1
+    """Decay factor (exponential, step), or the final factor (cosine)."""
+    period: Annotated[float, Gt(0)] = 10.0
+    """Epochs per decay factor (exponential, step)."""
+    warm_up: Annotated[float, Gt(0)] | None = None
+    """Epochs over which the rate first rises linearly from 0; none by default."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,7 @@ class Rates:
         return {name: Optimizer(name, getattr(self, name)) for name in names}  # type: ignore[arg-type]
 
 
-def make(
+def make_optimizer(
     optimizer: Optimizer, steps_per_epoch: int = 1, epochs: int = 1
 ) -> optax.GradientTransformation:
     """The optax transformation of an `Optimizer`; the schedule counts in epochs of the run."""
@@ -94,7 +113,7 @@ def make(
         "adam": lambda: optax.scale_by_adam(o.beta1, o.beta2, epsilon),
         "adamw": lambda: optax.scale_by_adam(o.beta1, o.beta2, epsilon),
     }[o.name]
-    rate = factor(o.schedule, steps_per_epoch, epochs)
+    rate = rate_factor(o.schedule, steps_per_epoch, epochs)
     steps = [
         o.l2 is not None and optax.add_decayed_weights(o.l2, is_weight),
         o.l1 is not None and optax.masked(_add_signs(o.l1), is_weight),
@@ -123,3 +142,28 @@ def _add_signs(scale: float | jax.Array) -> optax.GradientTransformation:
 def is_weight(params: optax.Params) -> optax.Params:
     """True for each kernel and embedding (two or more axes), False for biases and norms."""
     return jax.tree.map(lambda p: jnp.ndim(p) > 1, params)
+
+
+def rate_factor(
+    schedule: Schedule, steps_per_epoch: int, epochs: int
+) -> Callable[[Array], Float[Array, ""]]:
+    """The factor of the base learning rate as a function of the step, counted from 0."""
+
+    def at(step: Array) -> Float[Array, ""]:
+        # The step that ends at s + 1: warm-up must not waste its first step on a rate of 0.
+        epoch = jnp.asarray(step, jnp.float32) / steps_per_epoch
+        match schedule.kind:
+            case "constant":
+                value = jnp.ones_like(epoch)
+            case "exponential":
+                value = schedule.factor ** (epoch / schedule.period)
+            case "step":
+                value = schedule.factor ** jnp.floor(epoch / schedule.period)
+            case "cosine":
+                half = (1 + jnp.cos(jnp.pi * jnp.minimum(epoch / epochs, 1))) / 2
+                value = schedule.factor + (1 - schedule.factor) * half
+        if schedule.warm_up is not None:
+            value = value * jnp.minimum((epoch + 1 / steps_per_epoch) / schedule.warm_up, 1)
+        return value
+
+    return at

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from dlfun.data.augmentation import Augmentation
-from dlfun.learner import Batch, Key, Learner, State, for_each, total
+from dlfun.learner import Batch, Key, Learner, State, example_keys, sum_over_devices
 from dlfun.metrics import Metrics, Ratio, scalar
 
 
-def side_by_side(learners: Mapping[str, Learner]) -> Learner:
+def compare(learners: Mapping[str, Learner]) -> Learner:
     """Several learners as one, to be compared: each sees the same batches and the same keys.
 
     The state is a dict of theirs by name. The metric `loss` of the learner `adam` becomes
@@ -40,7 +40,7 @@ def side_by_side(learners: Mapping[str, Learner]) -> Learner:
     return Learner(init, update, evaluate)
 
 
-def in_pieces(learner: Learner, size: int) -> Learner:
+def in_minibatches(learner: Learner, size: int) -> Learner:
     """Learner that goes through each batch in pieces of `size` examples, with an update for each.
 
     Given the whole training set as its batch it makes an epoch of mini-batches out of it; given
@@ -58,7 +58,7 @@ def in_pieces(learner: Learner, size: int) -> Learner:
         def step(state: State, numbered: tuple[Array, Batch]) -> tuple[State, Metrics]:
             number, piece = numbered
             after, measured = learner.update(state, piece, jax.random.fold_in(key, number))
-            some = total(piece["weight"].sum()) > 0
+            some = sum_over_devices(piece["weight"].sum()) > 0
             return jax.tree.map(lambda new, old: jnp.where(some, new, old), after, state), measured
 
         pieces = jax.tree.map(split, dict(batch))
@@ -68,7 +68,7 @@ def in_pieces(learner: Learner, size: int) -> Learner:
     return Learner(learner.init, update, learner.evaluate)
 
 
-def again(learner: Learner, times: int) -> Learner:
+def repeat_update(learner: Learner, times: int) -> Learner:
     """Learner that makes `times` updates on each batch: full-batch steps without an epoch each.
 
     Its metrics are the mean over these updates.
@@ -94,13 +94,15 @@ def augmented(learner: Learner, augmentation: Augmentation, name: str = "image")
     def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
         ours, theirs = jax.random.split(key)
         images = batch[name]
-        changed = jax.vmap(augmentation)(for_each(ours, len(images)), images)
+        changed = jax.vmap(augmentation)(example_keys(ours, len(images)), images)
         return learner.update(state, {**batch, name: changed}, theirs)
 
     return Learner(learner.init, update, learner.evaluate)
 
 
-def telling(learner: Learner, scalars: Callable[[State], Mapping[str, Array]]) -> Learner:
+def with_state_metrics(
+    learner: Learner, scalars: Callable[[State], Mapping[str, Array]]
+) -> Learner:
     """Learner whose evaluation also tells some figures of its state, such as a norm."""
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:

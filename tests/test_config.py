@@ -9,8 +9,7 @@ from annotated_types import Ge, Gt
 
 from dlfun import config as configs
 from dlfun.errors import UserError
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,11 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
-from dlfun.cli.main import default
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.algorithms.supervised import SupervisedState
+from dlfun.cli.main import default
 from dlfun.learner import Learner
 from dlfun.metrics import values
 from dlfun.random import stream

@@ -8,8 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from dlfun.optimizers import Optimizer, make
-from dlfun.schedules import Schedule, factor
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer, rate_factor
 
 NAMES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw")
 START = np.array([[1.0, -2.0], [0.5, 3.0]])
@@ -55,7 +54,7 @@ def descend(optimizer, steps=10):
 
 
 def path(optimizer, steps):
-    transformation = make(optimizer)
+    transformation = make_optimizer(optimizer)
     params = {"kernel": jnp.asarray(START, jnp.float32)}
     state, found = transformation.init(params), []
     for _ in range(steps):
@@ -109,7 +108,7 @@ def test_decay_leaves_biases_and_norms_out():
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
     nothing = jax.tree.map(jnp.zeros_like, params)
     for decay in ({"weight_decay": 0.5}, {"l2": 0.5}, {"l1": 0.5}):
-        transformation = make(Optimizer("sgd", 1.0, **decay))
+        transformation = make_optimizer(Optimizer("sgd", 1.0, **decay))
         update, _ = transformation.update(nothing, transformation.init(params), params)
         assert float(update["kernel"][0, 0]) == -0.5
         assert float(jnp.abs(update["bias"]).sum() + jnp.abs(update["scale"]).sum()) == 0
@@ -118,7 +117,7 @@ def test_decay_leaves_biases_and_norms_out():
 def test_clipping_bounds_the_global_norm():
     params = {"a": jnp.zeros((2, 2)), "b": jnp.zeros(3)}
     gradient = jax.tree.map(lambda p: jnp.full_like(p, 10.0), params)
-    transformation = make(Optimizer("sgd", 1.0, clip_norm=2.0))
+    transformation = make_optimizer(Optimizer("sgd", 1.0, clip_norm=2.0))
     update, _ = transformation.update(gradient, transformation.init(params), params)
     assert float(optax.tree.norm(update)) == pytest.approx(2.0)
 
@@ -126,7 +125,7 @@ def test_clipping_bounds_the_global_norm():
 def test_schedules():
     def at(epoch, **fields):
         return float(
-            factor(Schedule(**fields), steps_per_epoch=10, epochs=20)(jnp.int32(epoch * 10))
+            rate_factor(Schedule(**fields), steps_per_epoch=10, epochs=20)(jnp.int32(epoch * 10))
         )
 
     assert at(7, kind="constant") == 1

@@ -8,11 +8,18 @@ import optax
 from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import compose, cut_out, flip, shift
-from dlfun.learner import AXIS, Learner, own, total
+from dlfun.learner import AXIS, Learner, device_key, sum_over_devices
 from dlfun.metrics import values
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.transforms import again, augmented, in_pieces, side_by_side, telling, with_gap
+from dlfun.transforms import (
+    augmented,
+    compare,
+    in_minibatches,
+    repeat_update,
+    with_gap,
+    with_state_metrics,
+)
 
 KEY = jax.random.key(0)
 
@@ -39,7 +46,7 @@ def close(a, b):
 
 def test_side_by_side_is_each_alone():
     learners = {"slow": make(0.1), "fast": make(0.5)}
-    both = side_by_side(learners)
+    both = compare(learners)
     state, measured = both.update(both.init(KEY, batch()), batch(), KEY)
     held_out = both.evaluate(state, batch(), KEY)
     for name, learner in learners.items():
@@ -53,7 +60,7 @@ def test_side_by_side_is_each_alone():
 
 def test_pieces_are_batches_one_after_another():
     learner = make()
-    pieces, alone = in_pieces(learner, 4), learner
+    pieces, alone = in_minibatches(learner, 4), learner
     state = learner.init(KEY, batch(10))
     found, measured = pieces.update(state, batch(10, [1] * 9 + [0]), KEY)
     seen = []
@@ -66,7 +73,7 @@ def test_pieces_are_batches_one_after_another():
 
 
 def test_pieces_without_examples_change_nothing():
-    pieces = in_pieces(make(), 2)
+    pieces = in_minibatches(make(), 2)
     state = pieces.init(KEY, batch())
     padded, _ = pieces.update(state, batch(6, [1, 1, 1, 0, 0, 0]), KEY)
     short, _ = pieces.update(state, batch(4, [1, 1, 1, 0]), KEY)
@@ -74,7 +81,7 @@ def test_pieces_without_examples_change_nothing():
 
 
 def test_told_scalars_do_not_depend_on_how_batches_are_cut():
-    learner = telling(make(), lambda state: {"norm": optax.tree.norm(state.params)})
+    learner = with_state_metrics(make(), lambda state: {"norm": optax.tree.norm(state.params)})
     state = learner.init(KEY, batch())
     parts = [learner.evaluate(state, batch(n), KEY) for n in (2, 6)]
     joined = values(metrics.add(*parts))["norm"]
@@ -83,7 +90,7 @@ def test_told_scalars_do_not_depend_on_how_batches_are_cut():
 
 def test_again_is_updates_one_after_another():
     learner, state = make(), make().init(KEY, batch())
-    often, measured = again(learner, 3).update(state, batch(), KEY)
+    often, measured = repeat_update(learner, 3).update(state, batch(), KEY)
     losses = []
     for number in range(3):
         state, own = learner.update(state, batch(), jax.random.fold_in(KEY, number))
@@ -113,7 +120,7 @@ def looking():
         places = jnp.cumsum(jnp.ones(len(seen), jnp.int32)) - 1
         places += 0 if len(seen) == 8 else jax.lax.axis_index(AXIS) * len(seen)
         seen = jnp.zeros((8, *seen.shape[1:]), jnp.uint8).at[places].set(seen)
-        return total(seen), {"loss": metrics.mean(batch["weight"], batch["weight"])}
+        return sum_over_devices(seen), {"loss": metrics.mean(batch["weight"], batch["weight"])}
 
     def evaluate(state, batch, key):
         return {"loss": metrics.mean(batch["x"].mean((1, 2, 3)), batch["weight"])}
@@ -158,7 +165,7 @@ def test_dropout_differs_over_devices():
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
     whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
     found = jax.shard_map(
-        lambda key: jax.random.uniform(own(key), (1,)),
+        lambda key: jax.random.uniform(device_key(key), (1,)),
         mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
     )(KEY)  # fmt: skip
     assert found[0] != found[1]

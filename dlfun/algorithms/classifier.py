@@ -9,7 +9,7 @@ from jax import Array
 from dlfun import data, optimizers
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import Augmentation, compose, flip, shift
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Experiment
 from dlfun.nn import losses
@@ -33,9 +33,9 @@ def classifier(
     """
     dataset = data.load(config.dataset, validation=config.validation, seed=config.seed)
     if examples is not None:
-        dataset = at_most(dataset, config.seed, train=examples)
+        dataset = subset(dataset, config.seed, train=examples)
     steps = dataset.steps_per_epoch(config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
+    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
     network = model(len(dataset.classes))
     learner = supervised(network, losses.cross_entropy, optimizer, inputs=inputs)
     return Experiment(
@@ -50,7 +50,7 @@ def classifier(
     )
 
 
-def clothes(config: Any, model: Callable[[int], nn.Module]) -> Experiment:
+def fashion_classifier(config: Any, model: Callable[[int], nn.Module]) -> Experiment:
     """`classifier` on Fashion-MNIST, images mirrored and shifted while training.
 
     Of `config` it also reads flip (a probability), shift (in pixels) and examples. Made for

@@ -8,14 +8,14 @@ from jax import Array
 
 from dlfun import data, metrics, optimizers
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.experiment import Experiment
 from dlfun.learner import Learner
 from dlfun.nn import losses
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 
-def rivals(
+def compare_classifiers(
     config: Any,
     models: Mapping[str, nn.Module],
     inputs: Callable[[Array], Array],
@@ -27,14 +27,14 @@ def rivals(
     batch_size, optimizer and seed. `inputs` turns stored pixels into what the models read; `also`
     may make of a model's learner one that tells more than its loss and accuracy.
     """
-    dataset = at_most(data.load(config.dataset), config.seed, train=config.examples)
+    dataset = subset(data.load(config.dataset), config.seed, train=config.examples)
     steps = dataset.steps_per_epoch(config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
+    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
 
     def learner(model: nn.Module) -> Learner:
         loss, measure = losses.cross_entropy, metrics.accuracy
         one = supervised(model, loss, optimizer, inputs=inputs, measure=measure)
         return also(model, one)
 
-    together = side_by_side({name: learner(model) for name, model in models.items()})
+    together = compare({name: learner(model) for name, model in models.items()})
     return Experiment(together, dataset, config.epochs, config.batch_size, config.seed)

@@ -11,11 +11,11 @@ from jaxtyping import Array, Float, Int
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
-NOT_YET = np.float32(np.finfo(np.float32).max)
+MAX_LOSS = np.float32(np.finfo(np.float32).max)
 """A loss that any other is better than, and still finite."""
 
 
-class Stopped(NamedTuple):
+class EarlyStoppingState(NamedTuple):
     """A training that goes on, and the best of it so far."""
 
     now: State
@@ -38,11 +38,13 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
     size = len(next(iter(examples.values())))
     examples |= {"weight": jnp.ones(size)}
 
-    def init(key: Key, batch: Batch) -> Stopped:
+    def init(key: Key, batch: Batch) -> EarlyStoppingState:
         state, zero = learner.init(key, batch), jnp.zeros((), jnp.int32)
-        return Stopped(state, state, jnp.asarray(NOT_YET), zero, zero)
+        return EarlyStoppingState(state, state, jnp.asarray(MAX_LOSS), zero, zero)
 
-    def update(state: Stopped, batch: Batch, key: Key) -> tuple[Stopped, Metrics]:
+    def update(
+        state: EarlyStoppingState, batch: Batch, key: Key
+    ) -> tuple[EarlyStoppingState, Metrics]:
         now, measured = learner.update(state.now, batch, key)
         updates = state.updates + 1
 
@@ -50,13 +52,13 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
             loss = learner.evaluate(now, examples, key)["loss"]
             return loss.total / loss.count
 
-        looked = jax.lax.cond(updates % every == 0, look, lambda _: jnp.asarray(NOT_YET), None)
+        looked = jax.lax.cond(updates % every == 0, look, lambda _: jnp.asarray(MAX_LOSS), None)
         better = looked < state.loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, state.best)
         at = jnp.where(better, updates, state.at)
-        return Stopped(now, best, jnp.minimum(looked, state.loss), at, updates), measured
+        return EarlyStoppingState(now, best, jnp.minimum(looked, state.loss), at, updates), measured
 
-    def evaluate(state: Stopped, batch: Batch, key: Key) -> Metrics:
+    def evaluate(state: EarlyStoppingState, batch: Batch, key: Key) -> Metrics:
         return learner.evaluate(state.best, batch, key)
 
     return Learner(init, update, evaluate)

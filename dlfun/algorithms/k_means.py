@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, total
+from dlfun.learner import Batch, Key, Learner, sum_over_devices
 from dlfun.metrics import Metrics
 
 
@@ -45,8 +45,8 @@ def k_means(start: Float[Array, "k features"]) -> Learner:
         distances = squared_distances(batch["x"], state.centres)
         own = jax.nn.one_hot(distances.argmin(axis=1), len(start), dtype=start.dtype)
         own = own * batch["weight"][:, None]
-        new = total(own.sum(axis=0))
-        pull = total(own.T @ batch["x"]) - new[:, None] * state.centres
+        new = sum_over_devices(own.sum(axis=0))
+        pull = sum_over_devices(own.T @ batch["x"]) - new[:, None] * state.centres
         count = state.count + new
         centres = state.centres + pull / jnp.maximum(count, 1)[:, None]
         loss = metrics.mean(distances.min(axis=1), batch["weight"])

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, average
+from dlfun.learner import Batch, Key, Learner, mean_over_devices
 from dlfun.metrics import Metrics
 
 
@@ -48,21 +48,21 @@ def line_search(
 
     def update(state: Searched, batch: Batch, key: Key) -> tuple[Searched, Metrics]:
         weight = batch["weight"]
-        count = average(weight.sum())
+        count = mean_over_devices(weight.sum())
 
         def objective(params: Any) -> tuple[Array, Array]:
             losses = each(params, batch)
             return (losses * weight).sum() / count, losses
 
         (local, losses), gradient = jax.value_and_grad(objective, has_aux=True)(state.params)
-        here, gradient = average((local, gradient))
+        here, gradient = mean_over_devices((local, gradient))
         squared = optax.tree.norm(gradient, squared=True)
 
         def moved(step: Array) -> Any:
             return jax.tree.map(lambda w, g: w - step * g, state.params, gradient)
 
         def too_long(step: Array) -> Array:
-            there = average(objective(moved(step))[0])
+            there = mean_over_devices(objective(moved(step))[0])
             return (there > here - slope * step * squared) & (step > 1e-7 * first)
 
         step = jax.lax.while_loop(too_long, lambda t: t * shrink, jnp.asarray(first, jnp.float32))

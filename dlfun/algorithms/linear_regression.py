@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, average
+from dlfun.learner import Batch, Key, Learner, mean_over_devices
 from dlfun.metrics import Metrics
 from dlfun.nn import losses
 
@@ -59,7 +59,7 @@ def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
     return _linear(features, update)
 
 
-def descent(
+def proximal_gradient(
     learning_rate: float | Array,
     l2: float | Array = 0.0,
     l1: float | Array = 0.0,
@@ -75,14 +75,14 @@ def descent(
 
     def update(state: Linear, batch: Batch, key: Key) -> tuple[Linear, Metrics]:
         x, weight = features(batch["x"]), batch["weight"][:, None]
-        error = weight * (predict(state, x) - batch["y"]) / average(weight.sum())
-        slope = average(x.T @ error) + l2 * state.weights
+        error = weight * (predict(state, x) - batch["y"]) / mean_over_devices(weight.sum())
+        slope = mean_over_devices(x.T @ error) + l2 * state.weights
         if not proximal:
             slope = slope + l1 * jnp.sign(state.weights)
         moved = state.weights - learning_rate * slope
         if proximal:
             moved = jnp.sign(moved) * jnp.maximum(jnp.abs(moved) - learning_rate * l1, 0)
-        bias = state.bias - learning_rate * average(error.sum(axis=0))
+        bias = state.bias - learning_rate * mean_over_devices(error.sum(axis=0))
         return Linear(moved, bias), _measure(features, state, batch)
 
     return _linear(features, update)

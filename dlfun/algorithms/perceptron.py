@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, total
+from dlfun.learner import Batch, Key, Learner, sum_over_devices
 from dlfun.metrics import Metrics
 
 
@@ -38,14 +38,16 @@ MCP_GATES: dict[str, tuple[Layer, ...]] = {
 """Gates as layers of neurons with weights ±1: XOR is (a OR b) AND (a NAND b)."""
 
 
-def fires(x: Float[Array, "batch inputs"], layers: Sequence[Layer]) -> Float[Array, "batch out"]:
+def threshold_output(
+    x: Float[Array, "batch inputs"], layers: Sequence[Layer]
+) -> Float[Array, "batch out"]:
     """Layer by layer y = 1 if Σᵢ wᵢ xᵢ ≥ θ, else 0."""
     for weights, thresholds in layers:
         x = (jnp.matmul(x, weights, precision="highest") >= thresholds).astype(x.dtype)
     return x
 
 
-def every_neuron(inputs: int) -> Layer:
+def all_neurons(inputs: int) -> Layer:
     """One layer of all neurons with weights in {−1, 0, 1}, each under every threshold.
 
     Of binary inputs Σ w x is an integer in −n … n, so the thresholds −n … n + 1 give every function
@@ -58,13 +60,13 @@ def every_neuron(inputs: int) -> Layer:
 
 def best_neuron(x: Float[np.ndarray, "rows inputs"], target: Float[np.ndarray, " rows"]) -> Layer:
     """The neuron among `every_neuron` that is right on the most rows; the first of several."""
-    every = every_neuron(x.shape[1])
-    right = (np.asarray(fires(jnp.asarray(x), [every])) == target[:, None]).sum(axis=0)
+    every = all_neurons(x.shape[1])
+    right = (np.asarray(threshold_output(jnp.asarray(x), [every])) == target[:, None]).sum(axis=0)
     best = int(right.argmax())
     return Layer(every.weights[:, best : best + 1], every.thresholds[best : best + 1])
 
 
-def fixed(layers: Sequence[Layer], target: str) -> Learner:
+def frozen(layers: Sequence[Layer], target: str) -> Learner:
     """McCulloch and Pitts' network: it learns nothing, its weights are given.
 
     Reads batch["x"] and says the output batch[target]; "loss" is the share of wrong outputs.
@@ -74,7 +76,9 @@ def fixed(layers: Sequence[Layer], target: str) -> Learner:
         return tuple(Layer(*(jnp.asarray(part) for part in each)) for each in layers)
 
     def evaluate(state: tuple[Layer, ...], batch: Batch, key: Key) -> Metrics:
-        return _right_and_wrong(fires(batch["x"], state)[:, 0], batch[target], batch["weight"])
+        return _right_and_wrong(
+            threshold_output(batch["x"], state)[:, 0], batch[target], batch["weight"]
+        )
 
     def update(
         state: tuple[Layer, ...], batch: Batch, key: Key
@@ -116,7 +120,7 @@ def perceptron(learning_rate: float | Array, target: str) -> Learner:
         said = answer(state, x)
         error = (batch[target] - said) * weight
         # Before the learning rate comes in: small integers, which add up exactly.
-        step, bias, wrong = total((error @ x, error.sum(), jnp.abs(error).sum()))
+        step, bias, wrong = sum_over_devices((error @ x, error.sum(), jnp.abs(error).sum()))
         after = PerceptronState(
             state.weights + learning_rate * step,
             state.bias + learning_rate * bias,
@@ -144,7 +148,7 @@ def hebbian(learning_rate: float | Array, x: str = "x") -> Learner:
 
     def update(weights: Array, batch: Batch, key: Key) -> tuple[Array, Metrics]:
         outer = (batch[x] * batch["weight"][:, None]).T @ batch["y"]
-        return weights + learning_rate * total(outer), evaluate(weights, batch, key)
+        return weights + learning_rate * sum_over_devices(outer), evaluate(weights, batch, key)
 
     def evaluate(weights: Array, batch: Batch, key: Key) -> Metrics:
         recalled, wanted = jnp.matmul(batch[x], weights, precision="highest"), batch["y"]

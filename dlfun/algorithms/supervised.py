@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, average, own
+from dlfun.learner import Batch, Key, Learner, device_key, mean_over_devices
 from dlfun.metrics import Metrics
 from dlfun.nn.losses import Heads
 
@@ -63,14 +63,14 @@ def supervised(
 
     def update(state: SupervisedState, batch: Batch, key: Key) -> tuple[SupervisedState, Metrics]:
         weight, label = batch["weight"], batch[target]
-        count = average(weight.sum())
+        count = mean_over_devices(weight.sum())
         training: dict[str, Any] = {"training": weight} if differs_in_training else {}
 
         def objective(params: Any) -> tuple[Array, tuple[Array, Array, Any]]:
             prediction, updated = model.apply(
                 state._replace(params=params).variables,
                 inputs(batch[image]),
-                rngs={"dropout": own(key)},
+                rngs={"dropout": device_key(key)},
                 mutable=["batch_stats"],
                 **training,
             )
@@ -83,7 +83,7 @@ def supervised(
         (_, (losses, prediction, statistics)), gradient = jax.value_and_grad(
             objective, has_aux=True
         )(state.params)
-        step, memory = optimizer.update(average(gradient), state.optimizer, state.params)
+        step, memory = optimizer.update(mean_over_devices(gradient), state.optimizer, state.params)
         params = optax.apply_updates(state.params, step)
         measured = {"loss": metrics.mean(losses, weight)} | watch(prediction, label, weight)
         return SupervisedState(params, memory, statistics), measured

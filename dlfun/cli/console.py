@@ -36,7 +36,7 @@ def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
         print(split, *(f"{name} {value:.6g}" for name, value in scalars.items()))
 
 
-def flat(kind: type) -> Any:
+def unprefixed(kind: type) -> Any:
     """A dataclass whose flags carry no prefix."""
     return Annotated[kind, tyro.conf.arg(name="")]
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from dlfun import experiment
 from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, default, flat, note, show, show_metrics, warn
+from dlfun.cli.console import PROGRAM, Run, default, note, show, show_metrics, unprefixed, warn
 from dlfun.cli.sweep import Sweep, SweepReport, sweep
 from dlfun.errors import LayerError, UserError, nearest
 
@@ -73,10 +73,10 @@ def train(arguments: Sequence[str]) -> int:
     kind = dataclasses.make_dataclass(
         "Train",
         [
-            ("config", flat(module.Config), field(default_factory=lambda: default(module))),
-            ("options", flat(Options), field(default_factory=Options)),
-            ("machines", flat(Machines), field(default_factory=Machines)),
-            ("place", flat(Place), field(default_factory=Place)),
+            ("config", unprefixed(module.Config), field(default_factory=lambda: default(module))),
+            ("options", unprefixed(Options), field(default_factory=Options)),
+            ("machines", unprefixed(Machines), field(default_factory=Machines)),
+            ("place", unprefixed(Place), field(default_factory=Place)),
         ],
     )
     said: Any = cli.parse(kind, rest, f"{PROGRAM} train {name}", description=module.__doc__)

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageOps
 
-from dlfun.data.encoded_images import Pictures
-from dlfun.data.image_decoding import cropped, eight_bits, explained, on_white
+from dlfun.data.encoded_images import EncodedImages
+from dlfun.data.image_decoding import cropped, eight_bits, naming_file, on_white
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment
 from dlfun.train.batches import batches
@@ -68,14 +68,14 @@ def predict(
     if "image" not in dataset.splits["train"]:
         raise UserError(f"{run}: experiment '{trained.name}' reads {dataset.name}, no images")
     train = dataset.splits["train"]["image"]
-    if isinstance(train, Pictures):
+    if isinstance(train, EncodedImages):
         images = np.stack([cropped(picture, train.size) for picture in pictures])
     else:
         shape = train.shape[1:]
         both = zip(files, pictures, strict=True)
         images = np.stack([_fit(file, picture, shape, note) for file, picture in both])
     images = 255 - images if invert else images
-    if not isinstance(train, Pictures) and _light_outside(train[:1000]).mean() < 0.05:
+    if not isinstance(train, EncodedImages) and _light_outside(train[:1000]).mean() < 0.05:
         advice = "with" if not invert else "without"
         for file, odd in zip(files, _light_outside(images), strict=True):
             if odd:
@@ -97,7 +97,7 @@ def predict(
 
 def _open(file: Path) -> Image.Image:
     """A decoded image, upright, of mode L, LA, RGB or RGBA. Raises UserError naming the file."""
-    with warnings.catch_warnings(), explained(str(file)):
+    with warnings.catch_warnings(), naming_file(str(file)):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(file) as image:

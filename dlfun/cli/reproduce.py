@@ -33,7 +33,9 @@ def expand(names: Sequence[str]) -> list[str]:
         if name not in known and name not in folders:
             guess = nearest(name, [*known, *folders])
             raise UserError(f"'{name}' is no experiment, folder of experiments or run{guess}")
-        found += [n for n, p in known.items() if name in (n, experiments.family(p)) and n not in found]
+        found += [
+            n for n, p in known.items() if name in (n, experiments.family(p)) and n not in found
+        ]
     return found
 
 

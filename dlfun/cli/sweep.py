@@ -15,7 +15,7 @@ from annotated_types import Ge
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, default, flat, note, show, warn
+from dlfun.cli.console import PROGRAM, Run, default, note, show, unprefixed, warn
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep.plan import Executor, Plan, Search
@@ -63,9 +63,9 @@ def sweep(arguments: Sequence[str]) -> int:
     kind = dataclasses.make_dataclass(
         "Sweep",
         [
-            ("search", flat(Search), field(default_factory=Search)),
-            ("running", flat(Running), field(default_factory=Running)),
-            ("config", flat(module.Config), field(default_factory=lambda: default(module))),
+            ("search", unprefixed(Search), field(default_factory=Search)),
+            ("running", unprefixed(Running), field(default_factory=Running)),
+            ("config", unprefixed(module.Config), field(default_factory=lambda: default(module))),
         ],
     )
     said: Any = cli.parse(

@@ -60,7 +60,7 @@ def _load(name: str, data_dir: Path | None) -> Dataset:
 
 @functools.cache  # It never changes, and a sweep builds its experiment many times.
 def _carried() -> Dataset:
-    return idx_sets.read(idx_sets.MNIST, idx_sets.carried_mnist(), "install dlfun again")
+    return idx_sets.read(idx_sets.MNIST, idx_sets.bundled_mnist(), "install dlfun again")
 
 
 def _fashion_mnist(data_dir: Path | None) -> Dataset:

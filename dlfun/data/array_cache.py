@@ -16,7 +16,7 @@ import numpy as np
 
 from dlfun.data import packed_images as encoded
 from dlfun.data.dataset import Dataset, Split
-from dlfun.data.encoded_images import Pictures
+from dlfun.data.encoded_images import EncodedImages
 from dlfun.errors import UserError
 
 FOLDER = "decoded"
@@ -102,7 +102,7 @@ def meta(target: Path) -> dict:
 
 
 def read(target: Path, name: str) -> Dataset:
-    """Map the arrays in the folder `target`: read-only `np.memmap`s, and encoded `Pictures`.
+    """Map the arrays in the folder `target`: read-only `np.memmap`s, and encoded `EncodedImages`.
 
     Raises:
         UserError: a file is missing, truncated or not what `write` left.
@@ -111,7 +111,7 @@ def read(target: Path, name: str) -> Dataset:
     splits: dict[str, Split] = {}
     for split, shape in noted["splits"].items():
         if len(shape) == 1:
-            image: Any = Pictures(encoded.read(target, split, shape[0], name))
+            image: Any = EncodedImages(encoded.read(target, split, shape[0], name))
         else:
             image = _map(target / f"{split}.image.npy", np.uint8, tuple(shape))
         splits[split] = {

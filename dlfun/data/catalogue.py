@@ -39,7 +39,7 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
     cached = _decoded(folders)
     with_fashion = [folder / "fashion_mnist" for folder in folders]
     fashion = next((folder for folder in with_fashion if folder.is_dir()), None)
-    entries = [_idx(idx_sets.MNIST, Path(str(idx_sets.carried_mnist())), "carried in the package")]
+    entries = [_idx(idx_sets.MNIST, Path(str(idx_sets.bundled_mnist())), "carried in the package")]
     if fashion or "tfds:fashion_mnist" not in cached:
         where = fashion or with_fashion[0]
         entries.append(_idx(idx_sets.FASHION_MNIST, where, "IDX files, else tfds:fashion_mnist"))

@@ -19,7 +19,7 @@ class Dataset(NamedTuple):
         splits: "train" and "test", and any others to evaluate on, such as "validation"; each holds
             arrays of equal length by name. Of labelled images that is
             {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only; images that
-            stay encoded until they are read are `dlfun.data.encoded_images.Pictures`.
+            stay encoded until they are read are `dlfun.data.encoded_images.EncodedImages`.
         classes: the name of each label, in order; none where there are no labels.
     """
 
@@ -36,7 +36,7 @@ class Dataset(NamedTuple):
         return -(-self.size("train") // batch_size)
 
 
-def held_out(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def partition(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices (kept, held out) of a random partition of range(size), each ascending.
 
     The held-out ones are the last round(share·size) of a permutation that depends on (size, seed)
@@ -83,7 +83,7 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
         )
     train = dataset.splits["train"]
     size = dataset.size("train")
-    kept, held = held_out(size, share, seed)
+    kept, held = partition(size, share, seed)
     if not (len(kept) and len(held)):
         raise UserError(
             f"validation {share} of {size:,} examples holds out {len(held):,}"
@@ -97,7 +97,7 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
     return dataset._replace(splits=splits)
 
 
-def at_most(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
+def subset(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
     """Named splits cut to random subsets: `at_most(dataset, 0, train=1000)`.
 
     The chosen examples are a function of (size of the split, seed), as in `held_out`, and keep
@@ -108,6 +108,6 @@ def at_most(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
     for name, size in sizes.items():
         have = dataset.size(name)
         if size < have:
-            chosen = held_out(have, (have - size) / have, seed)[0]
+            chosen = partition(have, (have - size) / have, seed)[0]
             splits[name] = take(splits[name], chosen)
     return dataset._replace(splits=splits)

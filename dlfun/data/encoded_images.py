@@ -22,7 +22,7 @@ SIZE = 224
 _log = logging.getLogger(__name__)
 
 
-class Pictures:
+class EncodedImages:
     """Looks like uint8 [N, size, size, 3]; what is indexed is decoded, by central crops.
 
     Attributes:
@@ -67,9 +67,9 @@ class Pictures:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
-    def take(self, indices: Int[np.ndarray, " n"], axis: int = 0) -> "Pictures":
+    def take(self, indices: Int[np.ndarray, " n"], axis: int = 0) -> "EncodedImages":
         """Some of them, still encoded."""
-        return Pictures(self.files, self.size, self.skip, self.chosen[indices])
+        return EncodedImages(self.files, self.size, self.skip, self.chosen[indices])
 
     def read(
         self, indices: Int[np.ndarray, "*batch"], draw: tuple[int, int] | None = None
@@ -128,10 +128,10 @@ def _pool() -> ThreadPoolExecutor:
 def is_encoded(dataset: Dataset) -> bool:
     """Whether a dataset has a column that is decoded as it is read, so that it must be streamed."""
     columns = (column for split in dataset.splits.values() for column in split.values())
-    return any(isinstance(column, Pictures) for column in columns)
+    return any(isinstance(column, EncodedImages) for column in columns)
 
 
-def at_size(dataset: Dataset, size: int, skip_unreadable: bool = False) -> Dataset:
+def resized(dataset: Dataset, size: int, skip_unreadable: bool = False) -> Dataset:
     """The dataset with its images cropped to size×size×3 when they are read.
 
     Images that lie decoded in arrays are cropped and resized likewise. The header of every file is
@@ -145,24 +145,24 @@ def at_size(dataset: Dataset, size: int, skip_unreadable: bool = False) -> Datas
     for name, split in dataset.splits.items():
         if (images := split.get("image")) is None:
             raise UserError(f"{dataset.name} has no images")
-        old = images if isinstance(images, Pictures) else Pictures(images)
+        old = images if isinstance(images, EncodedImages) else EncodedImages(images)
         kept = _readable(dataset, name, old, skip_unreadable)
         for label in np.setdiff1d(split["label"], split["label"][kept]):
             whose = f"class '{dataset.classes[label]}' in {name}"
             raise UserError(f"{dataset.name}: no image of {whose} can be read")
-        image = Pictures(old.files, size, skip_unreadable, old.chosen[kept])
+        image = EncodedImages(old.files, size, skip_unreadable, old.chosen[kept])
         splits[name] = take(split, kept) | {"image": image}
     return dataset._replace(splits=splits)
 
 
-def _readable(dataset: Dataset, split: str, images: Pictures, skip: bool) -> np.ndarray:
+def _readable(dataset: Dataset, split: str, images: EncodedImages, skip: bool) -> np.ndarray:
     """Indices of the images that can be opened. Raises UserError where others must not be."""
     from dlfun.data import image_decoding as crops
 
     def wrong(index: int) -> str | None:
         file = images.files[index]
         try:
-            with crops.explained(file), crops.opened(file):
+            with crops.naming_file(file), crops.opened(file):
                 return None
         except UserError as error:
             return str(error).partition(";")[0]

@@ -82,7 +82,7 @@ FASHION_MNIST = IdxSet(
 )
 
 
-def carried_mnist() -> Traversable:
+def bundled_mnist() -> Traversable:
     """The folder of the MNIST files that the package carries."""
     return files("dlfun.data").joinpath("mnist")
 

@@ -78,7 +78,7 @@ def pixels(
     Raises:
         UserError: an image that cannot be read, named.
     """
-    with explained(file), opened(file) as image:
+    with naming_file(file), opened(file) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         turned = orientation in _TURNED
         width, height = image.size[::-1] if turned else image.size
@@ -113,7 +113,7 @@ def opened(file: File) -> Image.Image:
 
 
 @contextlib.contextmanager
-def explained(file: File) -> Iterator[None]:
+def naming_file(file: File) -> Iterator[None]:
     """Within, what goes wrong with an image is raised as a UserError that names its file."""
     name = getattr(file, "name", "an image") if isinstance(file, io.BytesIO) else file
     expected = "expected an image file, such as PNG or JPEG"

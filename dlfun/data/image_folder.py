@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlfun.data.dataset import TEST_SHARE, Dataset, Split, held_out, take
-from dlfun.data.encoded_images import Pictures, sequence
+from dlfun.data.dataset import TEST_SHARE, Dataset, Split, partition, take
+from dlfun.data.encoded_images import EncodedImages, sequence
 from dlfun.data.folders import roots
 from dlfun.errors import UserError, nearest
 
@@ -53,7 +53,7 @@ def load(name: str, data_dir: Path | None) -> Dataset:
     splits = {split: _read(folder, classes) for split, folder in found.items()}
     if "test" not in splits:
         train = splits["train"]
-        parts = held_out(len(train["label"]), TEST_SHARE, seed=0)
+        parts = partition(len(train["label"]), TEST_SHARE, seed=0)
         splits["train"], splits["test"] = (take(train, part) for part in parts)
     return Dataset(PREFIX + name, splits, classes)
 
@@ -113,7 +113,7 @@ def _read(folder: Path, classes: tuple[str, ...]) -> Split:
             raise UserError(f"class '{name}' is empty: no image in {folder / name} ({kinds})")
         files += images
         labels += [label] * len(images)
-    return {"image": Pictures(sequence(files)), "label": np.array(labels, np.int32)}
+    return {"image": EncodedImages(sequence(files)), "label": np.array(labels, np.int32)}
 
 
 def _some(names: list[str]) -> str:

@@ -18,9 +18,9 @@ import numpy as np
 
 from dlfun.data import array_cache as decoded
 from dlfun.data import tensorflow_stub as tensorflow_standin
-from dlfun.data.dataset import TEST_SHARE, Dataset, held_out
+from dlfun.data.dataset import TEST_SHARE, Dataset, partition
 from dlfun.data.folders import roots, writable_root
-from dlfun.data.tfds_errors import check_known, explained
+from dlfun.data.tfds_errors import check_known, to_user_error
 from dlfun.errors import UserError
 
 PREFIX = "tfds:"
@@ -68,7 +68,7 @@ def load(name: str, data_dir: Path | None) -> Dataset:
         except UserError:
             raise
         except Exception as error:  # builders are anyone's code, and raise anything
-            raise explained(PREFIX + name, error, root) from error
+            raise to_user_error(PREFIX + name, error, root) from error
     return decoded.read(folder, PREFIX + name)
 
 
@@ -150,7 +150,7 @@ def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
         chosen["test"] = np.arange(sizes["validation"])
         origin["test"] = "validation"
     elif "test" not in sizes:
-        chosen["train"], chosen["test"] = held_out(sizes["train"], TEST_SHARE, seed=0)
+        chosen["train"], chosen["test"] = partition(sizes["train"], TEST_SHARE, seed=0)
         origin["test"] = "train"
     splits = {
         split: decoded.Source(

@@ -29,7 +29,7 @@ def check_known(name: str, config: str | None) -> None:
         raise UserError(f"tfds:{name} has no config '{config}'{nearest(config, configs)}: {some}")
 
 
-def explained(name: str, error: Exception, root: Path) -> UserError:
+def to_user_error(name: str, error: Exception, root: Path) -> UserError:
     """Why the dataset `name` could not be prepared below `root`."""
     import requests
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from dlfun.plots.style import INK, LABEL, SMALL, figure, percent, plain, short
+from dlfun.plots.style import INK, LABEL, SMALL, figure, percent, plain, truncate
 
 ANNOTATED, NAMED = 20, 50
 """Up to how many classes each cell bears its count, and each row and column its class's name."""
@@ -34,7 +34,8 @@ def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -
     if wrong.any():
         true, taken = divmod(int(wrong.argmax()), n)
         detail = (
-            f"most frequent mistake: “{short(classes[true])}” taken for “{short(classes[taken])}”, "
+            f"most frequent mistake: “{truncate(classes[true])}” taken for "
+            f"“{truncate(classes[taken])}”, "
             f"{wrong[true, taken]:,} of {totals[true]:,}"
         )
     side = 7.0 if n <= 12 else 9.0
@@ -50,7 +51,7 @@ def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -
                 size = LABEL - 1 if n <= 12 else SMALL - 1
                 axes.text(j, i, cell, ha="center", va="center", color=colour, fontsize=size)
     if n <= NAMED:
-        names = [plain(short(name)) for name in classes]
+        names = [plain(truncate(name)) for name in classes]
         size = LABEL if n <= ANNOTATED else SMALL - 1
         axes.set_yticks(range(n), names, fontsize=size)
         axes.set_xticks(range(n), names, fontsize=size)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from dlfun.data.dataset import Split
-from dlfun.plots.style import LABEL, SMALL, figure, percent, plain, short, tiled
+from dlfun.plots.style import LABEL, SMALL, figure, percent, plain, tiled, truncate
 
 ROWS, COLUMNS = 5, 8
 
@@ -38,7 +38,7 @@ def draw(
         f"on {len(guess):,} test images"
     )
     names = [
-        (short(classes[true]), short(classes[taken]))
+        (truncate(classes[true]), truncate(classes[taken]))
         for true, taken in zip(split["label"][shown].tolist(), guess[shown].tolist(), strict=True)
     ]
     long = max(len(name) for pair in names for name in pair) > 3

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.perceptron import Layer, fires
+from dlfun.algorithms.perceptron import Layer, threshold_output
 from dlfun.learner import Learner
 from dlfun.metrics import Metrics
 from dlfun.plots.style import LABEL, PALETTE, figure, tidy
@@ -63,10 +63,13 @@ def gates(networks: Mapping[str, Sequence[Layer]]) -> Figure:
         drawn.subplots(1, len(networks)), networks.items(), strict=True
     ):
         parting = [Layer(each.weights, each.thresholds - 0.5) for each in layers]
-        regions(axes, lambda points, parting=parting: fires(jnp.asarray(points), parting)[:, 0])
+        regions(
+            axes,
+            lambda points, parting=parting: threshold_output(jnp.asarray(points), parting)[:, 0],
+        )
         for weights, threshold in zip(parting[0].weights.T, parting[0].thresholds, strict=True):
             line(axes, weights, -threshold, color="#222222", linewidth=1.5)
-        corners(axes, fires(jnp.asarray(CORNERS), layers)[:, 0], _gate(name, layers))
+        corners(axes, threshold_output(jnp.asarray(CORNERS), layers)[:, 0], _gate(name, layers))
     _legend(drawn)
     return drawn
 

@@ -63,7 +63,7 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def short(name: str, length: int = 14) -> str:
+def truncate(name: str, length: int = 14) -> str:
     """A class name cut to a length."""
     return name if len(name) <= length else name[: length - 1] + "…"
 

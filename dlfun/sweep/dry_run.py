@@ -9,7 +9,7 @@ from dlfun import experiment as experiments
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.population import group
 from dlfun.sweep.space import apply
-from dlfun.sweep.table import short
+from dlfun.sweep.table import format_value
 
 
 def describe(plan: Plan) -> Table:
@@ -42,7 +42,7 @@ def describe(plan: Plan) -> Table:
     )
     for number, one in enumerate(groups):
         flat = configs.flatten(one.configs[0])
-        fixed = [f"{path} {short(flat[path])}" for path in swept if path not in one.paths]
+        fixed = [f"{path} {format_value(flat[path])}" for path in swept if path not in one.paths]
         state = jax.eval_shape(one.init(), one.values(0), jax.random.key(0))
         size = sum(np.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
         shown.add_row(

@@ -121,7 +121,7 @@ class _Work:
             if result.get("status") in ("completed", "diverged"):
                 yield number, result
             else:
-                saved = checkpoint.newest(member.run / runs.CHECKPOINTS, self.note)
+                saved = checkpoint.latest(member.run / runs.CHECKPOINTS, self.note)
                 step = saved.step if saved else 0
                 if saved and step >= loop.steps_per_epoch(self.group.experiment) * self.until:
                     yield number, outcome("interrupted", step, saved.seconds, saved.metrics)
@@ -167,7 +167,7 @@ class _Work:
         for number in numbers:
             member, values = self.members[number], self.group.values(number)
             state = jax.device_get(self.init(values, stream(member.config.seed, "init")))
-            saved = checkpoint.newest(member.run / runs.CHECKPOINTS, self.note)
+            saved = checkpoint.latest(member.run / runs.CHECKPOINTS, self.note)
             position = loop.Position(state, 0, self.zeros)
             if saved:
                 position = checkpoint.restore(saved, position)
@@ -263,7 +263,7 @@ class _Work:
             at, state, metrics = good
             own = _of(to_host(state), None, slot, at)._replace(totals=self.zeros)
             checkpoint.save(folder, own, seconds, metrics.get(slot, {}))
-        last = checkpoint.newest(folder, self.note)
+        last = checkpoint.latest(folder, self.note)
         path = str(last.path.relative_to(run)) if last else None
         result = outcome("diverged", step, seconds, {}) | {"checkpoint": path}
         return self._finish(run, None, result)

@@ -104,7 +104,7 @@ class Plan:
                 return None
         import optuna
 
-        quiet(optuna)
+        silence_optuna(optuna)
         kind: Any = optuna.samplers.RandomSampler
         if search.strategy == "quasi-random":
             kind = optuna.samplers.QMCSampler
@@ -137,7 +137,7 @@ def read(folder: Path) -> Plan:
     return configs.from_dict(Plan, found)
 
 
-def quiet(optuna: Any) -> None:
+def silence_optuna(optuna: Any) -> None:
     """Keep Optuna's own log and its notes on what is experimental off the terminal."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module=r"optuna\..*")

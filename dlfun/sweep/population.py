@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlfun import config as configs
-from dlfun.data.encoded_images import Pictures
+from dlfun.data.encoded_images import EncodedImages
 from dlfun.experiment import Experiment
 from dlfun.learner import Key, Learner
 from dlfun.metrics import Metrics
@@ -117,7 +117,7 @@ def _same_data(a: Experiment, b: Experiment) -> bool:
     splits = a.dataset.splits, b.dataset.splits
     names = [[(split, *arrays) for split, arrays in part.items()] for part in splits]
     return names[0] == names[1] and all(
-        x is y or (not isinstance(x, Pictures) and np.array_equal(x, y))
+        x is y or (not isinstance(x, EncodedImages) and np.array_equal(x, y))
         for x, y in zip(*map(jax.tree.leaves, splits), strict=True)
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from dlfun.sweep.plan import Search, quiet
+from dlfun.sweep.plan import Search, silence_optuna
 
 Curve = Mapping[int, float]
 """The metric, averaged over seeds, by epoch."""
@@ -31,7 +31,7 @@ def pruned(
         before: curves of the trials of earlier batches that were trained to their end.
         now: those of this batch by number, each up to the same epoch.
     """
-    quiet(optuna)
+    silence_optuna(optuna)
     pruner: Any = {
         "none": optuna.pruners.NopPruner(),
         "median": optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0),

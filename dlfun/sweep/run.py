@@ -15,9 +15,9 @@ from dlfun.sweep.plan import TRIALS, Plan
 from dlfun.sweep.prune import pruned, rungs
 from dlfun.sweep.space import apply
 from dlfun.sweep.study import Study, number, point
-from dlfun.sweep.table import Trial, score, short
+from dlfun.sweep.table import Trial, format_value, score
 from dlfun.train import run_directory as runs
-from dlfun.train.logging import BESIDE, scalars
+from dlfun.train.logging import NON_METRIC_COLUMNS, scalars
 
 SIZES = "sizes.json"
 """Members at once by structure: measured once, so that a sweep that goes on computes the same."""
@@ -138,7 +138,12 @@ def _curve(results: Results, metric: str, until: int | None = None) -> dict[int,
 def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
     """A result as it was after an epoch, of a member that may have gone beyond."""
     rows = [row for row in runs.read_metrics(Path(result["run"])) if row["epoch"] == epoch]
-    metrics = {f"{r['split']}/{name}": r[name] for r in rows for name in r if name not in BESIDE}
+    metrics = {
+        f"{r['split']}/{name}": r[name]
+        for r in rows
+        for name in r
+        if name not in NON_METRIC_COLUMNS
+    }
     return result | {"step": rows[0]["step"], "seconds": rows[0]["seconds"], "metrics": metrics}
 
 
@@ -154,7 +159,7 @@ def _tell(
         if found.status == "completed":
             told = -mean if maximize else mean  # The study minimizes.
     study.tell(trial, found, None if found.status == "pruned" else told)
-    where = "  ".join(f"{path} {short(value)}" for path, value in point(trial).items())
+    where = "  ".join(f"{path} {format_value(value)}" for path, value in point(trial).items())
     note(f"trial {found.number}: {where}  {shown}")
 
 

@@ -18,7 +18,7 @@ import optuna
 from optuna.trial import TrialState
 
 from dlfun.errors import UserError
-from dlfun.sweep.plan import STUDY, Plan, quiet
+from dlfun.sweep.plan import STUDY, Plan, silence_optuna
 from dlfun.sweep.space import suggest
 from dlfun.sweep.table import Trial
 
@@ -31,7 +31,7 @@ class Study:
     """A sweep's trials in its storage."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
-        quiet(optuna)
+        silence_optuna(optuna)
         self.plan, self.space, self.total = plan, plan.space(), plan.count()
         self.shared = plan.search.storage is not None
         url = plan.search.storage or f"sqlite:///{(folder / STUDY).absolute()}"

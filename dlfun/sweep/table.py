@@ -85,10 +85,10 @@ def _row(trial: Trial, metric: str) -> Row:
     )
 
 
-def short(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A hyperparameter's value for people: 0.001, 1e-4, 256-128, none."""
     if isinstance(value, tuple):
-        return "-".join(map(short, value)) or "()"
+        return "-".join(map(format_value, value)) or "()"
     if isinstance(value, float):
         text = f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3e}"
         return re.sub(r"\.?0*e([+-])0*", r"e\1", text).replace("e+", "e")
@@ -120,7 +120,7 @@ def table(rows: Sequence[Row], metric: str) -> Table:
             str(row.rank),
             str(row.trial.number),
             row.trial.status,
-            *(short(values[path]) if path in values else "" for path in swept),
+            *(format_value(values[path]) if path in values else "" for path in swept),
             (score(row.mean, metric) + spread).replace(" % ±", " ±"),
             str(len(row.scores)),
             "" if math.isnan(row.seconds) else f"{row.seconds:.1f}",

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from dlfun.data.encoded_images import Pictures
+from dlfun.data.encoded_images import EncodedImages
 from dlfun.random import Seed, stream
 
 Feed = Literal["memory", "stream"]
@@ -168,7 +168,7 @@ class Windows:
         wanted[:steps] = self.rows(epoch)[begin : begin + steps, self.columns]
         flat, data = np.maximum(wanted, 0).reshape(-1), {}
         for name, column in self.split.items():
-            if isinstance(column, Pictures):
+            if isinstance(column, EncodedImages):
                 draw = None if self.crops is None else (self.crops, epoch)
                 data[name], there = column.read(wanted, draw)
                 wanted = np.where(there, wanted, -1)

@@ -21,7 +21,7 @@ from dlfun.train.run_directory import write_json
 MANIFEST, ARRAYS = "manifest.json", "arrays"
 
 
-class Saved(NamedTuple):
+class CheckpointInfo(NamedTuple):
     """A whole checkpoint on the disk."""
 
     path: Path
@@ -67,17 +67,17 @@ def save(
     return path
 
 
-def newest(folder: Path, warn: Callable[[str], None]) -> Saved | None:
+def latest(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
     """The last whole checkpoint; each damaged one is named to `warn` and passed over."""
     return next(_whole(_paths(folder)[::-1], warn), None)
 
 
-def best(folder: Path, warn: Callable[[str], None]) -> Saved | None:
+def best(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
     """The whole checkpoint of lowest loss, on the validation split where there is one."""
     return min(_whole(_paths(folder), warn), key=lambda saved: saved.score, default=None)
 
 
-def restore(saved: Saved, like: Position) -> Position:
+def restore(saved: CheckpointInfo, like: Position) -> Position:
     """The position in a checkpoint, in the structure of `like`.
 
     Raises UserError where the checkpoint holds arrays of another structure.
@@ -112,7 +112,7 @@ def _paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
 
 
-def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[Saved]:
+def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[CheckpointInfo]:
     for path in paths:
         try:
             saved = _read(path)
@@ -123,10 +123,12 @@ def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[Saved
             yield saved
 
 
-def _read(path: Path) -> Saved:
+def _read(path: Path) -> CheckpointInfo:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
-        return Saved(path, manifest["step"], manifest["seconds"], dict(manifest["metrics"]))
+        return CheckpointInfo(
+            path, manifest["step"], manifest["seconds"], dict(manifest["metrics"])
+        )
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"checkpoint {path} is damaged: no readable {MANIFEST}") from None
 

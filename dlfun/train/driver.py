@@ -69,7 +69,7 @@ def read(
     name, config, options = read_settings(run)
     set_up(options)
     experiment, options = build(name, config, options)
-    find = checkpoint.newest if which == "last" else checkpoint.best
+    find = checkpoint.latest if which == "last" else checkpoint.best
     saved = find(run / runs.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} has no whole checkpoint: train it first")
@@ -101,7 +101,7 @@ def _train(experiment: Experiment, options: Options, run: Path) -> dict[str, Any
     folder = run / runs.CHECKPOINTS
     position, before = loop.start(experiment, programs.rows or 1), 0.0
     with Reporter(run, experiment.epochs) as report, stop_signal() as stopped:
-        saved = checkpoint.newest(folder, report.warn)
+        saved = checkpoint.latest(folder, report.warn)
         if saved:
             position, before = checkpoint.restore(saved, position), saved.seconds
             report.note(f"resuming from {saved.path} (step {saved.step})")
@@ -119,7 +119,7 @@ def _train(experiment: Experiment, options: Options, run: Path) -> dict[str, Any
             if diverged is None and not finite(splits):
                 diverged = position.step
             if diverged is not None:
-                last = checkpoint.newest(folder, report.warn)
+                last = checkpoint.latest(folder, report.warn)
                 path = str(last.path.relative_to(run)) if last else None
                 result = outcome("diverged", diverged, seconds, {}) | {"checkpoint": path}
                 break

@@ -12,7 +12,7 @@ from dlfun.metrics import values
 from dlfun.train import loop
 from dlfun.train import run_directory as runs
 
-BESIDE = ("step", "epoch", "split", "examples_per_second", "seconds")
+NON_METRIC_COLUMNS = ("step", "epoch", "split", "examples_per_second", "seconds")
 """What a row of metrics.jsonl holds beside metrics."""
 
 
@@ -60,7 +60,7 @@ def write_events(run: Path) -> None:
 
 def _add_events(events: Any, row: dict[str, Any]) -> None:
     for name, value in row.items():
-        if name not in BESIDE:
+        if name not in NON_METRIC_COLUMNS:
             events.add_scalar(f"{row['split']}/{name}", value, row["step"])
 
 

@@ -23,7 +23,7 @@ CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS = (
     "checkpoints",
     "plots",
 )
-COMPARED = ("experiment", "config", "options")
+IDENTITY = ("experiment", "config", "options")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -59,8 +59,8 @@ def read_config(run: Path) -> dict[str, Any]:
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
         raise UserError(f"{run} is not a run directory: {what}")
     found = read_json(run / CONFIG)
-    if not isinstance(found, dict) or not all(name in found for name in COMPARED):
-        raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(COMPARED)}")
+    if not isinstance(found, dict) or not all(name in found for name in IDENTITY):
+        raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(IDENTITY)}")
     return found
 
 
@@ -137,7 +137,7 @@ def open_run(run: Path, description: dict[str, Any]) -> None:
         write_json(run / CONFIG, description)
         return
     found = read_config(run)
-    old, new = ({name: d[name] for name in COMPARED} for d in (found, description))
+    old, new = ({name: d[name] for name in IDENTITY} for d in (found, description))
     if changed := configs.difference(old, json.loads(json.dumps(new))):
         raise UserError(
             f"{run} holds a run of another configuration ({'; '.join(changed)}); "
@@ -149,12 +149,12 @@ def make_directory(run: Path) -> None:
     """Create the run directory. Raises UserError where `run` is a file or holds something else."""
     if run.is_file():
         raise UserError(f"--run-dir {run} is a file, expected a directory")
-    if run.is_dir() and not (run / CONFIG).exists() and _foreign(run):
+    if run.is_dir() and not (run / CONFIG).exists() and _has_other_files(run):
         raise UserError(f"--run-dir {run} is neither empty nor a run directory")
     run.mkdir(parents=True, exist_ok=True)
 
 
-def _foreign(run: Path) -> bool:
+def _has_other_files(run: Path) -> bool:
     ours = {".lock", CONFIG + ".part"}
     return any(entry.name not in ours for entry in run.iterdir())
 

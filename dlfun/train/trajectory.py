@@ -13,7 +13,7 @@ from dlfun.train import loop
 from dlfun.train.batches import gather, order
 
 
-def replay(*experiments: Experiment) -> tuple[Any, Metrics]:
+def trajectory(*experiments: Experiment) -> tuple[Any, Metrics]:
     """The state before and after each update, and the metrics of each update, stacked.
 
     The updates are those of a run on one device: same order of the data, same keys. Of S updates,

@@ -15,11 +15,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.algorithms.classifier import clothes
+from dlfun.algorithms.classifier import fashion_classifier
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.alexnet import alexnet_small
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside Krizhevsky et al. (2012)", at_least=0.895)]
 QUICK = Quick(
@@ -59,4 +58,4 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
-    return clothes(config, lambda classes: alexnet_small(classes, c.width, c.dropout))
+    return fashion_classifier(config, lambda classes: alexnet_small(classes, c.width, c.dropout))

@@ -15,11 +15,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.algorithms.classifier import clothes
+from dlfun.algorithms.classifier import fashion_classifier
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.cnn import CNN
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "Xiao et al. (2017), benchmarks", printed=0.916, at_least=0.916)]
 QUICK = Quick(
@@ -58,4 +57,4 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
-    return clothes(config, lambda classes: CNN(config.channels, config.hidden, classes))
+    return fashion_classifier(config, lambda classes: CNN(config.channels, config.hidden, classes))

@@ -16,11 +16,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.algorithms.classifier import clothes
+from dlfun.algorithms.classifier import fashion_classifier
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.googlenet import googlenet_small
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside Szegedy et al. (2015)", at_least=0.915)]
 QUICK = Quick(
@@ -68,7 +67,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
-    return clothes(
+    return fashion_classifier(
         config,
         lambda classes: googlenet_small(classes, c.divide, c.auxiliary, c.dropout, c.modules),
     )

@@ -16,11 +16,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.algorithms.classifier import clothes
+from dlfun.algorithms.classifier import fashion_classifier
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.resnet import resnet_small
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.915)]
 QUICK = Quick(
@@ -73,7 +72,7 @@ def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
     options = {"preactivation": c.preactivation, "zero_last": c.zero_last}
-    return clothes(
+    return fashion_classifier(
         config,
         lambda classes: resnet_small(6 * c.blocks + 2, classes, c.widths, c.shortcut, **options),
     )

@@ -17,11 +17,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
 
-from dlfun.algorithms.classifier import clothes
+from dlfun.algorithms.classifier import fashion_classifier
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.vgg import vgg_small
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "beside Simonyan & Zisserman (2015)", at_least=0.93)]
 QUICK = Quick(
@@ -67,4 +66,6 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
-    return clothes(config, lambda classes: vgg_small(classes, c.width, c.dropout, c.blocks, c.norm))
+    return fashion_classifier(
+        config, lambda classes: vgg_small(classes, c.width, c.dropout, c.blocks, c.norm)
+    )

@@ -21,13 +21,12 @@ from annotated_types import Ge, Lt
 
 from dlfun import data, optimizers
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.encoded_images import at_size
+from dlfun.data.encoded_images import resized
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn import losses
-from dlfun.nn.models.architectures import named
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.nn.models import architectures
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.70)]
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -67,10 +66,13 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     stored = data.load(config.dataset, validation=config.validation, seed=config.seed)
-    dataset = at_size(stored, config.image_size, config.skip_unreadable)
+    dataset = resized(stored, config.image_size, config.skip_unreadable)
     steps = dataset.steps_per_epoch(config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
-    network, inputs = named(config.architecture, len(dataset.classes)), normalize(MEAN, DEVIATION)
+    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
+    network, inputs = (
+        architectures.build(config.architecture, len(dataset.classes)),
+        normalize(MEAN, DEVIATION),
+    )
     loss = partial(losses.smoothed_cross_entropy, smoothing=config.label_smoothing)
     learner = supervised(network, loss, optimizer, inputs=inputs)
     return Experiment(

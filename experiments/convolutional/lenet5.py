@@ -24,8 +24,7 @@ from dlfun.data.augmentation import shift
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.lenet import LeNet, LeNet5
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 SOURCE = "LeCun et al. (1998), sec. III.B"
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]

@@ -9,8 +9,7 @@ subsampling, every map of C3 reads all of S2, PyTorch's initial distributions. 6
 """
 
 from dlfun.experiment import Claim, Quick
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 from .lenet5 import Config, build
 

@@ -10,8 +10,7 @@ from 1e-3 to 0 over the same ten epochs leaves out the noise of the last steps.
 """
 
 from dlfun.experiment import Claim, Quick
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 from .mnist_cnn import Config, build
 

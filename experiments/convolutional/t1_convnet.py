@@ -26,7 +26,7 @@ from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.cnn import DropoutCNN
 from dlfun.optimizers import Optimizer
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 LOSSES = {"mse": losses.mse_of_labels, "cross_entropy": losses.cross_entropy}
 CLAIMS = [
@@ -59,12 +59,14 @@ def build(config: Config) -> Experiment:
     """One network under each loss."""
     c, dataset = config, data.load(config.dataset)
     model = DropoutCNN(len(dataset.classes), c.dropout)
-    optimizer = optimizers.make(c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs)
+    optimizer = optimizers.make_optimizer(
+        c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs
+    )
 
     def learner(loss: Any) -> Learner:
         return supervised(model, loss, optimizer, inputs=normalize(), measure=metrics.accuracy)
 
-    both = side_by_side({name: learner(loss) for name, loss in LOSSES.items()})
+    both = compare({name: learner(loss) for name, loss in LOSSES.items()})
     return Experiment(both, dataset, c.epochs, c.batch_size, c.seed, cpu_devices=2)
 
 

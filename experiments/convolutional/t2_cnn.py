@@ -19,8 +19,7 @@ from dlfun.algorithms.classifier import classifier
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment, Quick
 from dlfun.nn.models.cnn import CNN
-from dlfun.optimizers import Optimizer
-from dlfun.schedules import Schedule
+from dlfun.optimizers import Optimizer, Schedule
 
 CLAIMS = [Claim("test/accuracy", "[T2]", at_least=0.92)]
 QUICK = Quick({"examples": 10_000, "epochs": 2}, [Claim("test/accuracy", "[T2]", at_least=0.7)])

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from dlfun.algorithms.linear_regression import polynomial, ridge
 from dlfun.data.generated import curve
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 CLAIMS = [
     Claim("test/degree_1_loss", "[T3, sec. 3.1.5]", at_least=0.15),
@@ -54,7 +54,7 @@ def build(config: Config) -> Experiment:
     c = config
     learners = {f"degree_{degree}": ridge(c.l2, polynomial(degree)) for degree in c.degrees}
     points = curve(lambda x: np.sin(np.pi * x), c.examples, c.seed, float(c.noise))
-    return Experiment(side_by_side(learners), points, c.epochs, c.batch_size, c.seed)
+    return Experiment(compare(learners), points, c.epochs, c.batch_size, c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 
 from dlfun import data
 from dlfun.algorithms.linear_regression import random_features, ridge
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.experiment import Claim, Experiment
 from dlfun.random import stream
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 CLAIMS = [
     Claim("test/width_5_loss", "[T3, sec. 3.1.5]", at_least=0.084),
@@ -60,11 +60,11 @@ def columns(split: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def build(config: Config) -> Experiment:
     """A least-squares fit of each width."""
     c = config
-    few = at_most(data.load("mnist"), c.seed, train=c.examples, test=c.test_examples)
+    few = subset(data.load("mnist"), c.seed, train=c.examples, test=c.test_examples)
     few = few._replace(splits={name: columns(split) for name, split in few.splits.items()})
     key, pixels = stream(c.seed, "features"), few.splits["train"]["x"].shape[1]
     learners = {f"width_{w}": ridge(c.l2, random_features(w, pixels, key)) for w in c.widths}
-    return Experiment(side_by_side(learners), few, 1, few.size("train"), c.seed)
+    return Experiment(compare(learners), few, 1, few.size("train"), c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.compare_classifiers import rivals
+from dlfun.algorithms.compare_classifiers import compare_classifiers
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn.layers.normalization import Running
@@ -70,7 +70,9 @@ def build(config: Config) -> Experiment:
         norm: Running | None = "moving" if "normalized" in name else None
         return DeepMLP(config.depth, config.width, residual="residual" in name, batch_norm=norm)
 
-    return rivals(config, {name: network(name) for name in config.networks}, normalize())
+    return compare_classifiers(
+        config, {name: network(name) for name in config.networks}, normalize()
+    )
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -17,7 +17,7 @@ from annotated_types import Ge, Le
 from dlfun.algorithms.perceptron import hebbian
 from dlfun.data.generated import patterns
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 CLAIMS = [
     Claim("test/orthogonal_loss", "Hebb 1949", at_most=1e-6),
@@ -43,5 +43,5 @@ class Config:
 def build(config: Config) -> Experiment:
     """The associators side by side."""
     c = config
-    learner = side_by_side({kind: hebbian(1 / 32, kind) for kind in ("orthogonal", "random")})
+    learner = compare({kind: hebbian(1 / 32, kind) for kind in ("orthogonal", "random")})
     return Experiment(learner, patterns(c.pairs, c.seed), c.epochs, c.batch_size, c.seed)

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.perceptron import MCP_GATES, best_neuron, fixed
+from dlfun.algorithms.perceptron import MCP_GATES, best_neuron, frozen
 from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 CLAIMS = [
     Claim("test/network_accuracy", "McCulloch, Pitts 1943", at_least=1),
@@ -48,7 +48,7 @@ def build(config: Config) -> Experiment:
     table = tables.splits["test"]
     single = best_neuron(table["x"], table[config.gate])
     learners = {"network": MCP_GATES[config.gate], "single": (single,)}
-    learner = side_by_side({n: fixed(layers, config.gate) for n, layers in learners.items()})
+    learner = compare({n: frozen(layers, config.gate) for n, layers in learners.items()})
     return Experiment(learner, tables, config.epochs, config.batch_size, config.seed)
 
 

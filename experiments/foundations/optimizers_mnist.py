@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 
 from dlfun import data, metrics
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Rates, make
-from dlfun.transforms import side_by_side
+from dlfun.optimizers import Rates, make_optimizer
+from dlfun.transforms import compare
 
 CLAIMS = [
     Claim("test/adam_loss", "[T3, sec. 3.1.4]", at_most=0.26),
@@ -55,15 +55,19 @@ class Config:
 def build(config: Config) -> Experiment:
     """The eight side by side."""
     c = config
-    dataset = at_most(data.load(c.dataset), c.seed, train=c.examples)
+    dataset = subset(data.load(c.dataset), c.seed, train=c.examples)
     model = MLP(c.hidden, len(dataset.classes))
     learners = {
         name: supervised(
-            model, losses.cross_entropy, make(one), inputs=normalize(), measure=metrics.accuracy
+            model,
+            losses.cross_entropy,
+            make_optimizer(one),
+            inputs=normalize(),
+            measure=metrics.accuracy,
         )
         for name, one in c.rates.optimizers().items()
     }
-    return Experiment(side_by_side(learners), dataset, c.epochs, c.batch_size, c.seed)
+    return Experiment(compare(learners), dataset, c.epochs, c.batch_size, c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from dlfun.algorithms.perceptron import perceptron
 from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 GATES = ("and", "or", "nand", "xor")
 CLAIMS = [
@@ -44,7 +44,7 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """The perceptrons side by side: each sees the same rows."""
-    learner = side_by_side({gate: perceptron(config.learning_rate, gate) for gate in GATES})
+    learner = compare({gate: perceptron(config.learning_rate, gate) for gate in GATES})
     tables = truth_tables(*GATES, copies=10)
     return Experiment(learner, tables, config.epochs, config.batch_size, config.seed)
 
@@ -52,9 +52,9 @@ def build(config: Config) -> Experiment:
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The decision lines over the updates, and the cycle of XOR's weights."""
     from dlfun.plots.planes import cycle, decision_lines
-    from dlfun.train.trajectory import replay
+    from dlfun.train.trajectory import trajectory
 
-    states, metrics = replay(trained.experiment)
+    states, metrics = trajectory(trained.experiment)
     table = trained.experiment.dataset.splits["test"]
     yield "decision_lines", decision_lines(states, metrics, table)
     yield "xor_cycle", cycle(perceptron(1.0, "xor"), table, "xor")

@@ -19,14 +19,14 @@ from matplotlib.figure import Figure
 from dlfun import data, metrics
 from dlfun.algorithms.early_stopping import early_stopping
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.dataset import at_most, hold_out_validation, repeat
+from dlfun.data.dataset import hold_out_validation, repeat, subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make
-from dlfun.transforms import side_by_side, with_gap
+from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.transforms import compare, with_gap
 
 METHODS = ("l2", "l1", "dropout", "early_stopping")
 CLAIMS = [
@@ -58,18 +58,18 @@ class Config:
 def build(config: Config) -> Experiment:
     """Five copies of one network."""
     c, mnist = config, data.load("mnist")
-    few = at_most(mnist, c.seed, train=c.examples)
+    few = subset(mnist, c.seed, train=c.examples)
     few = hold_out_validation(few, 0.2, c.seed)
 
     def learner(dropout: Any = None, **penalty: Any) -> Learner:
-        model, optimizer = MLP((128,), 10, dropout=dropout), make(Optimizer(**penalty))
+        model, optimizer = MLP((128,), 10, dropout=dropout), make_optimizer(Optimizer(**penalty))
         loss, inputs = losses.cross_entropy, normalize()
         return supervised(model, loss, optimizer, inputs=inputs, measure=metrics.accuracy)
 
     each = {"none": learner(), "l2": learner(l2=c.l2), "l1": learner(l1=c.l1)}
     each |= {"dropout": learner(c.dropout)}
     each["early_stopping"] = early_stopping(learner(), few.splits["validation"], 16)
-    both = side_by_side({name: with_gap(one, few.splits["train"]) for name, one in each.items()})
+    both = compare({name: with_gap(one, few.splits["train"]) for name, one in each.items()})
     return Experiment(both, repeat(few, 5), c.epochs, c.batch_size, c.seed)
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jax import Array
 
-from dlfun.algorithms.linear_regression import descent, ridge
+from dlfun.algorithms.linear_regression import proximal_gradient, ridge
 from dlfun.data.generated import linear
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import again, side_by_side, telling
+from dlfun.transforms import compare, repeat_update, with_state_metrics
 
 CLAIMS = [
     Claim("test/apart", "Hoerl, Kennard 1970", at_most=1e-5),
@@ -54,7 +54,7 @@ def build(config: Config) -> Experiment:
     c = config
     weights = np.random.Generator(np.random.Philox(key=c.seed)).normal(size=c.inputs)
     learners = {
-        "descent": again(descent(c.learning_rate, c.l2), 100),
+        "descent": repeat_update(proximal_gradient(c.learning_rate, c.l2), 100),
         "exact": ridge(c.l2),
         "unpenalized": ridge(0.0),
     }
@@ -63,6 +63,6 @@ def build(config: Config) -> Experiment:
         pairs = zip(state["descent"], state["exact"], strict=True)
         return {"apart": jnp.stack([jnp.abs(a - b).max() for a, b in pairs]).max()}
 
-    learner = telling(side_by_side(learners), apart)
+    learner = with_state_metrics(compare(learners), apart)
     data = linear(c.examples, weights, 3.0, c.seed, float(c.noise))
     return Experiment(learner, data, c.epochs, c.batch_size, c.seed)

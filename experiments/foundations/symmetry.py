@@ -19,13 +19,13 @@ from annotated_types import Ge
 from jax import Array
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.compare_classifiers import rivals
+from dlfun.algorithms.compare_classifiers import compare_classifiers
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer
 from dlfun.plots import compared
-from dlfun.transforms import telling
+from dlfun.transforms import with_state_metrics
 
 STARTS = {"zeros": "zeros", "constant": "constant 0.01", "glorot": "Glorot"}
 CLAIMS = [
@@ -66,7 +66,9 @@ def spread(state: Any) -> dict[str, Array]:
 def build(config: Config) -> Experiment:
     """The three networks side by side."""
     models = {start: MLP((config.hidden,), 10, "tanh", start) for start in STARTS}
-    return rivals(config, models, normalize(), lambda _, learner: telling(learner, spread))
+    return compare_classifiers(
+        config, models, normalize(), lambda _, learner: with_state_metrics(learner, spread)
+    )
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

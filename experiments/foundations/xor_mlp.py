@@ -21,7 +21,7 @@ from dlfun.data.gates import truth_tables
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make
+from dlfun.optimizers import Optimizer, make_optimizer
 
 CLAIMS = [
     Claim("test/accuracy", "Rumelhart et al. 1986", at_least=1),
@@ -49,7 +49,7 @@ def build(config: Config) -> Experiment:
     """A classifier of the four rows."""
     tables = truth_tables("xor", copies=200)
     model = MLP(config.hidden, 2, "tanh")
-    optimizer = make(config.optimizer, 200, config.epochs)
+    optimizer = make_optimizer(config.optimizer, 200, config.epochs)
     learner = supervised(
         model,
         losses.cross_entropy,

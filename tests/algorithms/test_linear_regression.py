@@ -7,11 +7,11 @@ import pytest
 
 from dlfun.algorithms.early_stopping import early_stopping
 from dlfun.algorithms.line_search import line_search
-from dlfun.algorithms.linear_regression import descent, polynomial, predict, ridge
+from dlfun.algorithms.linear_regression import polynomial, predict, proximal_gradient, ridge
 from dlfun.data.generated import curve, linear
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.transforms import again
+from dlfun.transforms import repeat_update
 
 KEY = jax.random.key(0)
 
@@ -33,7 +33,7 @@ def test_ridge_is_the_closed_form_with_the_bias_left_out(batch, l2):
     with_one = np.concatenate([x, np.ones((60, 1))], axis=1)
     penalty = np.diag([l2] * 5 + [0.0])
     expected = np.linalg.solve(with_one.T @ with_one / 60 + penalty, with_one.T @ y / 60)[:, 0]
-    for learner in (ridge(l2), again(descent(0.3, l2), 400)):
+    for learner in (ridge(l2), repeat_update(proximal_gradient(0.3, l2), 400)):
         found = trained(learner, batch)
         np.testing.assert_allclose(found.weights[:, 0], expected[:5], atol=2e-5)
         np.testing.assert_allclose(found.bias[0], expected[5], atol=2e-5)
@@ -41,7 +41,7 @@ def test_ridge_is_the_closed_form_with_the_bias_left_out(batch, l2):
 
 def test_lasso_meets_the_conditions_of_its_minimum(batch):
     """The slope is −λ sign(w) where w ≠ 0, and within ±λ where w = 0."""
-    found = trained(again(descent(0.3, l1=0.2), 600), batch)
+    found = trained(repeat_update(proximal_gradient(0.3, l1=0.2), 600), batch)
     error = predict(found, batch["x"]) - batch["y"]
     slope = np.asarray(batch["x"].T @ error / 60)[:, 0]
     weights = np.asarray(found.weights)[:, 0]
@@ -81,11 +81,13 @@ def test_line_search_never_goes_up_and_meets_armijo(batch):
 
 def test_early_stopping_keeps_the_best_state(batch):
     """Of a descent that blows up, the best is early; evaluation and the best state agree."""
-    learner = early_stopping(descent(1.5), {n: batch[n] for n in ("x", "y")}, every=1)
+    learner = early_stopping(proximal_gradient(1.5), {n: batch[n] for n in ("x", "y")}, every=1)
     state, seen = learner.init(KEY, batch), []
     for _ in range(6):
         state, _ = learner.update(state, batch, KEY)
-        seen.append(float(descent(1.5).evaluate(state.now, batch, KEY)["loss"].total) / 60)
+        seen.append(
+            float(proximal_gradient(1.5).evaluate(state.now, batch, KEY)["loss"].total) / 60
+        )
     np.testing.assert_allclose(state.loss, min(seen), rtol=1e-6)
     assert int(state.at) == int(np.argmin(seen)) + 1
     found = learner.evaluate(state, batch, KEY)["loss"]

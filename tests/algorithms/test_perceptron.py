@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 @pytest.mark.parametrize("gate", GATES)
 def test_gates_equal_their_truth_tables(gate):
     table = truth_tables(gate).splits["test"]
-    found = neurons.fires(jnp.asarray(table["x"]), neurons.MCP_GATES[gate])[:, 0]
+    found = neurons.threshold_output(jnp.asarray(table["x"]), neurons.MCP_GATES[gate])[:, 0]
     np.testing.assert_array_equal(found, table[gate])
 
 
@@ -29,7 +29,7 @@ def test_one_neuron_computes_every_gate_but_xor():
         table = truth_tables(gate).splits["test"]
         best = neurons.best_neuron(table["x"], table[gate])
         right[gate] = int(
-            (neurons.fires(jnp.asarray(table["x"]), [best])[:, 0] == table[gate]).sum()
+            (neurons.threshold_output(jnp.asarray(table["x"]), [best])[:, 0] == table[gate]).sum()
         )
     assert right == {"and": 4, "or": 4, "not": 2, "nand": 4, "nor": 4, "xor": 3}
 
@@ -37,11 +37,13 @@ def test_one_neuron_computes_every_gate_but_xor():
 def test_the_search_leaves_no_threshold_out():
     """Beyond those searched a neuron is constant, and between two of them nothing changes."""
     x = jnp.asarray(truth_tables("xor").splits["test"]["x"])
-    every = neurons.every_neuron(2)
-    known = {tuple(column) for column in np.asarray(neurons.fires(x, [every])).T}
+    every = neurons.all_neurons(2)
+    known = {tuple(column) for column in np.asarray(neurons.threshold_output(x, [every])).T}
     for threshold in np.arange(-4, 4.01, 0.25):
         layer = neurons.Layer(every.weights, np.full_like(every.thresholds, threshold))
-        assert {tuple(column) for column in np.asarray(neurons.fires(x, [layer])).T} <= known
+        assert {
+            tuple(column) for column in np.asarray(neurons.threshold_output(x, [layer])).T
+        } <= known
 
 
 def test_no_such_gate():

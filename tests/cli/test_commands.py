@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from dlfun.cli.main import COMMANDS, main
 
 from dlfun import data
+from dlfun.cli.main import COMMANDS, main
 from dlfun.experiment import Claim, Quick, load, paths
 
 ROOT = Path(__file__).parents[2]

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from dlfun.cli.predict import predict, probabilities
 from PIL import Image
 
 from dlfun import data
 from dlfun import experiment as experiments
+from dlfun.cli.predict import predict, probabilities
 from dlfun.errors import UserError
 from dlfun.train.driver import read, train
 from dlfun.train.options import Options

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from dlfun.cli.main import main
 from PIL import Image
 
 from dlfun import optimizers
 from dlfun.algorithms.supervised import supervised
+from dlfun.cli.main import main
 from dlfun.data import catalogue, load
 from dlfun.data import image_decoding as crops
-from dlfun.data.encoded_images import Pictures, at_size, is_encoded, uniforms
+from dlfun.data.encoded_images import EncodedImages, is_encoded, resized, uniforms
 from dlfun.data.image_decoding import central_crop, pixels, random_crop
 from dlfun.data.images import normalize
 from dlfun.errors import UserError
@@ -61,7 +61,7 @@ def test_a_folder_is_its_classes_and_images(folder):
     assert dataset.classes == ("blue", "green", "red")
     assert {name: dataset.size(name) for name in dataset.splits} == {"train": 18, "test": 6}
     assert dataset.splits["train"]["label"].tolist() == np.repeat([0, 1, 2], 6).tolist()
-    images = at_size(dataset, 16).splits["train"]["image"]
+    images = resized(dataset, 16).splits["train"]["image"]
     assert (images.shape, images.dtype, len(images)) == ((18, 16, 16, 3), np.uint8, 18)
     for index in (4, 8, 13):  # None of them gray.
         mean = images[index].mean(axis=(0, 1))
@@ -71,7 +71,7 @@ def test_a_folder_is_its_classes_and_images(folder):
 
 
 def test_indices_as_of_an_array(folder):
-    images = at_size(load(f"folder:{folder}"), 8).splits["train"]["image"]
+    images = resized(load(f"folder:{folder}"), 8).splits["train"]["image"]
     whole = np.asarray(images)
     for index in (3, slice(2, 5), np.array([[7, 1], [1, -1]]), slice(None, None, -4)):
         np.testing.assert_array_equal(images[index], whole[index])
@@ -80,7 +80,7 @@ def test_indices_as_of_an_array(folder):
 
 
 def test_a_crop_is_a_function_of_seed_epoch_and_index(folder):
-    images = at_size(load(f"folder:{folder}"), 8).splits["train"]["image"]
+    images = resized(load(f"folder:{folder}"), 8).splits["train"]["image"]
     order = np.array([[4, 9], [0, -1]])
     drawn, there = images.read(order, (3, 1))
     assert there.tolist() == [[True, True], [True, False]]
@@ -153,16 +153,16 @@ def test_only_formats_of_plain_code_are_opened(tmp_path):
 
 
 def test_decoded_images_are_cropped_alike(digits):
-    dataset = at_size(digits, 20)
+    dataset = resized(digits, 20)
     assert is_encoded(dataset)
     assert dataset.splits["test"]["image"][:2].shape == (2, 20, 20, 3)
-    whole = at_size(digits, 28).splits["test"]["image"].read(np.arange(3), (0, 0))[0]
+    whole = resized(digits, 28).splits["test"]["image"].read(np.arange(3), (0, 0))[0]
     assert (whole != np.asarray(digits.splits["test"]["image"][:3])).any()
 
 
 def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
     """14 images, 4 more of validation, in batches of 5: the same crops and bits on resuming."""
-    dataset = at_size(load(f"folder:{folder}", validation=0.2), 8)
+    dataset = resized(load(f"folder:{folder}", validation=0.2), 8)
     assert {name: dataset.size(name) for name in dataset.splits} == {
         "train": 14,
         "validation": 4,
@@ -171,7 +171,7 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
     learner = supervised(
         MLP((16,), 3),
         losses.cross_entropy,
-        optimizers.make(Optimizer("sgd", 0.03)),
+        optimizers.make_optimizer(Optimizer("sgd", 0.03)),
         inputs=normalize(),
     )
     experiment = Experiment(learner, dataset, epochs=20, batch_size=5)
@@ -196,7 +196,7 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
 def test_damage_behind_the_header_is_named_or_weighs_nothing(folder, caplog):
     file = folder / "train" / "green" / "3.png"
     file.write_bytes(file.read_bytes()[:-300])
-    strict, lenient = (at_size(load(f"folder:{folder}"), 8, skip) for skip in (False, True))
+    strict, lenient = (resized(load(f"folder:{folder}"), 8, skip) for skip in (False, True))
     with pytest.raises(UserError, match=r"green/3\.png: cannot be read .*--skip-unreadable"):
         strict.splits["train"]["image"].read(np.arange(18))
     there = lenient.splits["train"]["image"].read(np.arange(18))[1]
@@ -210,15 +210,15 @@ def test_unreadable_images_are_named_and_counted_and_skipped_if_asked(folder, ca
     (folder / "train" / "red" / "2.JPEG").write_bytes(b"")
     told = r"2 of 18 images in train cannot be read: .*red/1\.JPEG: not a readable image"
     with pytest.raises(UserError, match=told):
-        at_size(load(f"folder:{folder}"), 8)
+        resized(load(f"folder:{folder}"), 8)
     with caplog.at_level(logging.WARNING):
-        dataset = at_size(load(f"folder:{folder}"), 8, skip_unreadable=True)
+        dataset = resized(load(f"folder:{folder}"), 8, skip_unreadable=True)
     assert "2 of 18" in caplog.text
     assert np.bincount(dataset.splits["train"]["label"]).tolist() == [6, 6, 4]
     for file in (folder / "val" / "red").iterdir():
         file.write_bytes(b"")
     with pytest.raises(UserError, match="no image of class 'red' in test can be read"):
-        at_size(load(f"folder:{folder}"), 8, skip_unreadable=True)
+        resized(load(f"folder:{folder}"), 8, skip_unreadable=True)
 
 
 def spoil(folder, how):
@@ -261,7 +261,7 @@ def test_a_tenth_of_train_is_test_where_there_is_no_other(folder):
     (folder / "val").rename(folder / "other")
     dataset = load(f"folder:{folder}")
     assert (dataset.size("train"), dataset.size("test")) == (16, 2)
-    assert isinstance(dataset.splits["test"]["image"], Pictures)
+    assert isinstance(dataset.splits["test"]["image"], EncodedImages)
 
 
 def test_the_catalogue_lists_folders(folder):

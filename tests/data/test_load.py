@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlfun.data import catalogue, idx_sets, load
-from dlfun.data.dataset import held_out
+from dlfun.data.dataset import partition
 from dlfun.errors import UserError
 
 
@@ -44,21 +44,21 @@ def test_import_needs_neither_jax_nor_tfds():
 
 @pytest.mark.parametrize(("size", "share"), [(10, 0.25), (997, 0.1), (60_000, 1 / 6), (3, 0.9)])
 def test_held_out_is_a_partition(size, share):
-    kept, held = held_out(size, share, seed=3)
+    kept, held = partition(size, share, seed=3)
     assert len(held) == round(size * share)
     np.testing.assert_array_equal(np.sort(np.concatenate([kept, held])), np.arange(size))
 
 
 def test_held_out_is_fixed_for_ever():
-    assert held_out(12, 0.25, seed=0)[1].tolist() == [6, 7, 10]
-    assert held_out(12, 0.25, seed=1)[1].tolist() == [1, 4, 11]
+    assert partition(12, 0.25, seed=0)[1].tolist() == [6, 7, 10]
+    assert partition(12, 0.25, seed=1)[1].tolist() == [1, 4, 11]
 
 
 def test_validation_is_disjoint_complete_and_seeded(mnist):
     first, again, other = (load("mnist", validation=0.1, seed=seed) for seed in (5, 5, 6))
     train, validation = first.splits["train"], first.splits["validation"]
     assert (len(train["label"]), len(validation["label"])) == (54_000, 6_000)
-    kept, held = held_out(60_000, 0.1, seed=5)
+    kept, held = partition(60_000, 0.1, seed=5)
     for name, array in mnist.splits["train"].items():
         np.testing.assert_array_equal(train[name], array[kept])
         np.testing.assert_array_equal(validation[name], array[held])

@@ -12,10 +12,10 @@ from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
 from dlfun.data import catalogue, load
-from dlfun.data.dataset import held_out
-from dlfun.data.encoded_images import at_size
+from dlfun.data.dataset import partition
+from dlfun.data.encoded_images import resized
 from dlfun.data.image_decoding import central_crop, pixels
-from dlfun.data.tfds_errors import explained
+from dlfun.data.tfds_errors import to_user_error
 from dlfun.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 9, 3), dtype=np.uint8)
@@ -184,7 +184,7 @@ def test_the_second_load_maps_the_arrays_and_needs_no_tfds(tmp_path, monkeypatch
 def test_images_of_unequal_sizes_stay_encoded_to_be_cropped(tmp_path, monkeypatch):
     load("tfds:dlfun_varying", data_dir=tmp_path)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    dataset = at_size(load("tfds:dlfun_varying", data_dir=tmp_path), 4)
+    dataset = resized(load("tfds:dlfun_varying", data_dir=tmp_path), 4)
     for name, part in SPLITS.items():
         found = dataset.splits[name]
         wanted = range(*part.indices(50))
@@ -210,7 +210,7 @@ def test_validation_is_held_out_of_mapped_arrays(tmp_path):
     whole = load("tfds:dlfun_colours", data_dir=tmp_path).splits["train"]
     splits = load("tfds:dlfun_colours", data_dir=tmp_path, validation=0.25).splits
     assert len(splits["validation"]["label"]) == 10
-    kept, held = held_out(40, 0.25, seed=0)
+    kept, held = partition(40, 0.25, seed=0)
     np.testing.assert_array_equal(splits["train"]["image"], whole["image"][kept])
     np.testing.assert_array_equal(splits["validation"]["image"], whole["image"][held])
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_loaded_is_told_in_one_line(tmp_path, name, told):
 
 
 def test_a_full_disk_is_told(tmp_path):
-    error = explained("tfds:x", OSError(errno.ENOSPC, "No space left on device"), tmp_path)
+    error = to_user_error("tfds:x", OSError(errno.ENOSPC, "No space left on device"), tmp_path)
     assert str(error) == f"tfds:x cannot be prepared: no space left below {tmp_path}"
 
 

@@ -9,7 +9,7 @@ from dlfun.algorithms.supervised import supervised
 from dlfun.metrics import values
 from dlfun.nn import losses
 from dlfun.nn.models.cnn import CNN
-from experiments.foundations.batch_normalization.agreement import with_agreement
+from experiments.foundations.batch_normalization.agreement import with_batch_statistics_agreement
 
 RNG = np.random.default_rng(0)
 BATCH = {
@@ -23,7 +23,7 @@ KEY = jax.random.key(0)
 def test_agreement():
     model = CNN((3,), (5,), batch_norm="sums")
     plain = supervised(model, losses.cross_entropy, optax.sgd(0.0), inputs=lambda x: x)
-    learner = with_agreement(model, plain, lambda x: x)
+    learner = with_batch_statistics_agreement(model, plain, lambda x: x)
     state, _ = jax.jit(learner.update)(learner.init(KEY, BATCH), BATCH, KEY)
     evaluate = jax.jit(learner.evaluate)
     found = values(evaluate(state, BATCH, KEY))

@@ -7,10 +7,10 @@ import pytest
 
 from experiments.foundations.backpropagation.manual import (
     Network,
-    by_hand,
     forward,
     gradient,
     loss,
+    manual_backpropagation,
     start,
 )
 
@@ -66,7 +66,7 @@ def test_padding_counts_for_nothing():
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(6, 2)), jnp.float32)
     full = {"x": x, "y": jax.nn.one_hot(jnp.arange(6) % 3, 3)}
-    learner = by_hand(0.5, l2=0.1)
+    learner = manual_backpropagation(0.5, l2=0.1)
     state = learner.init(KEY, full)
     padded = learner.update(state, full | {"weight": jnp.asarray([1.0] * 4 + [0.0] * 2)}, KEY)
     short = {n: a[:4] for n, a in full.items()} | {"weight": jnp.ones(4)}

@@ -5,7 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.foundations.optimizer_paths.surfaces import descent, quadratic, rosenbrock
+from experiments.foundations.optimizer_paths.surfaces import (
+    minimize_function,
+    quadratic,
+    rosenbrock,
+)
 
 KEY = jax.random.key(0)
 
@@ -20,7 +24,7 @@ def test_minima():
 
 
 def test_sgd_contracts_each_axis_of_the_quadratic():
-    learner = descent(quadratic, (3.0, 1.0), optax.sgd(0.01), spread=0.0)
+    learner = minimize_function(quadratic, (3.0, 1.0), optax.sgd(0.01), spread=0.0)
     tick = {"tick": jnp.zeros(1), "weight": jnp.ones(1)}
     state = learner.init(KEY, tick)
     for _ in range(5):

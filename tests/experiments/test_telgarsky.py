@@ -11,13 +11,13 @@ from dlfun.algorithms.supervised import supervised
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from experiments.foundations.depth_separation.sawtooth import graph, sawtooth
-from experiments.foundations.depth_separation.telgarsky import starting_near, tents
+from experiments.foundations.depth_separation.telgarsky import telgarsky_params, with_initial_params
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_tents_compute_the_sawtooth(n):
     x = np.linspace(0, 1, 1001, dtype=np.float32)[:, None]
-    found = MLP((2,) * n, 1).apply({"params": tents(n)}, jnp.asarray(x))
+    found = MLP((2,) * n, 1).apply({"params": telgarsky_params(n)}, jnp.asarray(x))
     np.testing.assert_allclose(found, sawtooth(x, n), atol=1e-4)
 
 
@@ -34,15 +34,17 @@ def test_the_graph_is_of_the_seed():
 
 
 def test_a_learner_starts_near_what_it_is_given():
-    silent = {"measure": metrics.nothing, "watch": metrics.nothing, "names": ("x", "y")}
+    silent = {"measure": metrics.no_metrics, "watch": metrics.no_metrics, "names": ("x", "y")}
     plain = supervised(MLP((2, 2), 1), losses.mse, optax.sgd(0.1), **silent)
     batch = {name: jnp.zeros((1, 1)) for name in ("x", "y")} | {"weight": jnp.ones(1)}
     starts = [
-        starting_near(plain, tents(2), noise).init(jax.random.key(seed), batch).params
+        with_initial_params(plain, telgarsky_params(2), noise)
+        .init(jax.random.key(seed), batch)
+        .params
         for noise, seed in ((0.0, 0), (0.1, 0), (0.1, 1))
     ]
     flat = [np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s)]) for s in starts]
-    expected = np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tents(2))])
+    expected = np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(telgarsky_params(2))])
     np.testing.assert_array_equal(flat[0], expected)
     assert 0 < np.abs(flat[1] - expected).max() < 0.5
     assert (flat[1] != flat[2]).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlfun.nn import summary
-from dlfun.nn.kernels.lowerings import slices
+from dlfun.nn.kernels.lowerings import im2col
 from dlfun.nn.layers import conv as convolution
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.conv_transpose import ConvTranspose
@@ -59,7 +59,7 @@ def test_fields_are_what_the_outputs_depend_on(name, monkeypatch):
 
     # Winograd's products depend on more than the sum they make.
     def lower(channels, kernel, strides, dilation, groups):
-        return partial(slices, strides=strides, dilation=dilation, groups=groups)
+        return partial(im2col, strides=strides, dilation=dilation, groups=groups)
 
     monkeypatch.setattr(convolution, "_cpu_lowering", lower)
     model, shape = MODELS[name]

@@ -101,7 +101,7 @@ def test_multiply_adds_of_convolutions_are_those_xla_counts(layer, space, monkey
     """A multiply-add is two of XLA's operations; it counts one for a bias at each output, too."""
     monkeypatch.setattr(
         "dlfun.nn.layers.conv._cpu_lowering",
-        lambda c, k, s, d, g: partial(lowerings.native, strides=s, dilation=d, groups=g),
+        lambda c, k, s, d, g: partial(lowerings.xla_conv, strides=s, dilation=d, groups=g),
     )
     x = jax.ShapeDtypeStruct((1, *space, 4), jnp.float32)
     (row,) = summary.summarize(layer, x)

@@ -113,7 +113,7 @@ def test_what_diverges_later_keeps_its_last_good_epoch(small_mnist, tmp_path, mo
     results = together(members, tmp_path)
     lost = [n for n in results if results[n]["status"] == "diverged"]
     assert len(lost) == 1
-    saved = checkpoint.newest(tmp_path / str(lost[0]) / "checkpoints", pytest.fail)
+    saved = checkpoint.latest(tmp_path / str(lost[0]) / "checkpoints", pytest.fail)
     assert saved.step == 5
     assert results[lost[0]]["checkpoint"] == "checkpoints/00000005"
     assert set(saved.metrics) == {"train", "test"}

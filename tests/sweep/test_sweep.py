@@ -6,8 +6,8 @@ import time
 
 import optuna
 import pytest
-from dlfun.cli.main import main
 
+from dlfun.cli.main import main
 from dlfun.sweep import plan as plans
 from dlfun.sweep import prune
 from dlfun.sweep.plan import Search

@@ -15,7 +15,7 @@ from dlfun import experiment
 from dlfun.cli import parse as cli
 from dlfun.errors import UserError
 from dlfun.sweep.space import apply
-from dlfun.sweep.table import Trial, csv_text, described, paths, rank, rerun, short, table
+from dlfun.sweep.table import Trial, csv_text, described, format_value, paths, rank, rerun, table
 
 METRIC = "test/accuracy"
 
@@ -78,7 +78,7 @@ def test_unknown_metric():
      ("adam", "adam")],
 )  # fmt: skip
 def test_values_are_short(value, text):
-    assert short(value) == text
+    assert format_value(value) == text
 
 
 def test_fields_keep_their_order_though_conditions_leave_some_out():

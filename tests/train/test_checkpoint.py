@@ -27,7 +27,7 @@ def warnings():
 
 def test_round_trip(tmp_path, warnings):
     save(tmp_path, 3)
-    saved = checkpoint.newest(tmp_path, warnings.append)
+    saved = checkpoint.latest(tmp_path, warnings.append)
     found = checkpoint.restore(saved, position(0))
     assert (found.step, saved.seconds, saved.metrics) == (3, 3.0, {"train": {"loss": 1.0}})
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(position(3, 3 / 7)), strict=True):
@@ -43,7 +43,7 @@ def test_keeps_two_last_and_the_best(tmp_path, warnings):
         "00000004",
         "00000005",
     ]
-    assert checkpoint.newest(tmp_path, warnings.append).step == 5
+    assert checkpoint.latest(tmp_path, warnings.append).step == 5
     assert checkpoint.best(tmp_path, warnings.append).step == 2
 
 
@@ -66,7 +66,7 @@ def test_damage_is_named_and_the_one_before_used(tmp_path, warnings, damage, wor
     save(tmp_path, 2)
     arrays = (tmp_path / "00000002" / checkpoint.ARRAYS).rglob("*")
     damage(max((f for f in arrays if f.is_file()), key=lambda f: f.stat().st_size))
-    assert checkpoint.newest(tmp_path, warnings.append).step == 1
+    assert checkpoint.latest(tmp_path, warnings.append).step == 1
     assert "00000002" in warnings[0]
     assert words in warnings[0]
 
@@ -76,17 +76,17 @@ def test_unreadable_manifest_and_unfinished_write(tmp_path, warnings):
     save(tmp_path, 2)
     (tmp_path / "00000002" / checkpoint.MANIFEST).write_text("{")
     (tmp_path / ".part").mkdir()
-    assert checkpoint.newest(tmp_path, warnings.append).step == 1
+    assert checkpoint.latest(tmp_path, warnings.append).step == 1
     assert "no readable manifest.json" in warnings[0]
 
 
 def test_other_model_is_refused(tmp_path, warnings):
     save(tmp_path, 1)
-    saved = checkpoint.newest(tmp_path, warnings.append)
+    saved = checkpoint.latest(tmp_path, warnings.append)
     with pytest.raises(UserError, match="does not fit the model"):
         checkpoint.restore(saved, Position({"other": jnp.ones(1)}, 0, {}))
 
 
 def test_no_checkpoint(tmp_path, warnings):
-    assert checkpoint.newest(tmp_path / "none", warnings.append) is None
+    assert checkpoint.latest(tmp_path / "none", warnings.append) is None
     assert checkpoint.best(tmp_path / "none", warnings.append) is None

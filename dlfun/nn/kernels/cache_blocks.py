@@ -15,7 +15,7 @@ SPREAD = 8
 the way to memory."""
 
 
-def together(layers: Sequence[nn.Module], x: Array) -> Array:
+def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
     """Each of `layers` of the result of the one before; of the first, of x [batch, …].
 
     The layers have parameters and no other variables, draw no noise, and compute each example for

@@ -19,8 +19,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from dlfun.nn.kernels.geometry import Pads, span
-from dlfun.nn.kernels.linear_maps import apart, linear, shape
-from dlfun.nn.kernels.lowerings import native, slices, tiled
+from dlfun.nn.kernels.linear_maps import linear_map, not_fused, shape
+from dlfun.nn.kernels.lowerings import im2col, tiled_3x3, xla_conv
 
 
 class Window(NamedTuple):
@@ -51,7 +51,7 @@ def direct(
     return y if bias is None else y + bias
 
 
-def _best(x: Array, kernel: Array, *, window: Window) -> Array:
+def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
     """The fastest lowering on a CPU, by the measurements in `dlfun.nn.layers.conv`."""
     *reach, channels, features = kernel.shape
     ones = (1,) * len(reach)
@@ -59,13 +59,13 @@ def _best(x: Array, kernel: Array, *, window: Window) -> Array:
     if thin and window.spread == ones and min(map(min, window.pads)) >= 0:
         strides, dilation = window.strides, window.dilation
         if reach == [3, 3] and strides == dilation == ones:
-            return tiled(x, kernel, pads=window.pads)
-        return slices(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
-    return native(x, kernel, **window._asdict())
+            return tiled_3x3(x, kernel, pads=window.pads)
+        return im2col(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
+    return xla_conv(x, kernel, **window._asdict())
 
 
 def _compute(x: Array, kernel: Array, *, window: Window) -> Array:
-    return apart(partial(_best, window=window), x, kernel)
+    return not_fused(partial(_fastest, window=window), x, kernel)
 
 
 def _of_input(y: Array, x: Any, kernel: Array, *, window: Window) -> Array:
@@ -82,8 +82,8 @@ def _of_kernel(y: Array, x: Array, kernel: Any, *, window: Window) -> Array:
     _, out, reach, grown = _sizes(y, x, kernel.aval, window)
     ends = zip(window.pads, grown, reach, out, strict=True)
     pads = tuple((lo, o - g + r - lo - 1) for (lo, _), g, r, o in ends)
-    examples = linear(_ends_swapped, _ends_swapped, None, x)
-    kernels = linear(_batch_inward, _batch_outward, None, y)
+    examples = linear_map(_ends_swapped, _ends_swapped, None, x)
+    kernels = linear_map(_batch_inward, _batch_outward, None, y)
     way = Window(window.dilation, pads, window.strides, window.spread)
     return jnp.moveaxis(_convolve.bind(examples, kernels, window=way), 0, -2)
 

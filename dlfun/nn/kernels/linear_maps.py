@@ -19,32 +19,32 @@ from jax.interpreters import ad, batching, mlir
 Map = Callable[[Any, Array], Array]
 
 
-def linear(there: Map, back: Map, sizes: Hashable, x: Array) -> Array:
+def linear_map(there: Map, back: Map, sizes: Hashable, x: Array) -> Array:
     """`there(sizes, x)`, linear in x, where `back(sizes, y)` is the transpose."""
     return _linear.bind(x, there=there, back=back, sizes=sizes)
 
 
-def product(a: Array, b: Array) -> Array:
+def batched_matmul(a: Array, b: Array) -> Array:
     """[batch, i, k] by [batch, k, j] → [batch, i, j]."""
     return _product.bind(a, b)
 
 
-def apart(function: Callable[..., Array], *args: Array) -> Array:
+def not_fused(function: Callable[..., Array], *args: Array) -> Array:
     """`function(*args)`, nothing of it fused with what comes before or after it."""
     with set_xla_metadata(inlineable="false"):
         return jax.jit(function)(*args)
 
 
 def _compute(x: Array, *, there: Map, back: Map, sizes: Hashable) -> Array:
-    return apart(partial(there, sizes), x)
+    return not_fused(partial(there, sizes), x)
 
 
 def _compute_many(args: Any, axes: Any, *, there: Map, back: Map, sizes: Hashable) -> Any:
-    return apart(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
+    return not_fused(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
 
 
 def _transpose(y: Array, x: Any, *, there: Map, back: Map, sizes: Hashable) -> list[Array]:
-    return [linear(back, there, sizes, y)]
+    return [linear_map(back, there, sizes, y)]
 
 
 def _swap(sizes: None, x: Array) -> Array:
@@ -56,12 +56,12 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def _gradient_of_first(y: Array, a: Any, b: Array) -> Array:
-    return product(y, b.swapaxes(1, 2))
+    return batched_matmul(y, b.swapaxes(1, 2))
 
 
 def _gradient_of_second(y: Array, a: Array, b: Any) -> Array:
     # On a CPU the product of a transposed operand is slow where the sum runs over many rows.
-    return product(linear(_swap, _swap, None, a), y)
+    return batched_matmul(linear_map(_swap, _swap, None, a), y)
 
 
 def shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:

@@ -16,7 +16,7 @@ from dlfun.nn.kernels.geometry import Pads, output_size, span
 Grid = list[list[Array]]
 
 
-def native(
+def xla_conv(
     x: Array,
     kernel: Array,
     bias: Array | None = None,
@@ -42,7 +42,7 @@ def native(
     return y if bias is None else y + bias
 
 
-def slices(
+def im2col(
     x: Array,
     kernel: Array,
     bias: Array | None = None,
@@ -86,7 +86,7 @@ def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
     )
 
 
-def tiled(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
+def tiled_3x3(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
     """3×3, stride 1, few channels: 4×4 tiles under four kernels, one for each of 2×2 outputs.
 
     The tiles lie with their 16 positions first: an axis as short as the channels would be slow as

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from dlfun.nn.kernels.geometry import Pads
-from dlfun.nn.kernels.linear_maps import linear, product
+from dlfun.nn.kernels.linear_maps import batched_matmul, linear_map
 
 POINTS = {
     2: (0.0, 1.0, -1.0),
@@ -73,13 +73,15 @@ def winograd(
     p, (n, *size, channels), features = m + 2, x.shape, kernel.shape[-1]
     tiles = (-(-h // m), -(-w // m))
     sizes = Sizes(m, tiles, (size[0], size[1]), (h, w), (pads[0][0], pads[1][0]))
-    v = linear(_rows, _rows_back, sizes, x)
-    v = linear(_columns, _columns_back, sizes, v).reshape(p * p, -1, channels)
-    u = linear(_kernel, _kernel_back, sizes, kernel)
-    u = linear(_kernel_columns, _kernel_columns_back, sizes, u).reshape(p * p, channels, features)
-    y = product(v, u).reshape(p, p, n, *tiles, features)
-    y = linear(_out, _out_back, sizes, y)
-    y = linear(_out_columns, _out_columns_back, sizes, y)
+    v = linear_map(_rows, _rows_back, sizes, x)
+    v = linear_map(_columns, _columns_back, sizes, v).reshape(p * p, -1, channels)
+    u = linear_map(_kernel, _kernel_back, sizes, kernel)
+    u = linear_map(_kernel_columns, _kernel_columns_back, sizes, u).reshape(
+        p * p, channels, features
+    )
+    y = batched_matmul(v, u).reshape(p, p, n, *tiles, features)
+    y = linear_map(_out, _out_back, sizes, y)
+    y = linear_map(_out_columns, _out_columns_back, sizes, y)
     return y if bias is None else y + bias
 
 

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from dlfun.errors import within
+from dlfun.errors import with_layer_path
 from dlfun.nn.initializers import Initializer, fan_in_uniform, uniform
 from dlfun.nn.kernels import geometry
 from dlfun.nn.kernels.direct import direct
 from dlfun.nn.kernels.geometry import Padding
-from dlfun.nn.kernels.lowerings import native, slices
+from dlfun.nn.kernels.lowerings import im2col, xla_conv
 from dlfun.nn.kernels.winograd import winograd
 
 
@@ -74,7 +74,7 @@ def conv(
     if flip:
         kernel = jnp.flip(kernel, tuple(range(axes)))
     args = (x, kernel) if bias is None else (x, kernel, bias)
-    plain = partial(native, pads=around, strides=steps, dilation=gaps, groups=groups)
+    plain = partial(xla_conv, pads=around, strides=steps, dilation=gaps, groups=groups)
     cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
     return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
 
@@ -102,7 +102,7 @@ class Conv(nn.Module):
         self, x: Float[Array, "batch *space in"]
     ) -> Float[Array, "batch *out_space features"]:
         """Convolve. Raises ValueError, naming the layer, as `conv` does."""
-        with within(self):
+        with with_layer_path(self):
             check_channels(x.shape[-1], self.features, self.groups)
             shape = (*self.kernel_size, x.shape[-1] // self.groups, self.features)
             kernel = self.param("kernel", self.kernel_init, shape)
@@ -164,7 +164,7 @@ def _cpu_lowering(
     wide = len(strides) == 2 and math.prod(kernel[:-2]) > 1
     if wide and groups == 1 and not 4 <= channels < 16:
         return partial(direct, strides=strides, dilation=dilation)
-    return partial(slices, strides=strides, dilation=dilation, groups=groups)
+    return partial(im2col, strides=strides, dilation=dilation, groups=groups)
 
 
 def check_channels(channels: int, features: int, groups: int) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from dlfun.errors import within
+from dlfun.errors import with_layer_path
 from dlfun.nn.initializers import fan_in_uniform, uniform
 from dlfun.nn.kernels import geometry
 from dlfun.nn.layers.conv import check_channels, conv
@@ -83,7 +83,7 @@ class ConvTranspose(nn.Module):
         self, x: Float[Array, "batch *space in"]
     ) -> Float[Array, "batch *out_space features"]:
         """Enlarge. Raises ValueError, naming the layer, as `conv_transpose` does."""
-        with within(self):
+        with with_layer_path(self):
             check_channels(x.shape[-1], self.features, self.groups)
             shape = (*self.kernel_size, self.features // self.groups, x.shape[-1])
             kernel = self.param("kernel", fan_in_uniform, shape)

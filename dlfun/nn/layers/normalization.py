@@ -8,7 +8,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import Array
 from jaxtyping import Float
 
-from dlfun.learner import every
+from dlfun.learner import gather_devices
 
 Running = Literal["moving", "sums"]
 
@@ -40,7 +40,7 @@ def moments(x: Float[Array, "batch *space features"], weight: Float[Array, " bat
     return Moments(count, mean, (jnp.square(x - mean) * weight).sum(axes))
 
 
-def combined(a: Moments, b: Moments) -> Moments:
+def merge(a: Moments, b: Moments) -> Moments:
     """Moments of two sets taken together (Chan, Golub & LeVeque, 1983)."""
     count = a.count + b.count
     share = b.count / _positive(count)
@@ -49,9 +49,9 @@ def combined(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + apart * share, squares)
 
 
-def over_devices(own: Moments) -> Moments:
+def merge_devices(own: Moments) -> Moments:
     """Moments of the whole batch, from those of each device's part of it."""
-    part = every(own)
+    part = gather_devices(own)
     counts = part.count[:, None]
     count = part.count.sum()
     mean = (counts * part.mean).sum(0) / _positive(count)
@@ -103,7 +103,7 @@ class BatchNorm(nn.Module):
             mean, variance = kept(features, None)
         else:
             own = moments(values, training)
-            whole = over_devices(own)
+            whole = merge_devices(own)
             kept(features, whole)
             used = whole if self.across_devices else own
             mean, variance = used.mean, used.variance
@@ -127,7 +127,7 @@ class BatchNorm(nn.Module):
 
         seen = self.variable("batch_stats", "seen", nothing)
         if batch is not None:
-            seen.value = combined(seen.value, batch)
+            seen.value = merge(seen.value, batch)
         return seen.value.mean, seen.value.variance
 
 

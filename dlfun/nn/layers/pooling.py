@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from dlfun.errors import within
+from dlfun.errors import with_layer_path
 from dlfun.nn.kernels import geometry
 from dlfun.nn.kernels.geometry import Padding
 
@@ -151,7 +151,7 @@ class Pool(nn.Module):
         self, x: Float[Array, "batch *space channels"]
     ) -> Float[Array, "batch *out_space channels"]:
         """Pool. Raises ValueError, naming the layer, where no window fits."""
-        with within(self):
+        with with_layer_path(self):
             return self.pool(x, self.window, self.strides, self.padding)
 
     def geometry(

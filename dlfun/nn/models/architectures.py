@@ -29,7 +29,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 """The model of so many `classes`; "_bn": with batch normalization; "pre": pre-activated."""
 
 
-def named(name: str, classes: int) -> nn.Module:
+def build(name: str, classes: int) -> nn.Module:
     """The architecture `name`; the residual ones with blocks that start as the identity.
 
     Raises:

@@ -5,7 +5,7 @@ from jax import Array
 from jaxtyping import Float
 
 from dlfun.nn.activations import ACTIVATIONS
-from dlfun.nn.kernels.cache_blocks import together
+from dlfun.nn.kernels.cache_blocks import in_cache_blocks
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.dense import dense
 from dlfun.nn.layers.dropout import Dropout
@@ -47,7 +47,7 @@ class CNN(nn.Module):
 
         def pooled(x: Array, features: int) -> Array:
             conv, pool = Conv(features), Pool()
-            return pool(norm(conv(x))) if self.batch_norm else together([conv, pool], x)
+            return pool(norm(conv(x))) if self.batch_norm else in_cache_blocks([conv, pool], x)
 
         activation = ACTIVATIONS[self.activation].function
         blocks = len(self.channels) - self.average
@@ -86,5 +86,5 @@ class DropoutCNN(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of images: T1's softmax is left to the loss; `training` as in `Dropout`."""
         for kernel in ((4, 4), (3, 3)):
-            x = nn.relu(together([Conv(32, kernel, padding="VALID"), Pool()], x))
+            x = nn.relu(in_cache_blocks([Conv(32, kernel, padding="VALID"), Pool()], x))
         return dense(Dropout(self.rate)(x, training).reshape(len(x), -1), self.classes)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from dlfun.errors import within
+from dlfun.errors import with_layer_path
 from dlfun.nn.layers.dense import dense
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.normalization import BatchNorm
@@ -153,7 +153,7 @@ class Auxiliary(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits. Raises ValueError for maps smaller than 4×4."""
         n, channels = len(x), x.shape[-1]
-        with within(self):
+        with with_layer_path(self):
             x = spatial_pyramid(x, (4,), global_avg_pool).reshape(n, 4, 4, channels)
         x = _unit(x, 128 // self.divide, 1, training=training).reshape(n, -1)
         x = Dropout(self.rate)(nn.relu(dense(x, 1024 // self.divide)), training)

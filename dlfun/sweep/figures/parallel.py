@@ -24,7 +24,7 @@ from dlfun.sweep.figures.scale import (
     scale,
     settings,
 )
-from dlfun.sweep.table import Row, short
+from dlfun.sweep.table import Row, format_value
 
 UNUSED = -0.12
 """Height of a line where the field is not swept, below every value."""
@@ -91,11 +91,13 @@ def _height(axis: Scale, place: float) -> float:
 
 def _axis(axes: Axes, i: int, axis: Scale, unused: bool) -> None:
     axes.axvline(i, ymin=0.0, color=INK, linewidth=1, zorder=1)
-    ticks = [(short(v), _height(axis, axis.at(v))) for v in axis.values]
+    ticks = [(format_value(v), _height(axis, axis.at(v))) for v in axis.values]
     if axis.spacing != "even" and len(ticks) > 8:
         low, high = float(axis.values[0]), float(axis.values[-1])
         places = np.geomspace(low, high, 5) if axis.log else np.linspace(low, high, 5)
-        ticks = [(short(float(f"{place:.2g}")), _height(axis, float(place))) for place in places]
+        ticks = [
+            (format_value(float(f"{place:.2g}")), _height(axis, float(place))) for place in places
+        ]
     for text, height in [*ticks, *([("not used", UNUSED)] if unused else [])]:
         axes.text(
             i + 0.03, height, text, va="center", ha="left", color=INK, fontsize=LABEL - 1, zorder=5,

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from dlfun.plots.style import INK, LABEL
 from dlfun.sweep.dimension import Dimension
-from dlfun.sweep.table import Row, score, short
+from dlfun.sweep.table import Row, format_value, score
 
 UNITS = {"batch_size": "examples", "period": "epochs", "warm_up": "epochs"}
 WORDS = {"hidden": "hidden units", "l2": "L2 penalty", "beta1": "β₁", "beta2": "β₂", "epsilon": "ε"}
@@ -114,7 +114,9 @@ def finding(sweep: Sweep, row: Row) -> str:
 def settings(row: Row, paths: Iterable[str]) -> str:
     """What a trial set some fields to, in words."""
     values = row.trial.values
-    return ", ".join(f"{name(path)} {short(values[path])}" for path in paths if path in values)
+    return ", ".join(
+        f"{name(path)} {format_value(values[path])}" for path in paths if path in values
+    )
 
 
 def counted(rows: Sequence[Row]) -> str:
@@ -142,7 +144,7 @@ def dress_values(axes: Axes, axis: Scale) -> None:
     if axis.spacing == "even" or len(places) <= MOST_TICKS:
         axes.xaxis.set_major_locator(FixedLocator(places))
         axes.xaxis.set_minor_locator(NullLocator())
-        texts = [short(value) for value in axis.values]
+        texts = [format_value(value) for value in axis.values]
         if len(texts) * max(map(len, texts)) > 60:
             axes.set_xticks(places, texts, rotation=30, ha="right", rotation_mode="anchor")
         else:

@@ -17,7 +17,7 @@ from dlfun.sweep.figures.scale import (
     scale,
     settings,
 )
-from dlfun.sweep.table import Row, score, short
+from dlfun.sweep.table import Row, format_value, score
 
 LINES = [
     *(("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D")),
@@ -58,7 +58,7 @@ def draw(sweep: Sweep, category: Dimension, number: Dimension) -> Figure:
         colour, marker = LINES[i % len(LINES)]
         done = [row for row in group if row.trial.status == "completed"]
         result = score(done[0].mean, sweep.metric) if done else "diverged"
-        text = f"{short(value)}  {result}"
+        text = f"{format_value(value)}  {result}"
         curve(axes, leaders(done, axis), axis, colour, marker, text)
         mark(axes, sweep, group, axis, colour, shift=6 * (i - (len(groups) - 1) / 2))
     if any(beyond(row, sweep) for row in sweep.rows):

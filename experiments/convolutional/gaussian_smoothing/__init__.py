@@ -20,7 +20,7 @@ from annotated_types import Ge, Gt
 from matplotlib.figure import Figure
 
 from dlfun import data
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.metrics import values
@@ -59,7 +59,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     c = config
-    dataset = at_most(data.load(c.dataset), c.seed, train=c.examples, test=c.examples)
+    dataset = subset(data.load(c.dataset), c.seed, train=c.examples, test=c.examples)
     return Experiment(smoothing(c.sigmas, c.radius, normalize()), dataset, 1, c.batch_size, c.seed)
 
 

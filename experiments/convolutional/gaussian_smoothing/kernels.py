@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun.nn.kernels import geometry
-from dlfun.nn.kernels.lowerings import native
+from dlfun.nn.kernels.lowerings import xla_conv
 
 
 def gaussian(
@@ -52,5 +52,5 @@ def _each_channel(images: Array, kernel: Array) -> Array:
     # One operation on every platform: nothing is learned here, so that the platform's own way to
     # the gradient of a window this wide does not matter, while slices would be K² operations.
     pads = geometry.pads(images.shape[1:3], kernel.shape, (1, 1), "SAME")
-    smoothed = native(apart, kernel[..., None, None], pads=pads, strides=(1, 1), dilation=(1, 1))
+    smoothed = xla_conv(apart, kernel[..., None, None], pads=pads, strides=(1, 1), dilation=(1, 1))
     return jnp.moveaxis(smoothed.reshape(len(images), -1, *images.shape[1:3]), 1, -1)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.compare_classifiers import rivals
+from dlfun.algorithms.compare_classifiers import compare_classifiers
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn.activations import ACTIVATIONS
@@ -52,7 +52,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """The same network and start with each activation."""
     models = {name: MLP(config.hidden, activation=name) for name in ACTIVATIONS}
-    return rivals(config, models, normalize())
+    return compare_classifiers(config, models, normalize())
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

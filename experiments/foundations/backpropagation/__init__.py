@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from dlfun.data.generated import clusters
 from dlfun.experiment import Claim, Experiment
 
-from .manual import by_hand
+from .manual import manual_backpropagation
 
 CLAIMS = [
     Claim("test/disagreement", "[T2]", at_most=1e-5),
@@ -50,7 +50,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """Gradient descent with the gradient written by hand."""
     c = config
-    learner = by_hand(c.learning_rate, c.hidden, c.l2)
+    learner = manual_backpropagation(c.learning_rate, c.hidden, c.l2)
     return Experiment(learner, clusters(c.examples, c.seed), c.epochs, c.batch_size, c.seed)
 
 

@@ -37,7 +37,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, average
+from dlfun.learner import Batch, Key, Learner, mean_over_devices
 from dlfun.metrics import Metrics
 from dlfun.nn.activations import sigmoid
 
@@ -106,7 +106,9 @@ def start(key: Key, inputs: int, hidden: int, outputs: int) -> Network:
     return Network(w1, jnp.zeros(hidden), w2, jnp.zeros(outputs))
 
 
-def by_hand(learning_rate: float | Array, hidden: int = 2, l2: float | Array = 0.0) -> Learner:
+def manual_backpropagation(
+    learning_rate: float | Array, hidden: int = 2, l2: float | Array = 0.0
+) -> Learner:
     """Gradient descent with `gradient`.
 
     Reads batch["x"] and batch["y"], one-hot. Evaluation tells, beside the loss and the accuracy,
@@ -127,8 +129,8 @@ def by_hand(learning_rate: float | Array, hidden: int = 2, l2: float | Array = 0
         }
 
     def update(network: Network, batch: Batch, key: Key) -> tuple[Network, Metrics]:
-        weight = batch["weight"] / average(batch["weight"].sum())
-        slope = average(gradient(network, batch["x"], batch["y"], weight, l2))
+        weight = batch["weight"] / mean_over_devices(batch["weight"].sum())
+        slope = mean_over_devices(gradient(network, batch["x"], batch["y"], weight, l2))
         after = jax.tree.map(lambda w, g: w - learning_rate * g, network, slope)
         return after, told(network, batch)
 

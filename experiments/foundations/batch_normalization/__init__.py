@@ -19,14 +19,14 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.compare_classifiers import rivals
+from dlfun.algorithms.compare_classifiers import compare_classifiers
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn.models.deep_mlp import DeepMLP
 from dlfun.optimizers import Optimizer
 from dlfun.plots import compared
 
-from .agreement import with_agreement
+from .agreement import with_batch_statistics_agreement
 
 CLAIMS = [
     Claim("test/plain_accuracy", "Ioffe & Szegedy (2015)", at_most=0.12),
@@ -69,7 +69,9 @@ def build(config: Config) -> Experiment:
         "sums": network(batch_norm="sums"),
     }
     inputs = normalize()
-    return rivals(config, models, inputs, partial(with_agreement, inputs=inputs))
+    return compare_classifiers(
+        config, models, inputs, partial(with_batch_statistics_agreement, inputs=inputs)
+    )
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -13,7 +13,9 @@ from dlfun.learner import Batch, Key, Learner
 from dlfun.metrics import Metrics
 
 
-def with_agreement(model: nn.Module, learner: Learner, inputs: Callable[[Array], Array]) -> Learner:
+def with_batch_statistics_agreement(
+    model: nn.Module, learner: Learner, inputs: Callable[[Array], Array]
+) -> Learner:
     """Learner whose evaluation also compares two ways to normalize: metric "agreement".
 
     It is the share of examples that get the same class under the running statistics of batch

@@ -23,13 +23,12 @@ from dlfun.algorithms.supervised import supervised
 from dlfun.experiment import Claim, Experiment
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer
+from dlfun.optimizers import Optimizer, Schedule
 from dlfun.plots import compared
-from dlfun.schedules import Schedule
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 from .sawtooth import graph
-from .telgarsky import starting_near, tents
+from .telgarsky import telgarsky_params, with_initial_params
 
 CLAIMS = [
     Claim("test/deep_loss", "Telgarsky (2016)", at_most=0.01),
@@ -60,14 +59,14 @@ class Config:
 def build(config: Config) -> Experiment:
     """The two networks side by side."""
     n, steps = config.compositions, -(-config.examples // config.batch_size)
-    optimizer = optimizers.make(config.optimizer, steps, config.epochs)
-    silent: dict[str, Any] = {"measure": metrics.nothing, "watch": metrics.nothing}
+    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
+    silent: dict[str, Any] = {"measure": metrics.no_metrics, "watch": metrics.no_metrics}
     deep, shallow = (
         supervised(MLP(hidden, 1), losses.mse, optimizer, names=("x", "y"), **silent)
         for hidden in ((2,) * n, (2 * n,))
     )
-    learner = side_by_side(
-        {"deep": starting_near(deep, tents(n), config.noise), "shallow": shallow}
+    learner = compare(
+        {"deep": with_initial_params(deep, telgarsky_params(n), config.noise), "shallow": shallow}
     )
     dataset = graph(n, config.examples, config.seed)
     return Experiment(learner, dataset, config.epochs, config.batch_size, config.seed)

@@ -10,7 +10,7 @@ from dlfun.algorithms.supervised import SupervisedState
 from dlfun.learner import Batch, Key, Learner
 
 
-def tents(compositions: int) -> dict[str, dict[str, Array]]:
+def telgarsky_params(compositions: int) -> dict[str, dict[str, Array]]:
     """Parameters of an MLP of n hidden layers of 2 units that computes the sawtooth tⁿ on [0, 1].
 
     Each layer holds relu(t) and relu(t - 1/2) of the tent before it, for the next tent is
@@ -24,7 +24,7 @@ def tents(compositions: int) -> dict[str, dict[str, Array]]:
     return {f"Dense_{number}": layer for number, layer in enumerate(layers)}
 
 
-def starting_near(learner: Learner, params: Any, noise: float | Array) -> Learner:
+def with_initial_params(learner: Learner, params: Any, noise: float | Array) -> Learner:
     """A supervised learner that starts at given parameters, each shifted by N(0, noise²)."""
 
     def init(key: Key, batch: Batch) -> SupervisedState:

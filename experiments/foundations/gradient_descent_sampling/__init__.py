@@ -19,14 +19,14 @@ from matplotlib.figure import Figure
 from dlfun import data, metrics
 from dlfun.algorithms.line_search import line_search
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make
-from dlfun.transforms import in_pieces, side_by_side
+from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.transforms import compare, in_minibatches
 
 BOUNDS = (("single", 0.42), ("mini", 0.5), ("line_search", 0.8))
 CLAIMS = [Claim(f"test/{n}_loss", "[T3, sec. 3.1.4]", at_most=m) for n, m in BOUNDS]
@@ -56,22 +56,22 @@ def learners(config: Config) -> dict[str, Learner]:
     model, loss, inputs = MLP((), 10), losses.cross_entropy, normalize()
 
     def sgd(rate: float) -> Learner:
-        rule = make(Optimizer("sgd", rate))
+        rule = make_optimizer(Optimizer("sgd", rate))
         return supervised(model, loss, rule, inputs=inputs, measure=metrics.accuracy)
 
     return {
         "full": sgd(config.full_rate),
         "line_search": line_search(model, loss, inputs=inputs),
-        "mini": in_pieces(sgd(config.mini_rate), 64),
-        "single": in_pieces(sgd(config.single_rate), 1),
+        "mini": in_minibatches(sgd(config.mini_rate), 64),
+        "single": in_minibatches(sgd(config.single_rate), 1),
     }
 
 
 def build(config: Config) -> Experiment:
     """The schemes side by side."""
     c, mnist = config, data.load("mnist")
-    few = at_most(mnist, c.seed, train=c.batch_size)
-    return Experiment(side_by_side(learners(c)), few, c.epochs, few.size("train"), c.seed)
+    few = subset(mnist, c.seed, train=c.batch_size)
+    return Experiment(compare(learners(c)), few, c.epochs, few.size("train"), c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -19,7 +19,7 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import data
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Experiment
 from dlfun.metrics import values
@@ -61,7 +61,7 @@ class Config:
 def build(config: Config) -> Experiment:
     """Learner and data of a configuration."""
     size = config.examples
-    dataset = at_most(data.load(config.dataset), config.seed, train=size, test=size)
+    dataset = subset(data.load(config.dataset), config.seed, train=size, test=size)
     inputs, classes = normalize(0.1307, 0.3081), len(dataset.classes)
     learner = propagation(SCHEMES, ACTIVATIONS, config.depth, config.width, classes, inputs)
     return Experiment(learner, dataset, 1, config.batch_size, config.seed)

@@ -18,10 +18,10 @@ from annotated_types import Ge, Gt
 from jax import Array
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.linear_regression import descent, ridge
+from dlfun.algorithms.linear_regression import proximal_gradient, ridge
 from dlfun.data.generated import linear
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import again, side_by_side, telling
+from dlfun.transforms import compare, repeat_update, with_state_metrics
 
 CLAIMS = [
     Claim("test/proximal_zeros", "Tibshirani 1996", at_least=0.85),
@@ -55,8 +55,10 @@ def build(config: Config) -> Experiment:
     """Proximal steps, subgradient steps, and least squares."""
     c = config
     learners = {
-        "proximal": again(descent(c.learning_rate, l1=c.l1), 100),
-        "subgradient": again(descent(c.learning_rate, l1=c.l1, proximal=False), 100),
+        "proximal": repeat_update(proximal_gradient(c.learning_rate, l1=c.l1), 100),
+        "subgradient": repeat_update(
+            proximal_gradient(c.learning_rate, l1=c.l1, proximal=False), 100
+        ),
         "unpenalized": ridge(0.0),
     }
 
@@ -64,7 +66,7 @@ def build(config: Config) -> Experiment:
         useless = {name: model.weights[TRUTH == 0] for name, model in state.items()}
         return {f"{name}_zeros": jnp.mean(w == 0, dtype=w.dtype) for name, w in useless.items()}
 
-    learner = telling(side_by_side(learners), zeros)
+    learner = with_state_metrics(compare(learners), zeros)
     data = linear(c.examples, TRUTH, 1.0, c.seed, float(c.noise))
     return Experiment(learner, data, c.epochs, c.batch_size, c.seed)
 

@@ -18,10 +18,10 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun.experiment import Claim, Experiment
-from dlfun.optimizers import Rates, make
-from dlfun.transforms import side_by_side
+from dlfun.optimizers import Rates, make_optimizer
+from dlfun.transforms import compare
 
-from .surfaces import descent, quadratic, rosenbrock, ticks
+from .surfaces import minimize_function, quadratic, rosenbrock, ticks
 
 CLAIMS = [
     Claim("test/quadratic_momentum_loss", "Polyak 1964", at_most=1e-7),
@@ -54,22 +54,22 @@ def build(config: Config) -> Experiment:
     """All descents side by side."""
     rates = {"quadratic": config.quadratic_rates, "rosenbrock": config.rosenbrock_rates}
     learners = {
-        f"{surface}_{name}": descent(*SURFACES[surface], make(optimizer))
+        f"{surface}_{name}": minimize_function(*SURFACES[surface], make_optimizer(optimizer))
         for surface, each in rates.items()
         for name, optimizer in each.optimizers().items()
         if name != "adamw"
     }
     c = config
-    return Experiment(side_by_side(learners), ticks(c.steps), c.epochs, c.batch_size, c.seed)
+    return Experiment(compare(learners), ticks(c.steps), c.epochs, c.batch_size, c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The paths on each surface."""
-    from dlfun.train.trajectory import replay
+    from dlfun.train.trajectory import trajectory
 
     from .figures import draw
 
-    states, _ = replay(trained.experiment)
+    states, _ = trajectory(trained.experiment)
 
     for name, title, surface, minimum, limits in (
         ("quadratic", "The quadratic", quadratic, (0, 0), (-4.6, 1.2, -1.6, 1.6)),

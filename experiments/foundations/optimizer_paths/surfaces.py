@@ -29,14 +29,14 @@ def rosenbrock(point: Float[Array, "2 *shape"]) -> Float[Array, "*shape"]:
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
-class Walker(NamedTuple):
+class DescentState(NamedTuple):
     """Where a descent stands."""
 
     point: Float[Array, "2"]
     optimizer: optax.OptState
 
 
-def descent(
+def minimize_function(
     surface: Surface,
     start: Sequence[float],
     optimizer: optax.GradientTransformation,
@@ -47,17 +47,17 @@ def descent(
     A batch tells it nothing but that it is time for a step; "loss" is the height before it.
     """
 
-    def init(key: Key, batch: Batch) -> Walker:
+    def init(key: Key, batch: Batch) -> DescentState:
         point = jnp.asarray(start) + spread * jax.random.normal(key, (2,))
-        return Walker(point, optimizer.init(point))
+        return DescentState(point, optimizer.init(point))
 
-    def update(state: Walker, batch: Batch, key: Key) -> tuple[Walker, Metrics]:
+    def update(state: DescentState, batch: Batch, key: Key) -> tuple[DescentState, Metrics]:
         height, slope = jax.value_and_grad(surface)(state.point)
         step, memory = optimizer.update(slope, state.optimizer, state.point)
         measured = {"loss": metrics.scalar(height, batch["weight"])}
-        return Walker(state.point + step, memory), measured
+        return DescentState(state.point + step, memory), measured
 
-    def evaluate(state: Walker, batch: Batch, key: Key) -> Metrics:
+    def evaluate(state: DescentState, batch: Batch, key: Key) -> Metrics:
         return {"loss": metrics.scalar(surface(state.point), batch["weight"])}
 
     return Learner(init, update, evaluate)

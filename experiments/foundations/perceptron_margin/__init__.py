@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from dlfun.algorithms.perceptron import PerceptronState, perceptron
 from dlfun.experiment import Claim, Experiment
-from dlfun.transforms import telling
+from dlfun.transforms import with_state_metrics
 
 from .separable import bound, separable
 
@@ -61,19 +61,19 @@ def build(config: Config) -> Experiment:
         mistakes = state.mistakes.astype(jnp.float32)
         return {"mistakes": mistakes, "bound_used": mistakes / most}
 
-    learner = telling(perceptron(1.0, "side"), told)
+    learner = with_state_metrics(perceptron(1.0, "side"), told)
     return Experiment(learner, points, c.epochs, c.batch_size, c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Mistakes against margin, under the bound."""
-    from dlfun.train.trajectory import replay
+    from dlfun.train.trajectory import trajectory
 
     from .figures import mistakes
 
     pairs = [(margin, seed) for margin in (0.02, 0.05, 0.1, 0.2, 0.4) for seed in range(5)]
     sets = (build(replace(trained.config, margin=margin, seed=seed)) for margin, seed in pairs)
     found: dict[float, list[int]] = {}
-    for (margin, _), count in zip(pairs, replay(*sets)[0].mistakes[:, -1], strict=True):
+    for (margin, _), count in zip(pairs, trajectory(*sets)[0].mistakes[:, -1], strict=True):
         found.setdefault(margin, []).append(int(count))
     yield "mistakes", mistakes(found, squared_radius=2.0)

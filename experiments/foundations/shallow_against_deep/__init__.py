@@ -19,11 +19,11 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import data, optimizers
-from dlfun.data.dataset import at_most
+from dlfun.data.dataset import subset
 from dlfun.experiment import Claim, Experiment
 from dlfun.optimizers import Optimizer
 from dlfun.plots import compared
-from dlfun.transforms import side_by_side
+from dlfun.transforms import compare
 
 from .methods import methods
 from .visual_words import with_words
@@ -63,8 +63,8 @@ def build(config: Config) -> Experiment:
     """The four classifiers side by side, one of them on a column of its own."""
     everything = data.load(config.dataset)
     sizes = {"train": config.examples, "test": config.test_examples}
-    dataset = with_words(at_most(everything, config.seed, **sizes), config.words, config.seed)
-    learner = side_by_side(methods(len(dataset.classes), optimizers.make(config.optimizer)))
+    dataset = with_words(subset(everything, config.seed, **sizes), config.words, config.seed)
+    learner = compare(methods(len(dataset.classes), optimizers.make_optimizer(config.optimizer)))
     return Experiment(learner, dataset, config.epochs, config.batch_size, config.seed)
 
 

@@ -24,8 +24,8 @@ from dlfun.experiment import Claim, Experiment
 from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make
-from dlfun.transforms import again, side_by_side
+from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.transforms import compare, repeat_update
 
 CLAIMS = [
     Claim("test/width_1_loss", "Hornik et al. 1989", at_least=0.4),
@@ -56,18 +56,18 @@ class Config:
 def build(config: Config) -> Experiment:
     """A regression of each width."""
     c = config
-    optimizer = make(c.optimizer, 600, c.epochs)
+    optimizer = make_optimizer(c.optimizer, 600, c.epochs)
 
     def learner(width: int) -> Learner:
-        model, nothing = MLP((width,), 1, "tanh"), metrics.nothing
+        model, nothing = MLP((width,), 1, "tanh"), metrics.no_metrics
         plain = supervised(
             model, losses.mse, optimizer, measure=nothing, watch=nothing, names=("x", "y")
         )
-        return again(plain, 600)
+        return repeat_update(plain, 600)
 
     points = curve(lambda x: np.sin(2 * np.pi * x) + np.sin(5 * np.pi * x) / 2, c.examples, c.seed)
     learners = {f"width_{width}": learner(width) for width in c.widths}
-    return Experiment(side_by_side(learners), points, c.epochs, c.batch_size, c.seed)
+    return Experiment(compare(learners), points, c.epochs, c.batch_size, c.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlfun.nn.kernels.cache_blocks import together
+from dlfun.nn.kernels.cache_blocks import in_cache_blocks
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.pooling import Pool
 
@@ -20,7 +20,7 @@ class Block(nn.Module):
         layers = [Conv(self.features, name="conv"), Pool(name="pool")]
         if self.apart:
             return layers[1](layers[0](x))
-        return together(layers, x)
+        return in_cache_blocks(layers, x)
 
 
 def _output_and_gradients(block, params, x):

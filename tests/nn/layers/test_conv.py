@@ -66,9 +66,9 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     expected = _output_and_gradients(lambda *a: _reference(*a, strides, padding), *args)
     around = pads((h, w), window, strides, padding)
     general = {"strides": strides, "dilation": (1, 1)}
-    found = [partial(f, **general) for f in (lowerings.native, lowerings.slices, direct)]
+    found = [partial(f, **general) for f in (lowerings.xla_conv, lowerings.im2col, direct)]
     if window == (3, 3) and strides == (1, 1):
-        found += [*(partial(winograd, m=m) for m in POINTS), lowerings.tiled]
+        found += [*(partial(winograd, m=m) for m in POINTS), lowerings.tiled_3x3]
     for lowering in found:
         f = partial(lowering, pads=around)
         _assert_close(_output_and_gradients(f, *args), expected)
@@ -79,10 +79,10 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
 @pytest.mark.parametrize(
     "lowering",
     [
-        partial(lowerings.slices, strides=(1, 1), dilation=(1, 1)),
+        partial(lowerings.im2col, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(2, 1), dilation=(1, 2)),
-        lowerings.tiled,
+        lowerings.tiled_3x3,
         *(partial(winograd, m=m) for m in POINTS),
     ],
 )

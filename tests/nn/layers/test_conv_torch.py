@@ -84,7 +84,7 @@ def test_convolution(problem):
     theirs = _theirs("conv", arrays, options)
     _assert_close(_ours(partial(conv, **options), arrays), theirs)
     native = {"pads" if k == "padding" else k: v for k, v in options.items()}
-    _assert_close(_ours(partial(lowerings.native, **native), arrays), theirs)
+    _assert_close(_ours(partial(lowerings.xla_conv, **native), arrays), theirs)
 
 
 @few
