@@ -1,14 +1,46 @@
-"""Configurations: frozen dataclasses to and from JSON, and their bounds."""
+"""Configurations: frozen dataclasses to and from JSON, their bounds, and types of common fields.
+
+A float field is a value: it may be a tracer in an experiment's `learner`, so that one compiled
+program serves all its values. `Static` marks a float that is structure, because `data` reads it:
+`noise: Annotated[float, Ge(0), Static]`.
+"""
 
 import dataclasses
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import annotated_types
+import tyro
+from annotated_types import Ge, Lt
 
 from dlfun.errors import UserError, nearest
+
+Static = "static"
+"""Annotates a float field that is structure and not a value."""
+
+Epochs = Annotated[int, Ge(1), tyro.conf.arg(help="Passes over the training set.")]
+BatchSize = Annotated[int, Ge(1), tyro.conf.arg(help="Examples per update.")]
+Examples = Annotated[int, Ge(1), tyro.conf.arg(help="Training examples, drawn at random.")]
+Widths = tuple[Annotated[int, Ge(1)], ...]
+Dropout = Annotated[float, Ge(0), Lt(1)]
+DatasetName = Annotated[
+    str,
+    tyro.conf.arg(help="mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."),
+]
+Validation = Annotated[
+    float,
+    Ge(0),
+    Lt(1),
+    Static,
+    tyro.conf.arg(help="Share of the training set held out for validation."),
+]
+Seed = Annotated[
+    int,
+    Ge(0),
+    tyro.conf.arg(help="Random seed of the data, the parameters, the order and all noise."),
+]
 
 BOUNDS = {
     annotated_types.Gt: ("gt", "greater than", lambda value, bound: value > bound),
@@ -69,6 +101,26 @@ def _bounds(hint: Any) -> Iterator[Any]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType, tuple):
         for argument in typing.get_args(hint):
             yield from _bounds(argument)
+
+
+def values(config: Any, prefix: str = "") -> dict[str, float]:
+    """The fields that are values, by path: the floats of a config that are not `Static`."""
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    chosen: dict[str, float] = {}
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value):
+            chosen |= values(value, path + ".")
+        elif isinstance(value, float) and Static not in _metadata(hints[field.name]):
+            chosen[path] = value
+    return chosen
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    """What a type is annotated with, the members of a union included."""
+    own = hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
+    inner = typing.get_args(hint.__origin__ if own else hint)
+    return own + tuple(item for member in inner for item in _metadata(member))
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

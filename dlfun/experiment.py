@@ -1,34 +1,43 @@
-"""Experiments: what a file under `experiments/` gives, and how it is found by name."""
+"""Experiments: the protocol that a module under `experiments/` follows, and how one is found.
+
+An experiment is a module, or a package where it needs code of its own, with these names:
+
+- `Config`, a frozen dataclass: its fields are the flags of the command line, their defaults the
+  source's values. Its float fields that are not `Static` are values: they may be tracers in
+  `learner` and change nothing in `data`. All else is structure;
+- `CLAIMS`, a sequence of `Claim`;
+- `data(config)`, the `Dataset`, or a pytree of them where stages use several: runs on the host,
+  reads files, draws examples, is never traced;
+- `learner(config, dataset)`, a `Learner`: pure. `config.epochs` and `config.batch_size` say how it
+  is trained. Or, where a training has several parts or other lengths, in its place
+  `stages(config, dataset)`, a sequence of `Stage`;
+- where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
+  `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
+  training, as {"split/name": value}; `sample(trained, key, count)`, for the command `sample`;
+  `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
+  the rows of metrics.jsonl.
+"""
 
 import ast
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dlfun.errors import UserError, nearest
 
-ROOT = Path(__file__).parent.parent / "experiments"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
+    from dlfun.data.dataset import Dataset
+    from dlfun.learner import Key, Learner, State
 
-class Experiment(NamedTuple):
-    """What `build(config)` returns: a learner, the data it learns from, and how long."""
-
-    learner: Any
-    dataset: Any
-    epochs: int
-    batch_size: int
-    seed: int | tuple[int, ...] = 0
-    """Random seed; of a population, one for each member."""
-    model: Any = None
-    """The Flax module, where there is one: for `summary` and `predict`."""
-    inputs: Callable | None = None
-    """From stored images to what the model reads."""
-    cpu_devices: int = 1
-    """On a CPU, over how many virtual devices to split each batch: more than one pays where a step
-    is made of many products too small for a matrix library to spread over cores."""
+_INSTALLED = Path(__file__).parent / "experiments"
+ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "experiments"
+"""In a checkout `experiments/` lies beside `dlfun/`; a wheel has it inside."""
+PACKAGE = "dlfun.experiments" if _INSTALLED.is_dir() else "experiments"
 
 
 class Claim(NamedTuple):
@@ -43,22 +52,107 @@ class Claim(NamedTuple):
     at_most: float | None = None
 
     def holds(self, value: float) -> bool:
-        """Whether the value is within the bounds (nan never is)."""
+        """True if the value is within the bounds (nan never is)."""
         above = self.at_least is None or value >= self.at_least
         return above and (self.at_most is None or value <= self.at_most) and value == value
 
 
 class Quick(NamedTuple):
-    """A module's QUICK: a smaller setting for `reproduce --quick`, and what then holds."""
+    """A smaller setting for `reproduce --quick`, and what then holds."""
 
     values: Mapping[str, Any]
     """Fields of the Config that differ, by path: {"epochs": 1, "optimizer.learning_rate": 0.1}."""
     claims: Sequence[Claim]
 
 
+class Objective(NamedTuple):
+    """The metric by which checkpoints and trials are compared, and the better direction of it."""
+
+    metric: str = "loss"
+    """Name without a split: the validation split's where there is one. Without one, checkpoints
+    are compared by the training split's, trials of a sweep by the test split's."""
+    goal: Literal["min", "max"] = "min"
+
+
+def _fresh(previous: "State", fresh: "State") -> "State":
+    return fresh
+
+
+class Stage(NamedTuple):
+    """A part of a training: a learner on a dataset for some epochs."""
+
+    learner: "Learner"
+    dataset: "Dataset"
+    epochs: int
+    batch_size: int
+    name: str = "training"
+    begin: Callable[["State", "State"], "State"] = _fresh
+    """(last state of the stage before, state fresh from `init`) → first state; pure."""
+
+
+class Trained(NamedTuple):
+    """A training at its end: what `measure`, `sample` and `figures` are given."""
+
+    config: Any
+    dataset: Any
+    """What `data(config)` returned."""
+    learner: "Learner"
+    """Of the last stage, and so are the state and the step."""
+    state: "State"
+    step: int
+
+
+class Experiment(NamedTuple):
+    """An experiment's module, with the defaults of what it leaves out."""
+
+    name: str
+    description: str
+    """The module's docstring."""
+    Config: type
+    default: Any
+    """The Config to start from."""
+    claims: Sequence[Claim]
+    data: Callable[[Any], Any]
+    stages: Callable[[Any, Any], Sequence[Stage]]
+    quick: Quick | None
+    objective: Objective
+    measure: Callable[[Trained, "Key"], Mapping[str, float]] | None
+    sample: Callable[[Trained, "Key", int], Iterable[Any]] | None
+    figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
+
+
+def from_module(name: str, module: ModuleType) -> Experiment:
+    """The experiment that a module describes. Raises UserError where it lacks what each needs."""
+    given = vars(module)
+    for needed in ("Config", "CLAIMS", "data"):
+        if needed not in given:
+            raise UserError(f"experiment '{name}' lacks {needed}: see dlfun/experiment.py")
+    if "stages" not in given and "learner" not in given:
+        raise UserError(f"experiment '{name}' lacks learner or stages: see dlfun/experiment.py")
+
+    def stages(config: Any, dataset: Any) -> Sequence[Stage]:
+        learner = given["learner"](config, dataset)
+        return [Stage(learner, dataset, config.epochs, config.batch_size)]
+
+    return Experiment(
+        name=name,
+        description=module.__doc__ or "",
+        Config=given["Config"],
+        default=given["DEFAULT"] if "DEFAULT" in given else given["Config"](),
+        claims=given["CLAIMS"],
+        data=given["data"],
+        stages=given.get("stages", stages),
+        quick=given.get("QUICK"),
+        objective=given.get("OBJECTIVE", Objective()),
+        measure=given.get("measure"),
+        sample=given.get("sample"),
+        figures=given.get("figures"),
+    )
+
+
 def paths() -> dict[str, Path]:
-    """Each experiment's file by its name, in order of folder and name."""
-    files = [path for path in ROOT.glob("*/*.py") if path.stem != "__init__"]
+    """Each experiment's file by its name, in order of folder and name; `_NAME.py` is none."""
+    files = [path for path in ROOT.glob("*/*.py") if not path.stem.startswith("_")]
     names = {path.stem: path for path in files}
     names |= {path.parent.name: path for path in ROOT.glob("*/*/__init__.py")}
     return dict(sorted(names.items(), key=lambda item: (family(item[1]), item[0])))
@@ -69,21 +163,22 @@ def family(path: Path) -> str:
     return path.relative_to(ROOT).parts[0]
 
 
-def load(name: str) -> ModuleType:
-    """The module of the experiment `name`. Raises UserError where there is none."""
+def load(name: str) -> Experiment:
+    """The experiment `name`. Raises UserError where there is none."""
     known = paths()
     if name not in known:
         raise UserError(f"no experiment '{name}'{nearest(name, known)}; `list` names them all")
-    return importlib.import_module(f"experiments.{family(known[name])}.{name}")
+    module = importlib.import_module(f"{PACKAGE}.{family(known[name])}.{name}")
+    return from_module(name, module)
 
 
 def describe(name: str) -> dict[str, str]:
     """Name, what it shows, figure and time, from the docstring without importing the module."""
-    docstring = ast.get_docstring(ast.parse(paths()[name].read_text())) or ""
-    found = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
+    docstring = ast.get_docstring(ast.parse(paths()[name].read_text(encoding="utf-8"))) or ""
+    lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,
         "shows": docstring.partition("\n")[0].rstrip("."),
-        "figure": found.get("Figure", ""),
-        "time": found.get("Time", ""),
+        "figure": lines.get("Figure", ""),
+        "time": lines.get("Time", ""),
     }

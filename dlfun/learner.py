@@ -30,20 +30,27 @@ FUSED_EXCHANGE_SIZE = 2**16
 class Learner(NamedTuple):
     """A learning algorithm.
 
-    What is true of each:
+    The laws that every learner obeys (`tests/test_laws.py` checks them for every experiment):
 
-    - pure: equal arguments give equal results; no key travels in the state, it comes with the call;
-    - `update(state, batch, key)` counts each example of the batch by its weight, so a batch padded
-      with examples of weight 0 gives what the batch without them gives;
-    - metrics are sums and counts, so those of two batches add up to those of both together;
-    - when the batch is split along `AXIS` over devices, what is averaged over examples is averaged
-      over all devices (`average`), so the state stays the same on each. Metrics stay local sums.
-      The key is the same on each, too: noise comes from `own` or from `for_each`.
+    1. pure: equal arguments give equal bits; no key travels in the state, it comes with the call;
+    2. an example of weight 0 counts for nothing: a padded batch gives what the batch without the
+       padding gives;
+    3. metrics are sums and counts: those of two batches add up to those of both together;
+    4. a batch split over devices gives, to rounding, the state and metrics of one device;
+    5. `vmap` over members gives each member what it would get alone;
+    6. the float fields of an experiment's Config that are not `Static` may be tracers.
     """
 
     init: Callable[[Key, Batch], State]
     update: Callable[[State, Batch, Key], tuple[State, Metrics]]
     evaluate: Callable[[State, Batch, Key], Metrics]
+    predict: Callable[[State, Batch], Any] | None = None
+    """What `evaluate` scores, such as logits, codes or captions; None where there is no such."""
+    averages: bool = False
+    """True if the functions take their means over `AXIS` (`mean_over_devices`), so that `shard_map`
+    and `pmap` may split a batch: the state is then the same on each device, metrics are sums over
+    the device's examples, and the key is the same on each, so noise comes from `device_key` or
+    `example_keys`. False leaves the split to the compiler (`jit`), which needs nothing of it."""
 
 
 def mean_over_devices(tree: Any) -> Any:
@@ -102,7 +109,6 @@ def _exchange(reduction: Callable[[Any, str], Any], tree: Any) -> Any:
 
 def _split() -> bool:
     try:
-        jax.lax.axis_size(AXIS)
+        return jax.lax.axis_size(AXIS) > 1
     except NameError:
         return False
-    return True

@@ -1,9 +1,10 @@
-"""What a dataset is here: named splits of arrays; and how examples are held out of one."""
+"""Datasets: named splits of arrays, and how examples are held out of one."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlfun.data.order import Order, in_order, shuffled
 from dlfun.errors import UserError
 
 Split = dict[str, Any]
@@ -21,11 +22,14 @@ class Dataset(NamedTuple):
             {"image": uint8 [N, H, W, C], "label": int32 [N]}. Arrays may be read-only; images that
             stay encoded until they are read are `dlfun.data.encoded_images.EncodedImages`.
         classes: the name of each label, in order; none where there are no labels.
+        order: which training examples make each batch of an epoch; the other splits are read as
+            they are stored.
     """
 
     name: str
     splits: dict[str, Split]
     classes: tuple[str, ...] = ()
+    order: Order = shuffled
 
     def size(self, split: str) -> int:
         """Number of examples of a split."""
@@ -51,6 +55,13 @@ def partition(size: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarra
 def take(split: Split, indices: np.ndarray) -> Split:
     """Some examples of a split: copies in memory, and what is encoded stays so."""
     return {name: column.take(indices, axis=0) for name, column in split.items()}
+
+
+def ticks(steps: int) -> Dataset:
+    """A dataset of `steps` empty examples, for learners that draw their own or act on their own."""
+    sizes = {"train": steps, "test": 1}
+    splits = {name: {"tick": np.zeros(size, np.float32)} for name, size in sizes.items()}
+    return Dataset("no data", splits, order=in_order)
 
 
 def repeat(dataset: Dataset, times: int) -> Dataset:

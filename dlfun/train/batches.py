@@ -1,64 +1,68 @@
-"""How examples reach the compiled loop: the order of the data, and windows of batches.
+"""Batches on the host: windows of the indices, or of the examples, that a compiled loop runs over.
 
-A window is a run of batches of one epoch. From memory it is the whole epoch: the data lie on the
-device and each batch is gathered there by its indices. Streamed, it is as many batches as make
-`WINDOW_BYTES`, gathered on the host ahead of the step by grain; a process reads its own share of
-each batch only. Both give the same batches for the same (seed, epoch), and where a window begins is
-a function of the step alone, so a resumed stream goes on to the very batch.
+A window is a run of batches of one epoch. Where the data lie on the devices it is the whole epoch,
+and holds indices only: each batch is gathered in the compiled loop. Where they are streamed it is as
+many batches as make `WINDOW_BYTES`, gathered on the host ahead of the step by grain, and a process
+reads its own share of each batch only. Both give the same batches for the same (seed, epoch), and
+where a window begins is a function of the step alone, so a resumed stream goes on to the same batch.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Int
 
+from dlfun.data.dataset import Dataset, Split
 from dlfun.data.encoded_images import EncodedImages
-from dlfun.random import Seed, stream
+from dlfun.data.order import rows
 
 Feed = Literal["memory", "stream"]
-Split = dict[str, Any]
 WINDOW_BYTES = 32 * 2**20
-"""Of a streamed window: large enough to hide the cost of a call, small enough to hold several."""
+"""Size of a streamed window: it hides the cost of a call, and several fit in memory."""
 THREADS = 2
-"""Readers of a stream; as many windows lie ready."""
+"""Readers of a stream; as many windows are read ahead."""
+EVALUATION_BATCH = 500
 
 
 class Window(NamedTuple):
-    """Batches `first` to `first + steps` of the training, numbered from its start."""
+    """Batches `first` to `first + steps` of a stage, numbered from its start."""
 
-    data: dict[str, Array]
-    indices: Array
-    """[steps, *members, batch]; -1 stands for no example. May be padded beyond `steps`."""
+    indices: Int[np.ndarray, "steps members batch"]
+    """-1 stands for no example. May be padded beyond `steps`."""
+    data: Split | None
+    """The examples at these indices, [steps, batch, …], of this process's share of each batch; None
+    where the data lie on the devices."""
     first: int
     steps: int
 
 
-def order(
-    seed: Seed, epoch: int, size: int, batch_size: int
-) -> Int[np.ndarray, "steps *members batch"]:
-    """The indices of each batch of an epoch: a function of (seed, epoch).
+class Order:
+    """The indices of each batch of a stage, for one or more seeds side by side."""
 
-    The last batch is filled up with -1, which stands for no example.
-    """
-    if isinstance(seed, tuple):
-        return np.stack([order(one, epoch, size, batch_size) for one in seed], axis=1)
-    key = jax.random.fold_in(stream(seed, "data"), epoch)
-    return batches(np.asarray(jax.random.permutation(key, size)), batch_size)
+    def __init__(
+        self,
+        dataset: Dataset,
+        seeds: tuple[int, ...],
+        batch_size: int,
+        multiple: int = 1,
+        first_epoch: int = 0,
+    ) -> None:
+        self.dataset, self.seeds, self.batch_size = dataset, seeds, batch_size
+        self.multiple, self.first_epoch = multiple, first_epoch
+        self.steps_per_epoch = dataset.steps_per_epoch(batch_size)
+        self.epoch = functools.lru_cache(maxsize=4)(self._epoch)
+
+    def _epoch(self, epoch: int) -> Int[np.ndarray, "steps members batch"]:
+        size, number = self.dataset.size("train"), self.first_epoch + epoch
+        orders = [self.dataset.order(s, number, size, self.batch_size) for s in self.seeds]
+        return pad_to_multiple(np.stack(orders, axis=1), self.multiple)
 
 
-def batches(indices: np.ndarray, batch_size: int) -> Int[np.ndarray, "steps batch"]:
-    """Indices as rows of `batch_size`, the last filled up with -1."""
-    steps = -(-len(indices) // batch_size)
-    padded = np.full(steps * batch_size, -1, np.int32)
-    padded[: len(indices)] = indices
-    return padded.reshape(steps, batch_size)
-
-
-def widen(
+def pad_to_multiple(
     indices: Int[np.ndarray, "*steps batch"], multiple: int
 ) -> Int[np.ndarray, "*steps wide"]:
     """Batches filled up with -1 until their length is a multiple of `multiple`."""
@@ -67,14 +71,11 @@ def widen(
     return np.pad(indices, pad, constant_values=-1)
 
 
-def gather(data: dict[str, Array], indices: Int[Array, "*batch"]) -> dict[str, Array]:
-    """The batch at `indices`; weight 0 where an index is -1."""
-    return {name: array[indices] for name, array in data.items()} | {"weight": weight(indices)}
-
-
-def weight(indices: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """1 for an example, 0 for none."""
-    return (indices >= 0).astype(jnp.float32)
+def evaluation_order(
+    dataset: Dataset, split: str, batch_size: int, multiple: int
+) -> Int[np.ndarray, "steps batch"]:
+    """The indices of a split that is evaluated: every example once, as they are stored."""
+    return pad_to_multiple(rows(np.arange(dataset.size(split)), batch_size), multiple)
 
 
 def bytes_of(split: Split) -> int:
@@ -82,70 +83,66 @@ def bytes_of(split: Split) -> int:
     return sum(array.nbytes for array in split.values())
 
 
-def from_memory(
-    data: dict[str, Array],
-    epochs: range,
-    rows: Callable[[int], np.ndarray],
-    place: Callable[[np.ndarray], Array],
-) -> Iterator[Window]:
-    """A window for each epoch of data that lie on the device.
-
-    `rows(epoch)` gives the indices, drawn while the epoch before is being trained.
-    """
+def from_memory(order: Order, steps: range) -> Iterator[Window]:
+    """A window for each epoch that `steps` touches; the next epoch's order is drawn ahead."""
+    length = order.steps_per_epoch
+    epochs = range(steps.start // length, -(-steps.stop // length)) if steps else range(0)
     if not epochs:
         return
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(rows, epochs[0])
+        ahead = reader.submit(order.epoch, epochs[0])
         for epoch in epochs:
             indices = ahead.result()
             if epoch + 1 in epochs:
-                ahead = reader.submit(rows, epoch + 1)
-            yield Window(data, place(indices), epoch * len(indices), len(indices))
+                ahead = reader.submit(order.epoch, epoch + 1)
+            yield Window(indices, None, epoch * length, length)
 
 
-def from_stream(
-    split: Split,
-    steps: range,
-    per_epoch: int,
-    rows: Callable[[int], np.ndarray],
-    place: Callable[[np.ndarray], Array],
-    columns: slice,
-    crops: int | None = None,
-) -> Iterator[Window]:
-    """Windows over the batches numbered `steps`, read ahead of their use.
+def from_stream(order: Order, steps: range) -> Iterator[Window]:
+    """Windows over the batches numbered `steps`, read ahead of their use, for one seed.
 
-    `columns` is the share of each batch that this process reads; `place` takes such a share.
-    `crops` is the seed of random crops of encoded images; without it they are cropped centrally.
+    Encoded images get random crops, drawn by the seed, the epoch and the example's index.
     """
-    import grain
+    (seed,) = order.seeds
+    split, length = order.dataset.splits["train"], order.steps_per_epoch
 
-    source = Windows(split, per_epoch, rows, columns, crops)
-    first, last = source.number(steps.start), source.number(steps.stop - 1)
-    options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=THREADS)
-    windows = grain.MapDataset.source(source)[first : last + 1].to_iter_dataset(options)
-    for number, (data, indices) in enumerate(windows, start=first):
-        begin, length = source.bounds(number)
-        placed = {name: place(array) for name, array in data.items()}
-        yield Window(placed, place(indices), begin, length)
+    def epoch(number: int) -> np.ndarray:
+        return order.epoch(number)[:, 0]
+
+    source = _Source(split, length, epoch, lambda number: (seed, order.first_epoch + number))
+    yield from source.windows(steps)
 
 
-class Windows:
-    """A grain source: the windows of all epochs, numbered from the start of training."""
+def evaluation_windows(
+    split: Split, indices: Int[np.ndarray, "steps batch"]
+) -> Iterator[Window]:
+    """Windows over a split that is evaluated; encoded images are cropped centrally."""
+    source = _Source(split, len(indices), lambda number: indices, lambda number: None)
+    yield from source.windows(range(len(indices)))
 
-    def __init__(
-        self,
-        split: Split,
-        per_epoch: int,
-        rows: Callable[[int], np.ndarray],
-        columns: slice,
-        crops: int | None = None,
-    ) -> None:
-        self.split, self.per_epoch, self.rows, self.columns = split, per_epoch, rows, columns
-        self.crops = crops
+
+class _Source:
+    """A grain source: the windows of all epochs, numbered from the start of a stage."""
+
+    def __init__(self, split: Split, per_epoch: int, epoch, crops) -> None:
+        self.split, self.per_epoch, self.epoch, self.crops = split, per_epoch, epoch, crops
+        batch = epoch(0).shape[1] // jax.process_count()
+        self.columns = slice(jax.process_index() * batch, (jax.process_index() + 1) * batch)
         example = bytes_of(split) / len(next(iter(split.values())))
-        batch = len(rows(0)[0, columns])
         self.length = min(per_epoch, max(1, int(WINDOW_BYTES / (example * max(batch, 1)))))
         self.per_window = -(-per_epoch // self.length)
+
+    def windows(self, steps: range) -> Iterator[Window]:
+        if not steps:
+            return
+        import grain
+
+        first, last = self.number(steps.start), self.number(steps.stop - 1)
+        options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=THREADS)
+        read = grain.MapDataset.source(self)[first : last + 1].to_iter_dataset(options)
+        for number, (data, indices) in enumerate(read, start=first):
+            begin, length = self.bounds(number)
+            yield Window(indices[:, None], data, begin, length)
 
     def __len__(self) -> int:
         return 2**31 - 1  # As many epochs as are asked for.
@@ -161,17 +158,17 @@ class Windows:
         begin = window * self.length
         return epoch * self.per_epoch + begin, min(self.length, self.per_epoch - begin)
 
-    def __getitem__(self, number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def __getitem__(self, number: int) -> tuple[Split, np.ndarray]:
         first, steps = self.bounds(int(number))
         epoch, begin = divmod(first, self.per_epoch)
-        wanted = np.full((self.length, len(self.rows(epoch)[0, self.columns])), -1, np.int32)
-        wanted[:steps] = self.rows(epoch)[begin : begin + steps, self.columns]
+        order = self.epoch(epoch)[:, self.columns]
+        wanted = np.full((self.length, order.shape[1]), -1, np.int32)
+        wanted[:steps] = order[begin : begin + steps]
         flat, data = np.maximum(wanted, 0).reshape(-1), {}
         for name, column in self.split.items():
             if isinstance(column, EncodedImages):
-                draw = None if self.crops is None else (self.crops, epoch)
-                data[name], there = column.read(wanted, draw)
-                wanted = np.where(there, wanted, -1)
+                data[name], readable = column.read(wanted, self.crops(epoch))
+                wanted = np.where(readable, wanted, -1)
             else:
                 data[name] = np.asarray(column[flat]).reshape(*wanted.shape, *column.shape[1:])
         return data, wanted

@@ -1,0 +1,91 @@
+"""Gradient descent on any loss: what every system that follows a gradient is made with."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jaxtyping import Array
+
+from dlfun.learner import Batch, Key, Learner, device_key, mean_over_devices
+from dlfun.metrics import Metrics, Ratio
+
+
+class LossAndMetrics(NamedTuple):
+    """What a forward pass comes to."""
+
+    loss: Ratio
+    """Σ and n: of examples, or of tokens where tokens are predicted. Its mean is minimized."""
+    metrics: Metrics = {}  # noqa: RUF012  # Never changed.
+    """Reported beside the loss; a "loss" in it is reported in its place."""
+    collections: Mapping[str, Any] = {}  # noqa: RUF012
+    """New values of what the forward pass updates, such as "batch_stats"."""
+
+
+class MinimizeState(NamedTuple):
+    """Parameters, the optimizer's memory, and collections such as running statistics."""
+
+    params: Any
+    optimizer: optax.OptState
+    collections: Mapping[str, Any]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The collections as a Flax module's `apply` takes them."""
+        return {"params": self.params, **self.collections}
+
+
+Objective = Callable[[Mapping[str, Any], Batch, Key, bool], LossAndMetrics]
+"""(variables, batch, key, training) → loss and metrics."""
+
+
+def minimize(
+    init: Callable[[Key, Batch], Mapping[str, Any]],
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    predict: Callable[[Mapping[str, Any], Batch], Any] | None = None,
+) -> Learner:
+    """A learner that follows ∂(Σ/n)/∂params of `objective(variables, batch, key, training)`.
+
+    Σ and n are summed over the devices that share the batch. In an update `training` is True and
+    `key` differs between devices; in evaluation `training` is False.
+
+    Args:
+        init: first variables, {"params": …} and other collections.
+        objective: loss and metrics of a batch, each example counted by batch["weight"].
+        optimizer: gradient transformation.
+        predict: predictions from variables and a batch, as in `Learner`.
+    """
+
+    def start(key: Key, batch: Batch) -> MinimizeState:
+        collections = dict(init(key, batch))
+        params = collections.pop("params")
+        return MinimizeState(params, optimizer.init(params), collections)
+
+    def update(state: MinimizeState, batch: Batch, key: Key) -> tuple[MinimizeState, Metrics]:
+        def mean_loss(params: Any) -> tuple[Array, LossAndMetrics]:
+            variables = {"params": params, **state.collections}
+            result = objective(variables, batch, device_key(key), True)
+            # Divided by the mean count of the devices, the mean over devices is Σ/n of them all.
+            return result.loss.total / mean_over_devices(result.loss.count), result
+
+        gradient, result = jax.grad(mean_loss, has_aux=True)(state.params)
+        step, memory = optimizer.update(mean_over_devices(gradient), state.optimizer, state.params)
+        params = optax.apply_updates(state.params, step)
+        collections = {**state.collections, **result.collections}
+        return MinimizeState(params, memory, collections), _reported(result)
+
+    def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
+        return _reported(objective(state.variables, batch, key, False))
+
+    return Learner(
+        start,
+        update,
+        evaluate,
+        predict and (lambda state, batch: predict(state.variables, batch)),
+        averages=True,
+    )
+
+
+def _reported(result: LossAndMetrics) -> Metrics:
+    return {"loss": result.loss, **result.metrics}
