@@ -18,7 +18,7 @@ class LossAndMetrics(NamedTuple):
     """Σ and n: of examples, or of tokens where tokens are predicted. Its mean is minimized."""
     metrics: Metrics = {}  # noqa: RUF012  # Never changed.
     """Reported beside the loss; a "loss" in it is reported in its place."""
-    collections: Mapping[str, Any] = {}  # noqa: RUF012
+    collections: Mapping[str, Any] = {}
     """New values of what the forward pass updates, such as "batch_stats"."""
 
 

@@ -39,8 +39,3 @@ def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
 def unprefixed(kind: type) -> Any:
     """A dataclass whose flags carry no prefix."""
     return Annotated[kind, tyro.conf.arg(name="")]
-
-
-def default(module: Any) -> Any:
-    """The Config that an experiment starts from."""
-    return getattr(module, "DEFAULT", None) or module.Config()

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from dlfun import experiment
 from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, default, note, show, show_metrics, unprefixed, warn
+from dlfun.cli.console import PROGRAM, Run, note, show, show_metrics, unprefixed, warn
 from dlfun.cli.sweep import Sweep, SweepReport, sweep
 from dlfun.errors import LayerError, UserError, nearest
 
@@ -53,7 +53,7 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Place:
+class Paths:
     """Where a run reads and writes."""
 
     run_dir: Path | None = None
@@ -65,26 +65,26 @@ class Place:
 def train(arguments: Sequence[str]) -> int:
     """`train EXPERIMENT …`: flags come from the experiment's own Config."""
     name, rest = arguments[0], arguments[1:]
-    module = experiment.load(name)
+    chosen = experiment.load(name)
     from dlfun.train.driver import EXIT
     from dlfun.train.driver import train as run_training
-    from dlfun.train.options import Machines, Options, set_up
+    from dlfun.train.options import Machines, Options, configure_jax
 
     kind = dataclasses.make_dataclass(
         "Train",
         [
-            ("config", unprefixed(module.Config), field(default_factory=lambda: default(module))),
+            ("config", unprefixed(chosen.Config), field(default_factory=lambda: chosen.default)),
             ("options", unprefixed(Options), field(default_factory=Options)),
             ("machines", unprefixed(Machines), field(default_factory=Machines)),
-            ("place", unprefixed(Place), field(default_factory=Place)),
+            ("paths", unprefixed(Paths), field(default_factory=Paths)),
         ],
     )
-    said: Any = cli.parse(kind, rest, f"{PROGRAM} train {name}", description=module.__doc__)
-    set_up(said.options, said.place.data_dir, said.machines)
+    parsed: Any = cli.parse(kind, rest, f"{PROGRAM} train {name}", description=chosen.description)
+    configure_jax(parsed.options, parsed.paths.data_dir, parsed.machines)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    run = said.place.run_dir or Path("runs") / name / f"{stamp}-seed{said.config.seed}"
+    run = parsed.paths.run_dir or Path("runs") / name / f"{stamp}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
-    result = run_training(name, said.config, said.options, run, command)
+    result = run_training(name, parsed.config, parsed.options, run, command)
     show_metrics(result["metrics"])
     print(f"{result['status']} in {result['seconds']:.1f} s: {run}")
     return EXIT[result["status"]]
@@ -155,10 +155,9 @@ class Summary:
     """Print JSON instead of a table."""
 
     def __call__(self) -> int:
-        module = experiment.load(self.experiment)
         from dlfun.nn import summary
 
-        rows = summary.summarize_experiment(self.experiment, default(module))
+        rows = summary.summarize_experiment(experiment.load(self.experiment))
         if self.json:
             print(json.dumps(summary.to_dict(rows), indent=2))
         else:
@@ -267,7 +266,7 @@ COMMANDS: dict[str, Any] = {
     "sweep-report": SweepReport,
     "data": Data,
 }
-OF_EXPERIMENTS = {"train": train, "sweep": sweep}
+TAKES_CONFIG = {"train": train, "sweep": sweep}
 """Commands whose flags come from the experiment that they name first."""
 
 
@@ -289,8 +288,8 @@ def main(arguments: Sequence[str]) -> int:
         if name not in COMMANDS:
             known = ", ".join(COMMANDS)
             raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {known}")
-        if name in OF_EXPERIMENTS and rest and not rest[0].startswith("-"):
-            return OF_EXPERIMENTS[name](rest)
+        if name in TAKES_CONFIG and rest and not rest[0].startswith("-"):
+            return TAKES_CONFIG[name](rest)
         return cli.parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()
     except (UserError, LayerError) as error:
         note(f"error: {' '.join(str(error).split())}")

@@ -15,11 +15,10 @@ from rich.table import Table
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli.console import default
 from dlfun.errors import UserError, nearest
 from dlfun.train import run_directory as runs
 from dlfun.train.driver import read_settings, train
-from dlfun.train.options import Options, set_up
+from dlfun.train.options import Options, configure_jax
 
 COLUMNS = ("claim", "source", "printed", "ours", "verdict", "seconds")
 
@@ -54,22 +53,25 @@ def reproduce(
     seconds (mean of a training). Raises UserError where a training does not complete.
     """
     options = Options()
-    set_up(options, data_dir)
+    configure_jax(options, data_dir)
     rows = []
     for name in names:
-        module = experiments.load(name)
-        less = getattr(module, "QUICK", None) if quick else None
-        start = configs.replace(default(module), less.values if less else {})
+        experiment = experiments.load(name)
+        smaller = experiment.quick if quick else None
+        start = configs.replace(experiment.default, smaller.values if smaller else {})
         results = []
         for seed in range(seeds):
             config = dataclasses.replace(start, seed=seed)
-            run = folder / name / f"{'quick-' if less else ''}seed{seed}"
+            run = folder / name / f"{'quick-' if smaller else ''}seed{seed}"
             command = f"reproduce {name} --seeds {seeds}{' --quick' if quick else ''}"
             result = train(name, config, options, run, command)
             if result["status"] == "interrupted":
                 raise KeyboardInterrupt
             results.append(result)
-        rows += [_row(name, claim, results) for claim in (less.claims if less else module.CLAIMS)]
+        rows += [
+            _row(name, claim, results)
+            for claim in (smaller.claims if smaller else experiment.claims)
+        ]
     return rows
 
 
@@ -160,7 +162,7 @@ def reproduce_run(run: Path, warn: Callable[[str], None], as_json: bool = False)
         status = recorded.get("status", "not begun")
         raise UserError(f"{run} is {status}: only a completed run can be reproduced")
     before, now = runs.read_config(run), None
-    set_up(options)
+    configure_jax(options)
     again = Path(tempfile.mkdtemp(prefix="dlfun-"))
     try:
         result = train(name, config, options, again, f"reproduce {run}")

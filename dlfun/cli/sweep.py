@@ -15,7 +15,7 @@ from annotated_types import Ge
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, default, note, show, unprefixed, warn
+from dlfun.cli.console import PROGRAM, Run, note, show, unprefixed, warn
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep.plan import Executor, Plan, Search
@@ -59,40 +59,40 @@ class Sweep:
 def sweep(arguments: Sequence[str]) -> int:
     """`sweep EXPERIMENT …`: the base configuration's flags come from the experiment."""
     name, rest = arguments[0], arguments[1:]
-    module = experiments.load(name)
+    chosen = experiments.load(name)
     kind = dataclasses.make_dataclass(
         "Sweep",
         [
             ("search", unprefixed(Search), field(default_factory=Search)),
             ("running", unprefixed(Running), field(default_factory=Running)),
-            ("config", unprefixed(module.Config), field(default_factory=lambda: default(module))),
+            ("config", unprefixed(chosen.Config), field(default_factory=lambda: chosen.default)),
         ],
     )
-    said: Any = cli.parse(
+    parsed: Any = cli.parse(
         kind,
         rest,
         f"{PROGRAM} sweep {name}",
-        description=module.__doc__,
+        description=chosen.description,
     )
-    if said.running.resume is not None:
+    if parsed.running.resume is not None:
         raise UserError("--resume reads what to search from its folder: give no EXPERIMENT")
-    for part in (said.search, said.running, said.config):
+    for part in (parsed.search, parsed.running, parsed.config):
         configs.check(part)
     command = shlex.join([PROGRAM, "sweep", *arguments])
-    precision = said.running.precision
-    plan = Plan(name, configs.to_dict(said.config), said.search, precision, command)
-    plan.space(), plan.count()  # What is wrong with them is said before anything is written.
-    folder = said.running.run_dir
+    precision = parsed.running.precision
+    plan = Plan(name, configs.to_dict(parsed.config), parsed.search, precision, command)
+    _ = plan.space, plan.count  # They raise what is wrong with them before anything is written.
+    folder = parsed.running.run_dir
     folder = folder or Path("runs") / name / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not said.running.dry_run:
+    if not parsed.running.dry_run:
         plans.write(plan, folder)
-    return _run(plan, folder, said.running)
+    return _run(plan, folder, parsed.running)
 
 
 def _run(plan: Plan, folder: Path, running: Running) -> int:
-    from dlfun.sweep.executors import cores, executor, set_up
+    from dlfun.sweep.executors import cores, executor, set_up_process
 
-    set_up(plan.precision, running.data_dir, cores())
+    set_up_process(plan.precision, running.data_dir, cores())
     if running.dry_run:
         from dlfun.sweep.dry_run import describe
 

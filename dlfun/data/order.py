@@ -13,9 +13,7 @@ Order = Callable[[int, int, int, int], Int[np.ndarray, "steps batch"]]
 """(seed, epoch, number of examples, batch size) → indices."""
 
 
-def shuffled(
-    seed: int, epoch: int, size: int, batch_size: int
-) -> Int[np.ndarray, "steps batch"]:
+def shuffled(seed: int, epoch: int, size: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
     """Every example once an epoch, in a new random order each epoch."""
     import jax
 
@@ -25,9 +23,7 @@ def shuffled(
     return rows(np.asarray(jax.random.permutation(key, size)), batch_size)
 
 
-def in_order(
-    seed: int, epoch: int, size: int, batch_size: int
-) -> Int[np.ndarray, "steps batch"]:
+def in_order(seed: int, epoch: int, size: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
     """Every example once an epoch, as they are stored."""
     return rows(np.arange(size), batch_size)
 
@@ -40,9 +36,7 @@ def by_length(lengths: Sequence[int] | np.ndarray) -> Order:
     """
     lengths = np.asarray(lengths)
 
-    def order(
-        seed: int, epoch: int, size: int, batch_size: int
-    ) -> Int[np.ndarray, "steps batch"]:
+    def order(seed: int, epoch: int, size: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
         if size != len(lengths):
             raise ValueError(f"by_length was given {len(lengths)} lengths for {size} examples")
         mixed = shuffled(seed, epoch, size, size)[0]

@@ -7,8 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from dlfun import config as configs
-from dlfun import experiment as experiments
-from dlfun.cli.console import default
 from dlfun.plots.style import save
 from dlfun.sweep import table
 from dlfun.sweep.figures import draw
@@ -41,13 +39,13 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
     runs.write_text(folder / "table.csv", table.csv_text(rows))
     runs.write_json(folder / "table.json", found)
     (folder / runs.PLOTS).mkdir(exist_ok=True)
-    for name, figure in draw(plan.experiment, plan.space(), trials, metric, maximize):
+    for name, figure in draw(plan.experiment, plan.space, trials, metric, maximize):
         save(figure, folder / runs.PLOTS / f"{name}.png")
     return table.table(rows, metric), found
 
 
 def base_flags(plan: Plan) -> list[str]:
     """The flags by which the sweep's base config differs from the experiment's own."""
-    usual = configs.flatten(default(experiments.load(plan.experiment)))
-    base = configs.flatten(plan.base())
+    usual = configs.flatten(plan.of.default)
+    base = configs.flatten(plan.base)
     return flags({k: v for k, v in base.items() if v != usual[k] and k != "seed"})

@@ -36,7 +36,7 @@ def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None])
     with runs.locked(folder):
         study = Study(plan, folder)
         while True:
-            claimed = study.claim(plan.batch())
+            claimed = study.claim(plan.batch)
             if claimed:
                 with study.alive(claimed):
                     batch = {number(trial): trial for trial in claimed}
@@ -56,14 +56,16 @@ def _train(
     note: Callable[[str], None],
 ) -> None:
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
-    base = plan.base()
+    base = plan.base
     going = {n: apply(base, point(trial)) for n, trial in batch.items()}
     # Of a batch that is gone on with, some is done: what was decided is decided again, the same.
     done = [t for t in study.trials() if t.status in ("completed", "pruned")]
-    first = min(batch) // plan.batch() * plan.batch()
+    first = min(batch) // plan.batch * plan.batch
     reached = {t.number: t.results for t in done if t.number >= first}
-    for epoch in rungs(plan.search, max(config.epochs for config in going.values())):
-        for n, results in _execute(plan, folder, going, epoch, execute):
+    epochs = max(getattr(config, "epochs", 1) for config in going.values())
+    for epoch in rungs(plan.search, epochs):
+        until = epoch if epoch < epochs else None  # Stages may have more epochs: to their end.
+        for n, results in _execute(plan, folder, going, until, execute):
             reached[n] = results
             if any(result["status"] in ENDED for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
@@ -83,20 +85,20 @@ def _train(
 
 
 def _execute(
-    plan: Plan, folder: Path, tried: dict[int, Any], until: int, execute: Execute
+    plan: Plan, folder: Path, tried: dict[int, Any], until: int | None, execute: Execute
 ) -> Iterator[tuple[int, Results]]:
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
     sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
-    seeds, members = plan.seeds(), {}
+    seeds, members = plan.seeds, {}
     for n, config in sorted(tried.items()):
         for seed in seeds:
             place = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
-            members[place] = n, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
-    work = tuple((config, place) for place, (_, _, config) in members.items())
+            members[place] = n, seed, configs.replace(config, {"seed": seed})
+    work = tuple((config, Path(place)) for place, (_, _, config) in members.items())
     found: dict[int, Results] = {}
     known = dict(sizes)
     for place, result in execute(
-        Job(plan.experiment, work, plan.precision, plan.command, until, sizes)
+        Job(plan.experiment, work, plan.inputs, plan.precision, plan.command, until, sizes)
     ):
         if sizes != known:
             known = dict(sizes)
@@ -164,18 +166,25 @@ def _tell(
 
 
 def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
-    """The metric to rank by, and whether more of it is better.
+    """The metric to rank by, and True if more of it is better.
 
-    Raises UserError where what was asked for is not measured.
+    Raises UserError where the metric that was asked for is not measured, or its better direction is
+    not known.
     """
     known = {name for result in results.values() for name in result["metrics"]}
-    asked = plan.search.metric
-    if asked is None:
-        order = [f"{s}/{n}" for s in ("validation", "test", "train") for n in ("accuracy", "loss")]
-        asked = next((name for name in order if name in known), "test/loss")
-    elif known and asked not in known:
-        guess = nearest(asked, known) or f"; there are: {', '.join(sorted(known))}"
-        raise UserError(f"--metric {asked} is not measured{guess}")
-    lower = any(word in asked for word in ("loss", "error"))
-    maximize = plan.search.goal == "maximize" if plan.search.goal else not lower
-    return asked, maximize
+    objective, search = plan.of.objective, plan.search
+    metric = search.metric
+    if metric is None:
+        order = [f"{split}/{objective.metric}" for split in ("validation", "test", "train")]
+        metric = next((name for name in order if name in known), order[1])
+    elif known and metric not in known:
+        guess = nearest(metric, known) or f"; there are: {', '.join(sorted(known))}"
+        raise UserError(f"--metric {metric} is not measured{guess}")
+    if search.goal:
+        return metric, search.goal == "maximize"
+    if metric.partition("/")[2] == objective.metric:
+        return metric, objective.goal == "max"
+    claims = [claim for claim in plan.of.claims if claim.metric == metric]
+    if len({claim.at_least is None for claim in claims}) == 1:
+        return metric, claims[0].at_least is not None
+    raise UserError(f"--metric {metric} needs --goal maximize or minimize")

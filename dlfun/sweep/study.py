@@ -32,7 +32,7 @@ class Study:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         silence_optuna(optuna)
-        self.plan, self.space, self.total = plan, plan.space(), plan.count()
+        self.plan, self.space, self.total = plan, plan.space, plan.count
         self.shared = plan.search.storage is not None
         url = plan.search.storage or f"sqlite:///{(folder / STUDY).absolute()}"
         name = plan.search.study or plan.experiment
@@ -57,7 +57,7 @@ class Study:
             time.sleep(0.1)  # The process that made the study is writing it.
         if "plan" not in self.study.user_attrs:
             known = {t.user_attrs.get("index") for t in self.study.get_trials(deepcopy=False)}
-            for index, proposed in enumerate(self.plan.points() or []):
+            for index, proposed in enumerate(self.plan.points or []):
                 if index not in known:
                     attributes = {"index": index, "point": repr(proposed)}
                     waiting = optuna.trial.create_trial(

@@ -85,6 +85,11 @@ def keep_metrics(run: Path, step: int) -> None:
     write_text(run / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
+def write_result(run: Path, result: dict[str, Any]) -> None:
+    """Write result.json."""
+    write_json(run / RESULT, result)
+
+
 def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows to metrics.jsonl."""
     with (run / METRICS).open("a") as file:
