@@ -136,7 +136,7 @@ class Run(NamedTuple):
             )
 
 
-def open_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> Run:
+def read_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> Run:
     """The experiment of a run directory and the last, or best, whole checkpoint in it.
 
     Raises UserError where `run` is no run directory, its experiment is unknown or it has no whole
@@ -163,9 +163,9 @@ def open_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> 
 def read(run: Path, warn: Warn) -> tuple[Experiment, Trained]:
     """The experiment of a run directory and what it has trained, from the last whole checkpoint.
 
-    Raises UserError as `open_run` does, and where the last stage has not been reached.
+    Raises UserError as `read_run` does, and where the last stage has not been reached.
     """
-    opened = open_run(run, warn)
+    opened = read_run(run, warn)
     opened.require_last_stage(run)
     return opened.experiment, opened.trained
 
@@ -182,7 +182,7 @@ def evaluate(
     run: Path, warn: Warn, which: Literal["last", "best"] = "last"
 ) -> dict[str, dict[str, Any]]:
     """Metrics of every held-out split, and measures, computed anew from the checkpoint."""
-    opened = open_run(run, warn, which)
+    opened = read_run(run, warn, which)
     stages, options, trained = opened.group.stages(), opened.options, opened.trained
     work = works(stages, (trained.config.seed,))[opened.stage]
     programs = compile_learner(
