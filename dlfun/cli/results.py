@@ -15,9 +15,9 @@ COLUMNS = ("claim", "source", "printed", "ours", "verdict", "seconds")
 WRITTEN = ("claim", "source", "printed", "ours", "seeds", "verdict", "seconds", "made")
 HEAD = """# Results
 
-One row a claim: mean ± standard deviation over random seeds, seconds of one training, and when and
-with what it was made. Written by `python launch.py reproduce NAME … --seeds N --write`, which puts its
-rows in the place of older ones of the same claims. The sources [T1] to [T5] are listed in the README.
+One row a claim: mean ± standard deviation over random seeds, seconds of one training, and the date,
+version of JAX and processor it was made with. `python launch.py reproduce NAME … --seeds N --write`
+writes it: its rows replace older ones of the same claims. README.md lists the sources [T1] to [T5].
 """
 
 
