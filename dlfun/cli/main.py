@@ -7,11 +7,12 @@ import dataclasses
 import errno
 import json
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 from rich.table import Table
@@ -303,3 +304,8 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return 130
+
+
+def entry() -> NoReturn:
+    """Run the command of `sys.argv`: the installed program `dlfun`."""
+    sys.exit(main(sys.argv[1:]))
