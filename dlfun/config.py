@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import annotated_types
 import tyro
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 
 from dlfun.errors import UserError, nearest
 
@@ -25,6 +25,14 @@ BatchSize = Annotated[int, Ge(1), tyro.conf.arg(help="Examples per update.")]
 Examples = Annotated[int, Ge(1), tyro.conf.arg(help="Training examples, drawn at random.")]
 Widths = tuple[Annotated[int, Ge(1)], ...]
 Dropout = Annotated[float, Ge(0), Lt(1)]
+Shift = Annotated[
+    int,
+    Ge(0),
+    tyro.conf.arg(help="Pixels by which a training image is moved at most, in each direction."),
+]
+Flip = Annotated[
+    float, Ge(0), Le(1), tyro.conf.arg(help="Probability that a training image is mirrored.")
+]
 DatasetName = Annotated[
     str,
     tyro.conf.arg(help="mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."),
