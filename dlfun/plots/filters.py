@@ -1,4 +1,4 @@
-"""What the units of the first layer look for: their kernels as images."""
+"""Kernels of the first layer as images: the patterns that its units respond to."""
 
 import math
 from typing import Any
