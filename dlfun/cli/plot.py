@@ -1,16 +1,12 @@
 """The command `plot`: the figures of a run directory."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlfun.cli.console import Run, warn
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from dlfun.experiment import Experiment, Trained
+    pass
 
 
 @dataclass(frozen=True)

@@ -205,15 +205,15 @@ class GroupTrainer:
         stage = saved[0].stage
         like = first_position(self.group.stages(), stage, self.programs(stage).rows)
         positions = [checkpoint.restore(one, like) for one in saved if one]
-        states = _stack([position.state for position in positions])
-        totals = _stack([position.totals for position in positions])
+        states = loop.stack([position.state for position in positions])
+        totals = loop.stack([position.totals for position in positions])
         return positions[0]._replace(state=states, totals=totals), saved
 
     def zero_totals(self, number: int, count: int) -> measures.Metrics:
         """Training totals of `count` members at the start of a stage."""
         stage = self.works[number].stage
         totals = loop.zero_totals(stage.learner, stage.dataset, self.programs(number).rows)
-        return _stack([totals] * count)
+        return loop.stack([totals] * count)
 
     def trained(self, number: int, position: Position) -> Trained:
         """A member at its end."""
@@ -275,22 +275,8 @@ class GroupTrainer:
 
     def first_states(self, number: int, numbers: Sequence[int], previous: Any) -> Any:
         """The states of some members at the start of a stage, after the states before it."""
-        work = self.work(number, numbers)
-        batch = loop.sample_batch(work.stage.dataset)
-
-        @jax.jit
-        def first(values: Any, key: Any, previous: Any) -> Any:
-            stage = self.group.stages(values)[number]
-            fresh = stage.learner.init(key, batch)
-            return fresh if previous is None else stage.begin(previous, fresh)
-
-        values, keys = self.group.values(numbers), work.keys("init")
-        states: dict[int, Any] = {}
-        for slot, one in enumerate(numbers):
-            if one not in states:  # A chunk is filled up by repeating its last member.
-                before = None if previous is None else member(previous, slot)
-                states[one] = to_host(first(member(values, slot), keys[slot], before))
-        return _stack([states[one] for one in numbers])
+        work, values = self.work(number, numbers), self.group.values(numbers)
+        return loop.first_states(work, lambda v: self.group.stages(v)[number], values, previous)
 
     def _last_step(self) -> int:
         """The step at which the epoch `until` is done."""
@@ -498,7 +484,3 @@ class _Chunk:
 def finite(metrics: Mapping[str, measures.Metrics]) -> bool:
     """True if every sum and count of every split is finite."""
     return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(metrics))
-
-
-def _stack(trees: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
