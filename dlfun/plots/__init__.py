@@ -3,82 +3,80 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from dlfun import experiment as experiments
-from dlfun.cli.predict import probabilities
-from dlfun.nn import summary
-from dlfun.plots import confusion, curves, filters, mistakes
+from dlfun.experiment import Experiment, Trained
+from dlfun.nn.summary import layer_parameters, summarize_learner
+from dlfun.plots.confusion import confusion_matrix, count
+from dlfun.plots.curves import epochs, learning_curves
+from dlfun.plots.filters import first_layer
+from dlfun.plots.mistakes import worst_mistakes
 from dlfun.plots.style import percent, save
-from dlfun.train import loop
-from dlfun.train import run_directory as runs
-from dlfun.train.driver import Trained, read
-from dlfun.train.options import compile_programs
+from dlfun.train import run_directory
+from dlfun.train.driver import read
+from dlfun.train.loop import sample_batch
+from dlfun.train.prediction import batch_size, no_classifier, probabilities
+from dlfun.train.trainer import works
+
+Warn = Callable[[str], None]
 
 
-def plot(run: Path, warn: Callable[[str], None]) -> list[Path]:
-    """Draw what can be drawn of a run into its folder `plots`; return the files.
+def plot(run: Path, warn: Warn) -> list[Path]:
+    """Draw the figures of a run into its folder `plots`; return the files.
 
-    An experiment with figures of its own yields them as (name, Figure) from `figures(trained,
-    rows)`, rows being those of metrics.jsonl. Of any other:
+    They are those of the experiment where it has `figures`. Of any other experiment they are
+    learning curves from metrics.jsonl and, where it classifies images, from the last checkpoint
+    the confusion matrix and the worst mistakes on the test split, and the first layer's kernels.
+    `warn` is called for each that is left out.
 
-    Learning curves from metrics.jsonl; from the last checkpoint the confusion matrix and the worst
-    mistakes on the test split, and the first layer's kernels. `warn` is told what is left out.
-
-    Raises UserError where `run` is no run directory or has no whole checkpoint.
+    Raises UserError where `run` is no run directory, has no whole checkpoint or has not come to the
+    last stage.
     """
-    trained = read(run, warn)
-    rows = runs.read_metrics(run)
-    (run / runs.PLOTS).mkdir(exist_ok=True)
-    return [
-        save(figure, run / runs.PLOTS / f"{name}.png")
-        for name, figure in _figures(trained, rows, warn)
-    ]
+    experiment, trained = read(run, warn)
+    rows = run_directory.read_metrics(run)
+    folder = run / run_directory.PLOTS
+    folder.mkdir(exist_ok=True)
+    if experiment.figures:
+        figures = experiment.figures(trained, rows)
+    else:
+        figures = _usual_figures(experiment, trained, rows, warn)
+    return [save(figure, folder / f"{name}.png") for name, figure in figures]
 
 
-def _figures(
-    trained: Trained, rows: list[dict], warn: Callable[[str], None]
+def _usual_figures(
+    experiment: Experiment, trained: Trained, rows: list[dict], warn: Warn
 ) -> Iterator[tuple[str, Figure]]:
-    experiment, state = trained.experiment, trained.position.state
-    dataset = experiment.dataset
-    subject = trained.name if dataset.name in trained.name else f"{trained.name} on {dataset.name}"
-    module = experiments.load(trained.name)
-    if hasattr(module, "figures"):
-        yield from module.figures(trained, rows)
-        return
+    learner, state = trained.learner, trained.state
+    work = works(experiment.stages(trained.config, trained.dataset))[-1]
+    dataset, name = work.stage.dataset, experiment.name
+    subject = name if dataset.name in name else f"{name} on {dataset.name}"
     if rows:
-        yield "learning_curves", curves.draw(subject, rows)
+        yield "learning_curves", learning_curves(subject, rows, experiment.objective)
     else:
         warn("no learning curves: no epoch was finished")
 
-    steps = loop.steps_per_epoch(experiment)
-    after = f"after {curves.epochs(trained.position.step / steps)}"
-    test = dataset.splits["test"]
-    if experiment.model is None:
-        programs = compile_programs(experiment, trained.options)
-        measured = loop.evaluate(experiment, state, programs)["test"]
-        if "confusion" in measured:
-            matrix = np.asarray(measured["confusion"].total)
-            yield "confusion_matrix", confusion.draw(subject, after, matrix, dataset.classes)
-        warn(f"no worst mistakes and no first layer: experiment '{trained.name}' has no model")
-        return
-
-    if "image" not in test:
-        warn(f"no confusion matrix and no first layer: {dataset.name} are no images")
-        return
-
-    found = probabilities(experiment, state.variables, test["image"])
-    matrix = confusion.count(test["label"], found)
-    yield "confusion_matrix", confusion.draw(subject, after, matrix, dataset.classes)
-    if (found.argmax(axis=1) == test["label"]).all():
-        warn(f"no worst mistakes: {percent(1)} of the test images are read right")
+    after = work.first_epoch + (trained.step - work.first_step) / work.steps_per_epoch
+    when = f"after {epochs(after)}"
+    if reason := no_classifier(learner, state, dataset):
+        warn(f"no confusion matrix and no worst mistakes: {reason}")
     else:
-        yield "worst_mistakes", mistakes.draw(subject, after, test, found, dataset.classes)
+        test = dataset.splits["test"]
+        by_class = probabilities(learner, state, test["image"], batch_size(work.stage))
+        matrix = count(test["label"], by_class)
+        yield "confusion_matrix", confusion_matrix(subject, when, matrix, dataset.classes)
+        if (by_class.argmax(axis=1) == test["label"]).all():
+            warn(f"no worst mistakes: {percent(1)} of the test images are classified correctly")
+        else:
+            mistakes = worst_mistakes(subject, when, test, by_class, dataset.classes)
+            yield "worst_mistakes", mistakes
 
-    layers = summary.summarize_built(trained.name, experiment)
-    if first := next((row for row in layers if row.multiply_adds), None):
-        shape = test["image"].shape[1:]
-        yield "first_layer", filters.draw(subject, after, first, state.params, shape)
+    if "image" not in dataset.splits["train"]:
+        warn(f"no first layer: {dataset.name} has no images")
+        return
+    layers = summarize_learner(learner, sample_batch(dataset))
+    layer = next((row for row in layers if row.multiply_adds), None)
+    if layer and (params := layer_parameters(state, layer)):
+        shape = dataset.splits["train"]["image"].shape[1:]
+        yield "first_layer", first_layer(subject, when, params, shape)
     else:
-        warn("no first layer: the model has no kernel")
+        warn("no first layer: the learner has no kernel")
