@@ -1,4 +1,4 @@
-"""Gradient descent on any loss: what every system that follows a gradient is made with."""
+"""Gradient descent on any loss: the base of every system that follows a gradient."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from dlfun.metrics import Metrics, Ratio
 
 
 class LossAndMetrics(NamedTuple):
-    """What a forward pass comes to."""
+    """The result of a forward pass."""
 
     loss: Ratio
     """Σ and n: of examples, or of tokens where tokens are predicted. Its mean is minimized."""

@@ -23,7 +23,7 @@ from dlfun.sweep.plan import Executor, Plan, Search
 
 @dataclass(frozen=True)
 class Running:
-    """Where a sweep runs."""
+    """Execution of a sweep."""
 
     executor: Executor = "here"
     """here: this process; processes: workers on this machine; ray: a Ray cluster (RAY_ADDRESS), or
@@ -120,12 +120,12 @@ class SweepReport:
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:
     from dlfun.sweep.report import report
 
-    rows, found = report(plan, folder, warn)
+    rows, values = report(plan, folder, warn)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(values, indent=2))
         return 0
     show(rows)
-    for line in found["rerun"]:
+    for line in values["rerun"]:
         print(line)
     print(folder)
     return 0

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from dlfun.plots.style import INK, LABEL, SMALL, figure, percent, plain, truncate
 
 ANNOTATED, NAMED = 20, 50
-"""Numbers of classes up to which cells show their counts, and rows and columns their names."""
+"""Largest number of classes for which cells show counts, and rows and columns class names."""
 
 
 def count(
     label: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n classes"]
 ) -> Int[np.ndarray, "classes classes"]:
-    """Number of examples by label (row) and predicted class (column)."""
+    """Confusion matrix: the number of examples of each label (row) by predicted class (column)."""
     classes = probabilities.shape[1]
     cell = label * classes + probabilities.argmax(axis=1)
     return np.bincount(cell, minlength=classes**2).reshape(classes, classes)

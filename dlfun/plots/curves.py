@@ -22,11 +22,9 @@ def epochs(count: float) -> str:
     return f"{count:.3g} epoch{'' if count == 1 else 's'}"
 
 
-def learning_curves(
-    subject: str, rows: Sequence[dict[str, Any]], objective: Objective | None = None
-) -> Figure:
+def learning_curves(subject: str, rows: Sequence[dict[str, Any]], objective: Objective) -> Figure:
     """A panel each for the loss and the objective's metric, a line for each split."""
-    metric = (objective or Objective()).metric
+    metric = objective.metric
     last = {row["split"]: row for row in rows}
     final = last.get("test") or rows[-1]
     names = [name for name in dict.fromkeys(("loss", metric)) if any(name in row for row in rows)]

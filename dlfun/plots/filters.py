@@ -1,4 +1,4 @@
-"""Kernels of the first layer, as images."""
+"""Kernels of the first layer as images: the patterns that its units respond to."""
 
 import math
 from collections.abc import Mapping

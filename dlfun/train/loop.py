@@ -95,7 +95,7 @@ class Progress(NamedTuple):
     epoch: float
     """Epochs done, of all stages."""
     examples_per_second: float
-    """Of all members together."""
+    """Pace of all members together."""
     totals: Metrics
     """Training metrics of the epoch so far."""
     evaluated: dict[str, Metrics] | None

@@ -67,10 +67,10 @@ def read_config(run: Path) -> dict[str, Any]:
     if not (run / CONFIG).is_file():
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
         raise UserError(f"{run} is not a run directory: {what}")
-    found = read_json(run / CONFIG)
-    if not isinstance(found, dict) or not all(name in found for name in IDENTITY):
+    config = read_json(run / CONFIG)
+    if not isinstance(config, dict) or not all(name in config for name in IDENTITY):
         raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(IDENTITY)}")
-    return found
+    return config
 
 
 def read_result(run: Path) -> dict[str, Any]:

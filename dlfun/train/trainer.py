@@ -25,8 +25,8 @@ from dlfun.train.options import Options
 from dlfun.train.population import Group
 
 SHARE = 20
-"""How many times as long as it takes to write a checkpoint is trained before the next is written:
-checkpoints then take at most a twentieth of the time."""
+"""Minimum ratio of the time between two checkpoints to the time that writing one takes:
+checkpoints take at most a twentieth of a training."""
 WRITE_SECONDS = 0.02
 """Assumed duration of writing the first checkpoint; later ones are measured."""
 
@@ -85,7 +85,7 @@ def score(objective: Objective, splits: Mapping[str, Mapping[str, Any]]) -> floa
 
 
 def measures_of(experiment: Experiment, trained: Trained) -> dict[str, float]:
-    """What `experiment.measure` computes at the end of a training, by split/name."""
+    """The results of `experiment.measure` at the end of a training, by split/name."""
     if experiment.measure is None:
         return {}
     key = stream(trained.config.seed, "measure")
@@ -328,7 +328,7 @@ class GroupTrainer:
 
 
 class _Chunk:
-    """Some members in lockstep, from where they stand to their end."""
+    """Members in lockstep, from their current step to their end."""
 
     def __init__(
         self,
