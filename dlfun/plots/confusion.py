@@ -1,4 +1,4 @@
-"""The confusion matrix: what each class is taken for."""
+"""The confusion matrix: the predicted classes of the examples of each class."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,9 @@ def count(
     return np.bincount(cell, minlength=classes**2).reshape(classes, classes)
 
 
-def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -> Figure:
+def confusion_matrix(
+    subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]
+) -> Figure:
     """Counts, coloured by the share of the true class."""
     matrix = matrix.astype(np.int64)
     totals = matrix.sum(axis=1)
