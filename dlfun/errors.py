@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend, told in one line."""
+"""Errors caused by bad input, printed as one line."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class LayerError(ValueError):
-    """What a layer cannot compute, such as an image too small for it, with the layer's path."""
+    """An input that a layer cannot take, such as too small an image, with the layer's path."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

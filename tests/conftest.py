@@ -21,7 +21,14 @@ import pytest
 from dlfun import data
 from dlfun.data import Dataset
 
-REAL_LOAD = data.load
+REAL_READ = data.read
+
+
+@pytest.fixture(autouse=True)
+def _datasets_are_read_anew():
+    """Forget the datasets that earlier tests have read: their files may have changed."""
+    if hasattr(data.read, "cache_clear"):
+        data.read.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +47,7 @@ def _no_network(monkeypatch):
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     """MNIST's first 300 training and 120 test images: 300 does not divide by 64."""
-    mnist = REAL_LOAD("mnist")
+    mnist = data.load("mnist")
     sizes = {"train": 300, "test": 120}
     splits = {
         name: {key: np.ascontiguousarray(array[:size]) for key, array in mnist.splits[name].items()}
@@ -53,10 +60,8 @@ def digits() -> Dataset:
 def small_mnist(monkeypatch, digits):
     """Have every experiment load the small MNIST, and image folders as they are."""
 
-    def load(name, *, data_dir=None, validation=0.0, seed=0):
-        if name.startswith("folder:"):
-            return REAL_LOAD(name, data_dir=data_dir, validation=validation, seed=seed)
-        return data.hold_out_validation(digits, validation, seed)
+    def read(name, data_dir, folders):
+        return REAL_READ(name, data_dir, folders) if name.startswith("folder:") else digits
 
-    monkeypatch.setattr(data, "load", load)
+    monkeypatch.setattr(data, "read", read)
     return digits

@@ -14,8 +14,8 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, default, note, show, unprefixed, warn
+from dlfun.cli.console import PROGRAM, DataDir, Run, note, show, unprefixed, warn
+from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep.plan import Executor, Plan, Search
@@ -23,7 +23,7 @@ from dlfun.sweep.plan import Executor, Plan, Search
 
 @dataclass(frozen=True)
 class Running:
-    """Where a sweep runs."""
+    """Execution of a sweep."""
 
     executor: Executor = "here"
     """here: this process; processes: workers on this machine; ray: a Ray cluster (RAY_ADDRESS), or
@@ -36,8 +36,7 @@ class Running:
     """Folder of the sweep. Default: runs/EXPERIMENT/sweep-DATE."""
     resume: Path | None = None
     """Go on with the sweep in this folder; what to search is read there."""
-    data_dir: Path | None = None
-    """Folder of datasets. Default: the environment variable DLFUN_DATA."""
+    data_dir: DataDir = None
     dry_run: bool = False
     """Say how many trials there are and which programs train them, and stop."""
 
@@ -59,40 +58,40 @@ class Sweep:
 def sweep(arguments: Sequence[str]) -> int:
     """`sweep EXPERIMENT …`: the base configuration's flags come from the experiment."""
     name, rest = arguments[0], arguments[1:]
-    module = experiments.load(name)
+    chosen = experiments.load(name)
     kind = dataclasses.make_dataclass(
         "Sweep",
         [
             ("search", unprefixed(Search), field(default_factory=Search)),
             ("running", unprefixed(Running), field(default_factory=Running)),
-            ("config", unprefixed(module.Config), field(default_factory=lambda: default(module))),
+            ("config", unprefixed(chosen.Config), field(default_factory=lambda: chosen.default)),
         ],
     )
-    said: Any = cli.parse(
+    parsed: Any = parse(
         kind,
         rest,
         f"{PROGRAM} sweep {name}",
-        description=module.__doc__,
+        description=chosen.description,
     )
-    if said.running.resume is not None:
+    if parsed.running.resume is not None:
         raise UserError("--resume reads what to search from its folder: give no EXPERIMENT")
-    for part in (said.search, said.running, said.config):
+    for part in (parsed.search, parsed.running, parsed.config):
         configs.check(part)
     command = shlex.join([PROGRAM, "sweep", *arguments])
-    precision = said.running.precision
-    plan = Plan(name, configs.to_dict(said.config), said.search, precision, command)
-    plan.space(), plan.count()  # What is wrong with them is said before anything is written.
-    folder = said.running.run_dir
+    precision = parsed.running.precision
+    plan = Plan(name, configs.to_dict(parsed.config), parsed.search, precision, command)
+    _ = plan.space, plan.count  # They raise what is wrong with them before anything is written.
+    folder = parsed.running.run_dir
     folder = folder or Path("runs") / name / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not said.running.dry_run:
+    if not parsed.running.dry_run:
         plans.write(plan, folder)
-    return _run(plan, folder, said.running)
+    return _run(plan, folder, parsed.running)
 
 
 def _run(plan: Plan, folder: Path, running: Running) -> int:
-    from dlfun.sweep.executors import cores, executor, set_up
+    from dlfun.sweep.executors import cores, executor, set_up_process
 
-    set_up(plan.precision, running.data_dir, cores())
+    set_up_process(plan.precision, running.data_dir, cores())
     if running.dry_run:
         from dlfun.sweep.dry_run import describe
 
@@ -121,12 +120,12 @@ class SweepReport:
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:
     from dlfun.sweep.report import report
 
-    rows, found = report(plan, folder, warn)
+    rows, values = report(plan, folder, warn)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(values, indent=2))
         return 0
     show(rows)
-    for line in found["rerun"]:
+    for line in values["rerun"]:
         print(line)
     print(folder)
     return 0

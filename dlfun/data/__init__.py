@@ -38,12 +38,19 @@ def load(
     """
     if not 0 <= validation < 1:
         raise UserError(f"validation must be at least 0 and below 1, not {validation}")
-    return hold_out_validation(_load(name, data_dir), validation, seed)
+    dataset = read(name, data_dir, (*roots(data_dir), Path.cwd()))
+    return hold_out_validation(dataset, validation, seed)
 
 
-def _load(name: str, data_dir: Path | None) -> Dataset:
+@functools.lru_cache(maxsize=2)
+def read(name: str, data_dir: Path | None, folders: tuple[Path, ...]) -> Dataset:
+    """Read a dataset whole; the last two read are kept.
+
+    A command asks for the same one for each seed and structure. `folders` are those that the answer
+    depends on.
+    """
     if name == "mnist":
-        return _carried()
+        return idx_sets.read(idx_sets.MNIST, idx_sets.bundled_mnist(), "install dlfun again")
     if name == "fashion_mnist":
         return _fashion_mnist(data_dir)
     if name.startswith(tfds.PREFIX):
@@ -56,11 +63,6 @@ def _load(name: str, data_dir: Path | None) -> Dataset:
     if _in_tfds(name):
         raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {known}")
     raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {known}")
-
-
-@functools.cache  # It never changes, and a sweep builds its experiment many times.
-def _carried() -> Dataset:
-    return idx_sets.read(idx_sets.MNIST, idx_sets.bundled_mnist(), "install dlfun again")
 
 
 def _fashion_mnist(data_dir: Path | None) -> Dataset:

@@ -24,8 +24,8 @@ def against(
     """
     test = {size: errors["test"][f"{name}_loss"] for size, name in names.items()}
     best = min((size for size in test if size <= (turns or size)), key=lambda size: test[size])
-    told = dict.fromkeys((best, min(test), turns or max(test), max(test)))
-    shown = ", ".join(f"{test[size]:.3g} at {size}" for size in told)
+    labelled = dict.fromkeys((best, min(test), turns or max(test), max(test)))
+    shown = ", ".join(f"{test[size]:.3g} at {size}" for size in labelled)
     drawn = figure(8, 5, title.format(best=best), f"test error {shown}")
     axes = drawn.subplots()
     for split, marker in (("train", "o"), ("test", "s")):
@@ -52,8 +52,8 @@ def fits(experiment: Experiment, states: Mapping[str, Any], names: Mapping[int, 
     error = {degree: float(jnp.square(y - test["y"]).mean()) for degree, y in curves.items()}
     best = min(error, key=lambda degree: error[degree])
     chosen = {"underfits": min(names), "fits": best, "overfits": max(names)}
-    said = ", ".join(f"degree {degree} {word}" for word, degree in chosen.items())
-    drawn = figure(12, 4.4, said[0].upper() + said[1:])
+    title = ", ".join(f"degree {degree} {word}" for word, degree in chosen.items())
+    drawn = figure(12, 4.4, title[0].upper() + title[1:])
     for axes, (word, degree) in zip(drawn.subplots(1, 3, sharey=True), chosen.items(), strict=True):
         axes.plot(test["x"], test["y"], color="#999999", linestyle="--", label="truth")
         axes.plot(train["x"], train["y"], "o", color=PALETTE[0], label="training points")

@@ -41,11 +41,13 @@ def corners(axes: Axes, target: Any, title: str) -> None:
 
 
 def regions(axes: Axes, answer: Any, limits: tuple[float, float] = (-0.6, 1.6)) -> None:
-    """Where `answer`, a function of points [N, 2], says 0 or 1."""
+    """Shade the regions where `answer`, a function of points [N, 2], is 0 or 1."""
     side = np.linspace(*limits, 201, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    said = np.asarray(answer(points)).reshape(201, 201)
-    axes.pcolormesh(side, side, said, cmap=ListedColormap([ZERO, ONE]), vmin=0, vmax=1, alpha=0.13)
+    output = np.asarray(answer(points)).reshape(201, 201)
+    axes.pcolormesh(
+        side, side, output, cmap=ListedColormap([ZERO, ONE]), vmin=0, vmax=1, alpha=0.13
+    )
 
 
 def gates(networks: Mapping[str, Sequence[Layer]]) -> Figure:

@@ -1,15 +1,15 @@
-"""What a sweep would do: its trials by the program that trains them."""
+"""A dry run of a sweep: its trials by the program that trains them."""
 
 import jax
 import numpy as np
 from rich.table import Table
 
 from dlfun import config as configs
-from dlfun import experiment as experiments
 from dlfun.sweep.plan import Plan
-from dlfun.sweep.population import group
 from dlfun.sweep.space import apply
 from dlfun.sweep.table import format_value
+from dlfun.train.population import group
+from dlfun.train.trainer import first_position
 
 
 def describe(plan: Plan) -> Table:
@@ -19,15 +19,15 @@ def describe(plan: Plan) -> Table:
     many are trained at once as a measurement says. Of `tpe`, whose trials are not known before, the
     programs of as many random ones are shown.
     """
-    base, seeds = plan.base(), plan.seeds()
-    points = plan.points()
+    base, seeds = plan.base, plan.seeds
+    points = plan.points
     if points is None:
-        points = configs.replace(plan, {"search.strategy": "random"}).points() or []
+        points = configs.replace(plan, {"search.strategy": "random"}).points or []
     members = [
         configs.replace(apply(base, point), {"seed": seed}) for point in points for seed in seeds
     ]
     swept = list(dict.fromkeys(path for point in points for path in point))
-    groups = group(experiments.load(plan.experiment), members)
+    groups = group(plan.of, members, plan.inputs)
     title = (
         f"{len(points)} trials x {len(seeds)} seeds = {len(members)} trainings in {len(groups)} "
     )
@@ -43,7 +43,7 @@ def describe(plan: Plan) -> Table:
     for number, one in enumerate(groups):
         flat = configs.flatten(one.configs[0])
         fixed = [f"{path} {format_value(flat[path])}" for path in swept if path not in one.paths]
-        state = jax.eval_shape(one.init(), one.values(0), jax.random.key(0))
+        state = first_position(one.stages(), 0).state
         size = sum(np.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
         shown.add_row(
             str(number),

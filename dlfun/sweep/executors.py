@@ -1,4 +1,4 @@
-"""Where the members of a sweep are trained: here, in worker processes, or on a Ray cluster.
+"""Executors train the members of a sweep: here, in worker processes, or on a Ray cluster.
 
 All three run `work` on the same members and give the same results; the machines of a Ray cluster
 must see the sweep's folder at the same path.
@@ -14,8 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dlfun import config as configs
-from dlfun import experiment as experiments
 from dlfun.errors import UserError
 from dlfun.sweep.plan import Executor
 
@@ -26,18 +24,20 @@ Execute = Callable[["Job"], Results]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Members to train, in plain values that travel between processes."""
+    """Members to train; it travels between processes."""
 
     experiment: str
-    members: tuple[tuple[dict[str, Any], str], ...]
+    members: tuple[tuple[Any, Path], ...]
     """Config and run directory of each."""
+    inputs: tuple[str, ...]
+    """The swept values: inputs of the compiled programs, whichever members are left to train."""
     precision: str
     command: str
     until: int | None
     sizes: dict[str, int]
     """Members at once by structure, as measured; added to where the job runs here."""
     cpu_devices: int = 1
-    """Where there is only a CPU: its devices, each of which trains members of its own."""
+    """Virtual devices of a CPU, each of which trains members of its own."""
 
     def parts(self, count: int) -> list["Job"]:
         """The job in `count` parts of consecutive members, as equal as can be."""
@@ -51,22 +51,22 @@ class Job:
 
 def work(job: Job, note: Callable[[str], None]) -> Results:
     """Train a job's members in this process."""
-    from dlfun.sweep.members import Member, train_members
+    from dlfun.train.driver import train_members
     from dlfun.train.options import Options
+    from dlfun.train.trainer import Member
 
-    kind = experiments.load(job.experiment).Config
-    members = [Member(configs.from_dict(kind, config), Path(run)) for config, run in job.members]
-    options = Options(precision=job.precision)  # type: ignore[arg-type]
-    for told in train_members(
+    members = [Member(config, run) for config, run in job.members]
+    for number, result in train_members(
         job.experiment,
         members,
-        options,
+        Options(precision=job.precision),  # type: ignore[arg-type]
         job.command,
+        inputs=job.inputs,
         until=job.until,
         sizes=job.sizes,
         note=note,
     ):
-        yield str(members[told.number].run), told.result
+        yield str(members[number].run), result
 
 
 @contextlib.contextmanager
@@ -99,11 +99,12 @@ def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -
         ray.shutdown()
 
 
-def set_up(precision: Any, data_dir: Path | None, cpu_devices: int) -> None:
+def set_up_process(precision: Any, data_dir: Path | None, cpu_devices: int) -> None:
     """Configure JAX for a process that trains populations."""
     from dlfun.train import options
 
-    options.set_up(options.Options(precision=precision), data_dir, cpu_devices=cpu_devices)
+    settings = options.Options(precision=precision)
+    options.configure_jax(settings, data_dir, cpu_devices=cpu_devices)
 
 
 def cores() -> int:
@@ -115,7 +116,7 @@ def cores() -> int:
 
 def _work(job: Job) -> list[tuple[str, dict[str, Any]]]:
     """`work` in a process of its own."""
-    set_up(job.precision, None, job.cpu_devices)
+    set_up_process(job.precision, None, job.cpu_devices)
     return list(work(job, lambda text: None))
 
 

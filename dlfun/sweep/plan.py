@@ -1,6 +1,7 @@
-"""What a sweep is: all that is needed to go on with it, as sweep.json keeps it."""
+"""The plan of a sweep: all that is needed to resume it, as sweep.json keeps it."""
 
 import dataclasses
+import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from annotated_types import Ge
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.errors import UserError
+from dlfun.experiment import Experiment
 from dlfun.sweep.space import Space, grid, numeric, parse, suggest
 from dlfun.train import run_directory as runs
 
@@ -22,7 +24,7 @@ Executor = Literal["here", "processes", "ray"]
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how."""
+    """The search space and the strategy."""
 
     over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Fields and their values, PATH=SPEC with SPEC one of a,b,c  log(lo,hi[,n])  range(lo,hi[,n])
@@ -33,17 +35,17 @@ class Search:
     """grid: every combination; random; quasi-random: a Sobol sequence; tpe: tree-structured Parzen
     estimator (Bergstra et al. 2011)."""
     trials: Annotated[int, Ge(1)] | None = None
-    """How many trials, for the strategies other than grid."""
+    """Number of trials, for the strategies other than grid."""
     batch: Annotated[int, Ge(1)] | None = None
     """Trials proposed, trained and told together. Default: all; 8 for tpe and with pruning."""
     prune: Literal["none", "median", "halving"] = "none"
     """Stop trials after 1, 2, 4, … epochs: those below the median of the trials before, or all but
     the best half of those that came so far (asynchronous successive halving)."""
     metric: str | None = None
-    """split/name to rank by. Default: accuracy, else loss, on validation where there is, else on
-    test (which makes the best look better than it is)."""
+    """split/name to rank by. Default: the experiment's objective, on validation where there is,
+    else on test (which makes the best look better than it is)."""
     goal: Literal["maximize", "minimize"] | None = None
-    """Default: maximize, but a loss or an error is minimized."""
+    """Default: that of the experiment's objective or of its claim on the metric."""
     search_seed: Annotated[int, Ge(0)] = 0
     """Seed of the proposals."""
     storage: str | None = None
@@ -62,20 +64,32 @@ class Plan:
     precision: str
     command: str
 
+    @functools.cached_property
+    def of(self) -> Experiment:
+        """The experiment whose trials these are."""
+        return experiments.load(self.experiment)
+
+    @functools.cached_property
     def base(self) -> Any:
         """The Config from which the trials differ."""
-        return configs.from_dict(experiments.load(self.experiment).Config, self.config)
+        return configs.from_dict(self.of.Config, self.config)
 
+    @property
     def seeds(self) -> range:
         """The seeds of each trial."""
-        first = self.base().seed
-        return range(first, first + self.search.seeds)
+        return range(self.base.seed, self.base.seed + self.search.seeds)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The values that are swept: inputs of the compiled programs."""
+        return tuple(dimension.path for dimension in self.space.dimensions)
+
+    @functools.cached_property
     def space(self) -> Space:
-        """What is searched. Raises UserError where the strategy cannot search it."""
+        """The search space. Raises UserError where the strategy cannot search it."""
         if not self.search.over:
             raise UserError("a sweep needs at least one --over PATH=VALUES")
-        space, strategy = parse(self.search.over, self.base()), self.search.strategy
+        space, strategy = parse(self.search.over, self.base), self.search.strategy
         if strategy == "quasi-random" and not numeric(space):
             names = [d.path for d in space.dimensions if d.kind == "list" or d.condition]
             raise UserError(
@@ -84,19 +98,21 @@ class Plan:
             )
         return space
 
+    @functools.cached_property
     def count(self) -> int:
         """Trials in all."""
         if self.search.strategy == "grid":
             if self.search.trials:
                 raise UserError("--trials: a grid has as many trials as combinations")
-            return len(grid(self.space()))
+            return len(self.points or ())
         if self.search.trials is None:
             raise UserError(f"--strategy {self.search.strategy} needs --trials N")
         return self.search.trials
 
+    @functools.cached_property
     def points(self) -> list[dict[str, Any]] | None:
-        """Every trial's point in order; None where a proposal depends on what was found."""
-        search, space = self.search, self.space()
+        """Every trial's point in order; None where a proposal depends on earlier results."""
+        search, space = self.search, self.space
         match search.strategy:
             case "grid":
                 return grid(space)
@@ -109,12 +125,13 @@ class Plan:
         if search.strategy == "quasi-random":
             kind = optuna.samplers.QMCSampler
         study = optuna.create_study(sampler=kind(seed=search.search_seed))
-        return [suggest(space, study.ask()) for _ in range(self.count())]
+        return [suggest(space, study.ask()) for _ in range(self.count)]
 
+    @property
     def batch(self) -> int:
         """Trials that are trained together."""
         few = self.search.strategy == "tpe" or self.search.prune != "none"
-        return self.search.batch or (8 if few else self.count())
+        return self.search.batch or (8 if few else self.count)
 
 
 def write(plan: Plan, folder: Path) -> None:
@@ -130,11 +147,11 @@ def read(folder: Path) -> Plan:
     if not (folder / PLAN).is_file():
         what = f"it has no {PLAN}" if folder.is_dir() else "no such directory"
         raise UserError(f"{folder} is not a sweep: {what}")
-    found = runs.read_json(folder / PLAN)
+    written = runs.read_json(folder / PLAN)
     names = {field.name for field in dataclasses.fields(Plan)}
-    if not isinstance(found, dict) or found.keys() != names:
+    if not isinstance(written, dict) or written.keys() != names:
         raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")
-    return configs.from_dict(Plan, found)
+    return configs.from_dict(Plan, written)
 
 
 def silence_optuna(optuna: Any) -> None:

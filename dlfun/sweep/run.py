@@ -25,7 +25,7 @@ POLL = 2.0
 """Seconds between looks at what other machines are doing."""
 ENDED = ("completed", "diverged")
 Results = dict[int, dict[str, Any]]
-"""What came of a trial's members, by seed."""
+"""The results of a trial's members, by seed."""
 
 
 def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None]) -> list[Trial]:
@@ -36,7 +36,7 @@ def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None])
     with runs.locked(folder):
         study = Study(plan, folder)
         while True:
-            claimed = study.claim(plan.batch())
+            claimed = study.claim(plan.batch)
             if claimed:
                 with study.alive(claimed):
                     batch = {number(trial): trial for trial in claimed}
@@ -56,14 +56,16 @@ def _train(
     note: Callable[[str], None],
 ) -> None:
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
-    base = plan.base()
+    base = plan.base
     going = {n: apply(base, point(trial)) for n, trial in batch.items()}
-    # Of a batch that is gone on with, some is done: what was decided is decided again, the same.
+    # Some trials of a resumed batch are done: the decisions about them are made again, the same.
     done = [t for t in study.trials() if t.status in ("completed", "pruned")]
-    first = min(batch) // plan.batch() * plan.batch()
+    first = min(batch) // plan.batch * plan.batch
     reached = {t.number: t.results for t in done if t.number >= first}
-    for epoch in rungs(plan.search, max(config.epochs for config in going.values())):
-        for n, results in _execute(plan, folder, going, epoch, execute):
+    epochs = max(getattr(config, "epochs", 1) for config in going.values())
+    for epoch in rungs(plan.search, epochs):
+        until = epoch if epoch < epochs else None  # Stages may have more epochs: to their end.
+        for n, results in _execute(plan, folder, going, until, execute):
             reached[n] = results
             if any(result["status"] in ENDED for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
@@ -83,32 +85,32 @@ def _train(
 
 
 def _execute(
-    plan: Plan, folder: Path, tried: dict[int, Any], until: int, execute: Execute
+    plan: Plan, folder: Path, tried: dict[int, Any], until: int | None, execute: Execute
 ) -> Iterator[tuple[int, Results]]:
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
     sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
-    seeds, members = plan.seeds(), {}
+    seeds, members = plan.seeds, {}
     for n, config in sorted(tried.items()):
         for seed in seeds:
-            place = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
-            members[place] = n, seed, configs.to_dict(configs.replace(config, {"seed": seed}))
-    work = tuple((config, place) for place, (_, _, config) in members.items())
-    found: dict[int, Results] = {}
+            run = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
+            members[run] = n, seed, configs.replace(config, {"seed": seed})
+    work = tuple((config, Path(run)) for run, (_, _, config) in members.items())
+    by_trial: dict[int, Results] = {}
     known = dict(sizes)
-    for place, result in execute(
-        Job(plan.experiment, work, plan.precision, plan.command, until, sizes)
+    for run, result in execute(
+        Job(plan.experiment, work, plan.inputs, plan.precision, plan.command, until, sizes)
     ):
         if sizes != known:
             known = dict(sizes)
             runs.write_json(folder / SIZES, sizes)
-        n, seed, _ = members[place]
-        results = found.setdefault(n, {})
-        results[seed] = _plain(result, place)
+        n, seed, _ = members[run]
+        results = by_trial.setdefault(n, {})
+        results[seed] = _plain(result, run)
         if len(results) == len(seeds):
             yield n, dict(sorted(results.items()))
 
 
-def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
+def _plain(result: dict[str, Any], run: str) -> dict[str, Any]:
     """A member's result with its scalars as split/name."""
     flat = {
         f"{split}/{name}": value
@@ -116,7 +118,7 @@ def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
         for name, value in scalars(metrics).items()
     }
     kept = {name: result[name] for name in ("status", "seconds", "step")}
-    return kept | {"run": place, "metrics": flat}
+    return kept | {"run": run, "metrics": flat}
 
 
 def _status(results: Results) -> str:
@@ -127,12 +129,12 @@ def _status(results: Results) -> str:
 def _curve(results: Results, metric: str, until: int | None = None) -> dict[int, float]:
     """The metric after each epoch, up to one, averaged over the seeds of a trial."""
     split, name = metric.split("/")
-    found: dict[int, list[float]] = {}
+    by_epoch: dict[int, list[float]] = {}
     for result in results.values():
         for row in runs.read_metrics(Path(result["run"])):
             if row["split"] == split and (until is None or row["epoch"] <= until):
-                found.setdefault(row["epoch"], []).append(row[name])
-    return {epoch: statistics.fmean(values) for epoch, values in found.items()}
+                by_epoch.setdefault(row["epoch"], []).append(row[name])
+    return {epoch: statistics.fmean(values) for epoch, values in by_epoch.items()}
 
 
 def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
@@ -148,34 +150,41 @@ def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(
-    study: Study, trial: optuna.Trial, found: Trial, plan: Plan, note: Callable[[str], None]
+    study: Study, trial: optuna.Trial, result: Trial, plan: Plan, note: Callable[[str], None]
 ) -> None:
-    metric, maximize = choose_metric(plan, found.results)
-    values = [result["metrics"].get(metric) for result in found.results.values()]
-    told, shown = float("inf"), found.status
+    metric, maximize = choose_metric(plan, result.results)
+    values = [one["metrics"].get(metric) for one in result.results.values()]
+    objective, shown = float("inf"), result.status
     if all(value is not None for value in values):
         mean = statistics.fmean(values)
-        shown = f"{found.status}  {metric} {score(mean, metric)}"
-        if found.status == "completed":
-            told = -mean if maximize else mean  # The study minimizes.
-    study.tell(trial, found, None if found.status == "pruned" else told)
+        shown = f"{result.status}  {metric} {score(mean, metric)}"
+        if result.status == "completed":
+            objective = -mean if maximize else mean  # The study minimizes.
+    study.tell(trial, result, None if result.status == "pruned" else objective)
     where = "  ".join(f"{path} {format_value(value)}" for path, value in point(trial).items())
-    note(f"trial {found.number}: {where}  {shown}")
+    note(f"trial {result.number}: {where}  {shown}")
 
 
 def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
-    """The metric to rank by, and whether more of it is better.
+    """The metric to rank by, and True if more of it is better.
 
-    Raises UserError where what was asked for is not measured.
+    Raises UserError where the metric that was asked for is not measured, or its better direction is
+    not known.
     """
     known = {name for result in results.values() for name in result["metrics"]}
-    asked = plan.search.metric
-    if asked is None:
-        order = [f"{s}/{n}" for s in ("validation", "test", "train") for n in ("accuracy", "loss")]
-        asked = next((name for name in order if name in known), "test/loss")
-    elif known and asked not in known:
-        guess = nearest(asked, known) or f"; there are: {', '.join(sorted(known))}"
-        raise UserError(f"--metric {asked} is not measured{guess}")
-    lower = any(word in asked for word in ("loss", "error"))
-    maximize = plan.search.goal == "maximize" if plan.search.goal else not lower
-    return asked, maximize
+    objective, search = plan.of.objective, plan.search
+    metric = search.metric
+    if metric is None:
+        order = [f"{split}/{objective.metric}" for split in ("validation", "test", "train")]
+        metric = next((name for name in order if name in known), order[1])
+    elif known and metric not in known:
+        guess = nearest(metric, known) or f"; there are: {', '.join(sorted(known))}"
+        raise UserError(f"--metric {metric} is not measured{guess}")
+    if search.goal:
+        return metric, search.goal == "maximize"
+    if metric.partition("/")[2] == objective.metric:
+        return metric, objective.goal == "max"
+    claims = [claim for claim in plan.of.claims if claim.metric == metric]
+    if len({claim.at_least is None for claim in claims}) == 1:
+        return metric, claims[0].at_least is not None
+    raise UserError(f"--metric {metric} needs --goal maximize or minimize")

@@ -1,10 +1,10 @@
 """Batches on the host: windows of the indices, or of the examples, that a compiled loop runs over.
 
 A window is a run of batches of one epoch. Where the data lie on the devices it is the whole epoch,
-and holds indices only: each batch is gathered in the compiled loop. Where they are streamed it is as
-many batches as make `WINDOW_BYTES`, gathered on the host ahead of the step by grain, and a process
-reads its own share of each batch only. Both give the same batches for the same (seed, epoch), and
-where a window begins is a function of the step alone, so a resumed stream goes on to the same batch.
+and holds indices only: each batch is gathered in the compiled loop. Where they are streamed, it
+holds `WINDOW_BYTES` of examples, gathered on the host ahead of the step by grain, and a process
+reads its share of each batch only. Both give the same batches for the same (seed, epoch), and the
+start of a window depends on the step alone, so a resumed stream goes on to the same batch.
 """
 
 import functools
@@ -113,9 +113,7 @@ def from_stream(order: Order, steps: range) -> Iterator[Window]:
     yield from source.windows(steps)
 
 
-def evaluation_windows(
-    split: Split, indices: Int[np.ndarray, "steps batch"]
-) -> Iterator[Window]:
+def evaluation_windows(split: Split, indices: Int[np.ndarray, "steps batch"]) -> Iterator[Window]:
     """Windows over a split that is evaluated; encoded images are cropped centrally."""
     source = _Source(split, len(indices), lambda number: indices, lambda number: None)
     yield from source.windows(range(len(indices)))

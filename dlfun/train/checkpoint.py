@@ -5,6 +5,7 @@ Each lies in a folder named for its step. A damaged one is detected before anyth
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ import jax
 import numpy as np
 
 from dlfun.errors import UserError
-from dlfun.train.compile import to_host
 from dlfun.train.loop import Position
 from dlfun.train.run_directory import write_json
 
@@ -29,41 +29,46 @@ class CheckpointInfo(NamedTuple):
     seconds: float
     """Training time up to it."""
     metrics: dict[str, dict[str, Any]]
-    """Each split's metrics at the end of an epoch; empty within one."""
-
-    @property
-    def score(self) -> float:
-        """The loss by which the best is chosen: of the validation split, else of training."""
-        split = self.metrics.get("validation") or self.metrics.get("train") or {}
-        return split.get("loss", float("inf"))
+    """The metrics of each split at the end of an epoch; empty within one."""
+    stage: int = 0
+    score: float = float("inf")
+    """Lower is better; infinite within an epoch."""
 
 
 def save(
-    folder: Path, position: Position, seconds: float, metrics: dict[str, dict[str, Any]]
+    folder: Path,
+    position: Position,
+    seconds: float,
+    metrics: dict[str, dict[str, Any]],
+    score: float = float("inf"),
 ) -> Path:
     """Write a checkpoint, whole or not at all; keep the two last and the best. Returns its path.
 
-    Of several processes all must call it, and the first writes.
+    `position` is of one member, its arrays on the host. `score` decides which is the best.
     """
-    path, tree = folder / f"{position.step:08d}", _tree(position)
-    if jax.process_index() != 0:
-        return path
+    path = folder / f"{position.step:08d}"
     part = folder / ".part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         with _checkpointer() as checkpointer:
-            checkpointer.save((part / ARRAYS).absolute(), tree)
+            checkpointer.save((part / ARRAYS).absolute(), _tree(position))
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         if "No space left" in str(error):
             raise UserError(f"no space left on the disk for a checkpoint in {folder}") from None
         raise
-    manifest = {"step": position.step, "seconds": seconds, "metrics": metrics}
+    manifest = {
+        "step": position.step,
+        "stage": position.stage,
+        "seconds": seconds,
+        "score": score if math.isfinite(score) else None,
+        "metrics": metrics,
+    }
     write_json(part / MANIFEST, manifest | {"files": _checksums(part)})
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
-    _prune(folder)
+    prune(folder, 2)
     return path
 
 
@@ -73,23 +78,37 @@ def latest(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
 
 
 def best(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
-    """The whole checkpoint of lowest loss, on the validation split where there is one."""
-    return min(_whole(_paths(folder), warn), key=lambda saved: saved.score, default=None)
+    """The whole checkpoint of lowest score among those of the last stage that has any."""
+    return min(_whole(_paths(folder), warn), key=_rank, default=None)
+
+
+def prune(folder: Path, last: int) -> None:
+    """Remove all but the `last` last checkpoints and the best, by what their manifests say."""
+    paths = _paths(folder)
+    readable = [path for path in paths if (path / MANIFEST).exists()]
+    top = min(readable, key=lambda path: _rank(_read(path)), default=None)
+    for path in paths[:-last]:
+        if path != top:
+            shutil.rmtree(path)
+
+
+def _rank(info: CheckpointInfo) -> tuple[int, float]:
+    return -info.stage, info.score
 
 
 def restore(saved: CheckpointInfo, like: Position) -> Position:
-    """The position in a checkpoint, in the structure of `like`.
+    """The position in a checkpoint, in the structure of `like`, whose leaves may be shapes.
 
     Raises UserError where the checkpoint holds arrays of another structure.
     """
-    target = jax.tree.map(np.zeros_like, _tree(like))
+    target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _tree(like))
     with _checkpointer() as checkpointer:
         try:
             tree = checkpointer.restore((saved.path / ARRAYS).absolute(), target)
         except (ValueError, KeyError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"checkpoint {saved.path} does not fit the model: {reason}") from None
-    return Position(tree["state"], saved.step, tree["totals"])
+    return Position(tree["state"], saved.step, tree["totals"], saved.stage)
 
 
 def _checkpointer():
@@ -105,7 +124,7 @@ def _checkpointer():
 
 
 def _tree(position: Position) -> dict[str, Any]:
-    return to_host({"state": position.state, "totals": position.totals})
+    return {"state": position.state, "totals": position.totals}
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -126,8 +145,15 @@ def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[Check
 def _read(path: Path) -> CheckpointInfo:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
+        # Checkpoints of versions without stages have neither stage nor score.
+        score = manifest.get("score")
         return CheckpointInfo(
-            path, manifest["step"], manifest["seconds"], dict(manifest["metrics"])
+            path,
+            manifest["step"],
+            manifest["seconds"],
+            dict(manifest["metrics"]),
+            manifest.get("stage", 0),
+            math.inf if score is None else score,
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"checkpoint {path} is damaged: no readable {MANIFEST}") from None
@@ -135,11 +161,11 @@ def _read(path: Path) -> CheckpointInfo:
 
 def _verify(path: Path) -> None:
     """Check each file against the manifest. Raises UserError naming the checkpoint and the file."""
-    found = _checksums(path)
+    actual = _checksums(path)
     for name, checksum in json.loads((path / MANIFEST).read_text())["files"].items():
-        if name not in found:
+        if name not in actual:
             raise UserError(f"checkpoint {path} is damaged: {name} is missing")
-        if found[name] != checksum:
+        if actual[name] != checksum:
             raise UserError(f"checkpoint {path} is damaged: {name} has another checksum")
 
 
@@ -149,13 +175,3 @@ def _checksums(path: Path) -> dict[str, str]:
         for file in sorted(path.rglob("*"))
         if file.is_file() and file.name != MANIFEST
     }
-
-
-def _prune(folder: Path) -> None:
-    """Remove all but the two last checkpoints and the best, by what their manifests say."""
-    paths = _paths(folder)
-    readable = [path for path in paths if (path / MANIFEST).exists()]
-    top = min(readable, key=lambda path: _read(path).score)
-    for path in paths:
-        if path not in (*paths[-2:], top):
-            shutil.rmtree(path)

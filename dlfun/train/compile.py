@@ -1,18 +1,18 @@
-"""The compiled programs of a learner, and the ways to spread one over devices.
+"""The compiled programs of a learner over a mesh of devices, with two axes.
 
-A batch split over devices is one meaning compiled in three ways, equal to rounding:
+Along "members" lie trainings that share a program: `vmap` maps over their states, orders, keys and
+float hyperparameters. Along `AXIS` a batch is split, in one of three ways, equal to rounding:
 
-- `jit`: the compiler is told where the arrays lie and splits the program itself;
+- `jit`: the compiler is told where the arrays lie and splits the program itself. Right for every
+  learner;
 - `shard_map`: each device runs the program on its share of the batch, and the learner averages
-  gradients with `lax.pmean`;
-- `pmap`: the same program under the older transformation, that maps over a leading axis of every
+  gradients with `lax.pmean`. For learners that average;
+- `pmap`: the same program under the older transformation, which maps over a leading axis of every
   array. JAX itself now builds it on shard_map; it is here because much published code is written
   with it, to be compared with. New code has no reason to prefer it.
 
 Dropout's noise is drawn by each device for its share under the last two, and for the whole batch by
 `jit`; augmentation is the same in all.
-
-A population spreads its members instead: nothing is averaged.
 """
 
 from collections.abc import Callable
@@ -27,149 +27,118 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dlfun.learner import AXIS, Learner
 from dlfun.metrics import Metrics, add
-from dlfun.train.batches import Feed, gather, weight
+from dlfun.train.batches import Feed
+from dlfun.train.gather import gather, weight
 
 Parallel = Literal["jit", "pmap", "shard_map"]
-NEVER = np.iinfo(np.int32).max
-WHOLE, FIRST, SECOND = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
-"""Placed whole on each device, or split over the devices along the first or the second axis."""
-MEMBERS, SECOND_MEMBERS = PartitionSpec("members"), PartitionSpec(None, "members")
-"""Split over the devices by members: another axis, for over this one nothing is averaged."""
+NO_STEP = np.iinfo(np.int32).max
+REPLICATED, BY_MEMBER = PartitionSpec(), PartitionSpec("members")
+BY_MEMBER_AND_DEVICE = PartitionSpec("members", AXIS)
+EXAMPLES_BY_DEVICE = PartitionSpec(None, AXIS)
+"""For arrays [steps, batch, …]."""
+INDICES = PartitionSpec(None, "members", AXIS)
+"""For arrays [steps, members, batch]."""
+
+MESH_AXES = ("members", AXIS)
+Tree = Any
+Values = dict[str, Any]
+"""The float hyperparameters that are inputs of a program, by path."""
 
 
 class Programs(NamedTuple):
-    """A learner compiled for some devices."""
+    """A learner compiled for some devices.
+
+    Every leaf of a state, of values, keys, totals and metrics has a first axis of members.
+    """
 
     devices: int
-    rows: int | None
-    """Rows of training totals, one for each device that counts its own; None for a population,
-    which has a row for each member."""
+    """Devices that share a batch."""
+    members: int
+    """Devices that members are spread over; their number is a multiple of it."""
+    rows: int
+    """Rows of training totals of a member: one for each device that counts its own, else 1."""
     feed: Feed
-    train: Callable
-    """(state, totals, data, indices, key, first, start, stop) → state, totals, bad."""
-    evaluate: Callable
-    """(state, data, indices, key, first) → metrics."""
+    train: Callable[..., tuple[Tree, Metrics, jax.Array]]
+    """(values, state, totals, data, indices, keys, first, start, stop) → state, totals, step."""
+    evaluate: Callable[..., Metrics]
+    """(values, state, data, indices, keys, first) → metrics."""
     total: Callable[[Metrics], Metrics]
-    """Training totals over all rows."""
-    place: Callable
-    """(tree, spec) → the tree on the devices, whole or split as the PartitionSpec says."""
-    share: Callable[[Any], Any]
-    """Puts batches on the devices, split; each process gives the columns that it has read."""
-    fetch: Callable[[Any], Any]
-    """A state as `update` returned it, without an axis for devices."""
+    """Training totals over the rows of each member."""
+    put: Callable[[Tree, PartitionSpec], Tree]
+    """The tree on the devices, replicated or split as the PartitionSpec says."""
+    put_batches: Callable[[Tree, PartitionSpec], Tree]
+    """The same for batches, of which each process gives the columns that it has read."""
+    without_replicas: Callable[[Tree, Metrics], tuple[Tree, Metrics]]
+    """State and totals as `train` returned them, without pmap's axis of devices."""
 
 
-def compile_programs(learner: Learner, devices: int, parallel: Parallel, feed: Feed) -> Programs:
-    """Programs of `learner` over the first `devices` devices."""
-    mesh = Mesh(np.array(jax.devices()[:devices]), (AXIS,))
+def compile_learner(
+    make: Callable[[Values], Learner],
+    *,
+    members: int = 1,
+    devices: int = 1,
+    parallel: Parallel = "jit",
+    feed: Feed = "memory",
+) -> Programs:
+    """Programs of the learner `make(values)` over `members` × `devices` devices.
+
+    A member's arithmetic reads nothing of its neighbours. Only one of the two numbers may be above
+    1, and of a streamed feed `members` is 1.
+    """
+    mesh = Mesh(np.array(jax.devices()[: members * devices]).reshape(members, devices), MESH_AXES)
     split = devices > 1 and parallel != "jit"
-    train, evaluate = (partial(f, learner, split, feed) for f in (_training, _evaluating))
-    data = SECOND if feed == "stream" else WHOLE
+    train, evaluate = (partial(f, make, split, feed) for f in (_train, _evaluate))
+    data = EXAMPLES_BY_DEVICE if feed == "stream" else REPLICATED
     if split and parallel == "pmap":
         return _by_pmap(train, evaluate, mesh, feed)
-    if split:
+    # Without this, XLA may return replicated inputs sharded.
+    shardings = NamedSharding(mesh, REPLICATED) if devices > 1 and not split else None
+    if split or members > 1:
         spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
-        specs = (WHOLE, FIRST, data, SECOND, WHOLE, WHOLE, WHOLE, WHOLE)
-        train = spread(train, in_specs=specs, out_specs=(WHOLE, FIRST, WHOLE))
-        evaluate = spread(evaluate, in_specs=(WHOLE, data, SECOND, WHOLE, WHOLE), out_specs=WHOLE)
-    # Left to itself the compiler might return what it was given whole in parts.
-    out = None if split or devices == 1 else NamedSharding(mesh, WHOLE)
+        state, totals = BY_MEMBER, BY_MEMBER_AND_DEVICE if split else BY_MEMBER
+        specs = (BY_MEMBER, state, totals, data, INDICES, BY_MEMBER, *[REPLICATED] * 3)
+        train = spread(train, in_specs=specs, out_specs=(state, totals, BY_MEMBER))
+        specs = (BY_MEMBER, state, data, EXAMPLES_BY_DEVICE, BY_MEMBER, REPLICATED)
+        evaluate = spread(evaluate, in_specs=specs, out_specs=BY_MEMBER)
     return Programs(
         devices=devices,
+        members=members,
         rows=devices if split else 1,
         feed=feed,
-        train=jax.jit(train, donate_argnums=(0, 1), out_shardings=out),
-        evaluate=jax.jit(evaluate, out_shardings=out),
+        train=jax.jit(train, donate_argnums=(1, 2), out_shardings=shardings),
+        evaluate=jax.jit(evaluate, out_shardings=shardings),
         total=_total(mesh),
-        place=partial(_place, mesh),
-        share=partial(_share, mesh),
-        fetch=_same,
+        put=partial(_put, mesh),
+        put_batches=partial(_put_batches, mesh),
+        without_replicas=lambda state, totals: (state, totals),
     )
 
 
-def compile_population(make: Callable[[Any], Learner], devices: int) -> Programs:
-    """Programs that train a population, its members spread over devices and mapped on each.
-
-    The state is (values, states) of all members, the leading axis of each leaf; `make(values)` is
-    the learner of one. Totals, keys, metrics and the first bad step have an entry a member, and
-    indices are [steps, members, batch]. A member's arithmetic reads nothing of its neighbours.
-    """
-    mesh = Mesh(np.array(jax.devices()[:devices]), ("members",))
-
-    def train(state, totals, data, indices, keys, *bounds):
-        def one(values, state, totals, indices, key):
-            learner = make(values)
-            return _training(learner, False, "memory", state, totals, data, indices, key, *bounds)
-
-        values, states = state
-        states, totals, bad = each(one, values, states, totals, jnp.moveaxis(indices, 1, 0), keys)
-        return (values, states), totals, bad
-
-    def evaluate(state, data, indices, keys, first):
-        def one(values, state, key):
-            learner = make(values)
-            return _evaluating(learner, False, "memory", state, data, indices, key, first)
-
-        return each(one, *state, keys)
-
-    spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
-    specs = (MEMBERS, MEMBERS, WHOLE, SECOND_MEMBERS, MEMBERS, WHOLE, WHOLE, WHOLE)
-    train = spread(train, in_specs=specs, out_specs=MEMBERS)
-    evaluate = spread(evaluate, in_specs=(MEMBERS, WHOLE, WHOLE, MEMBERS, WHOLE), out_specs=MEMBERS)
-    return Programs(
-        devices=devices,
-        rows=None,
-        feed="memory",
-        train=jax.jit(train, donate_argnums=(0, 1)),
-        evaluate=jax.jit(evaluate),
-        total=_same,
-        place=partial(_place, mesh),
-        share=partial(_share, mesh),
-        fetch=_same,
-    )
-
-
-def each(function: Callable, *trees: Any) -> Any:
-    """vmap; of one member the function itself, which compiles to the very program of one alone."""
+def vmap_members(function: Callable, *trees: Tree) -> Tree:
+    """vmap; of one member the function itself, which compiles to the program of one alone."""
     if any(len(leaf) != 1 for leaf in jax.tree.leaves(trees)):
         return jax.vmap(function)(*trees)
-    one = function(*jax.tree.map(lambda leaf: leaf[0], trees))
-    return jax.tree.map(lambda leaf: leaf[None], one)
+    result = function(*jax.tree.map(lambda leaf: leaf[0], trees))
+    return jax.tree.map(lambda leaf: leaf[None], result)
 
 
-def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Programs:
-    """Every array but the bounds has a leading axis of one entry a device."""
-    over: Callable = partial(jax.pmap, axis_name=AXIS, devices=list(mesh.devices))
-    train = over(train, in_axes=(0,) * 5 + (None,) * 3, donate_argnums=(0, 1))
-    evaluate = over(evaluate, in_axes=(0,) * 4 + (None,))
-
-    def fetch(tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: leaf[0], tree)
-
-    def train_and_fetch(*arguments: Any) -> tuple[Any, Metrics, jax.Array]:
-        state, totals, bad = train(*arguments)
-        return state, totals, bad[0]
-
-    return Programs(
-        devices=mesh.size,
-        rows=mesh.size,
-        feed=feed,
-        train=train_and_fetch,
-        evaluate=lambda *arguments: fetch(evaluate(*arguments)),
-        total=_total(mesh),
-        place=partial(_stack, mesh),
-        share=partial(_stack, mesh, spec=SECOND),
-        fetch=fetch,
-    )
+def zeros(function: Callable, *arguments: Any) -> Metrics:
+    """Metrics of no examples, in the shape that `function(*arguments)` returns."""
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(function, *arguments))
 
 
-def _same(tree: Any) -> Any:
-    return tree
+def to_host(tree: Tree) -> Tree:
+    """NumPy arrays of a tree on the devices of all processes; each process must call it."""
 
+    def leaf(array: Any) -> Any:
+        if not isinstance(array, jax.Array) or array.is_fully_addressable:
+            # A copy: the loop's next call overwrites the array itself.
+            return np.array(jax.device_get(array))
+        if array.is_fully_replicated:
+            return np.array(array)
+        return multihost_utils.process_allgather(array, tiled=True)
 
-def _total(mesh: Mesh) -> Callable[[Metrics], Metrics]:
-    whole = NamedSharding(mesh, WHOLE)
-    return jax.jit(partial(jax.tree.map, lambda rows: rows.sum(axis=0)), out_shardings=whole)
+    return jax.tree.map(leaf, tree)
 
 
 def _batch(feed: Feed, data: dict, indices: jax.Array, i: jax.Array) -> dict[str, jax.Array]:
@@ -178,39 +147,115 @@ def _batch(feed: Feed, data: dict, indices: jax.Array, i: jax.Array) -> dict[str
     return {name: array[i] for name, array in data.items()} | {"weight": weight(indices[i])}
 
 
-def _training(learner, split, feed, state, totals, data, indices, key, first, start, stop):
-    """Updates `start` to `stop` of a window whose first update has number `first`."""
+def _train(
+    make: Callable[[Values], Learner],
+    split: bool,
+    feed: Feed,
+    values: Values,
+    states: Tree,
+    totals: Metrics,
+    data: dict,
+    indices: jax.Array,
+    keys: jax.Array,
+    first: jax.Array,
+    start: jax.Array,
+    stop: jax.Array,
+) -> tuple[Tree, Metrics, jax.Array]:
+    """Updates `start` to `stop` of a window whose first update has number `first`.
 
-    def body(i, carry):
-        state, totals, bad = carry
-        step_key = jax.random.fold_in(key, first + i)
-        state, measured = learner.update(state, _batch(feed, data, indices, i), step_key)
-        finite = jnp.isfinite(measured["loss"].total)
-        bad = jnp.minimum(bad, jnp.where(finite, NEVER, first + i))
-        return state, jax.tree.map(lambda t, m: t + m, totals, measured), bad
+    Returns states, totals and the first step of each member whose metrics are not all finite.
+    """
 
-    state, totals, bad = jax.lax.fori_loop(start, stop, body, (state, totals, jnp.int32(NEVER)))
-    return state, totals, jax.lax.pmin(bad, AXIS) if split else bad
+    def train(
+        values: Values, state: Tree, totals: Metrics, indices: jax.Array, key: jax.Array
+    ) -> tuple[Tree, Metrics, jax.Array]:
+        learner = make(values)
+
+        def body(i: jax.Array, carry: Tree) -> Tree:
+            state, totals, first_nonfinite = carry
+            step_key = jax.random.fold_in(key, first + i)
+            state, measured = learner.update(state, _batch(feed, data, indices, i), step_key)
+            step = jnp.where(finite(measured), NO_STEP, first + i)
+            totals = jax.tree.map(lambda t, m: t + m, totals, measured)
+            return state, totals, jnp.minimum(first_nonfinite, step)
+
+        carry = (state, totals, jnp.int32(NO_STEP))
+        state, totals, step = jax.lax.fori_loop(start, stop, body, carry)
+        return state, totals, jax.lax.pmin(step, AXIS) if split else step
+
+    return vmap_members(train, values, states, totals, jnp.moveaxis(indices, 1, 0), keys)
 
 
-def _evaluating(learner, split, feed, state, data, indices, key, first):
+def _evaluate(
+    make: Callable[[Values], Learner],
+    split: bool,
+    feed: Feed,
+    values: Values,
+    states: Tree,
+    data: dict,
+    indices: jax.Array,
+    keys: jax.Array,
+    first: jax.Array,
+) -> Metrics:
     """Metrics of all examples of a window whose first batch has number `first`."""
 
-    def batch_metrics(i):
-        step_key = jax.random.fold_in(key, first + i)
-        return learner.evaluate(state, _batch(feed, data, indices, i), step_key)
+    def evaluate(values: Values, state: Tree, key: jax.Array) -> Metrics:
+        learner = make(values)
 
-    start = zeros(batch_metrics, jnp.int32(0))
-    local = jax.lax.fori_loop(0, len(indices), lambda i, m: add(m, batch_metrics(i)), start)
-    return jax.lax.psum(local, AXIS) if split else local
+        def batch_metrics(i: jax.Array) -> Metrics:
+            step_key = jax.random.fold_in(key, first + i)
+            return learner.evaluate(state, _batch(feed, data, indices, i), step_key)
+
+        start = zeros(batch_metrics, jnp.int32(0))
+        local = jax.lax.fori_loop(0, len(indices), lambda i, m: add(m, batch_metrics(i)), start)
+        return jax.lax.psum(local, AXIS) if split else local
+
+    return vmap_members(evaluate, values, states, keys)
 
 
-def zeros(function: Callable, *arguments: Any) -> Metrics:
-    """Metrics of nothing, in the shape that `function(*arguments)` returns."""
-    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(function, *arguments))
+def finite(metrics: Metrics) -> jax.Array:
+    """True if every sum and count is finite."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(metrics)]
+    return jnp.stack(leaves).all() if leaves else jnp.bool_(True)
 
 
-def _place(mesh: Mesh, tree: Any, spec: PartitionSpec) -> Any:
+def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Programs:
+    """Every array but the bounds has a leading axis with an entry for each device."""
+    over: Callable = partial(jax.pmap, axis_name=AXIS, devices=list(mesh.devices.flat))
+    train = over(train, in_axes=(0,) * 6 + (None,) * 3, donate_argnums=(1, 2))
+    evaluate = over(evaluate, in_axes=(0,) * 5 + (None,))
+
+    def unreplicate(tree: Tree) -> Tree:
+        return jax.tree.map(lambda leaf: leaf[0], tree)
+
+    def without_replicas(state: Tree, totals: Metrics) -> tuple[Tree, Metrics]:
+        # Of totals, [devices, 1, 1, …], each device has its own.
+        return unreplicate(state), jax.tree.map(lambda t: t[:, :, 0].swapaxes(0, 1), totals)
+
+    def train_and_reduce(*arguments: Any) -> tuple[Tree, Metrics, jax.Array]:
+        state, totals, step = train(*arguments)
+        return state, totals, step[0]
+
+    return Programs(
+        devices=mesh.size,
+        members=1,
+        rows=mesh.size,
+        feed=feed,
+        train=train_and_reduce,
+        evaluate=lambda *arguments: unreplicate(evaluate(*arguments)),
+        total=lambda totals: jax.tree.map(lambda leaf: leaf.sum(axis=(0, 2)), totals),
+        put=partial(_stack, mesh),
+        put_batches=partial(_stack, mesh),
+        without_replicas=without_replicas,
+    )
+
+
+def _total(mesh: Mesh) -> Callable[[Metrics], Metrics]:
+    by_member = NamedSharding(mesh, BY_MEMBER)
+    return jax.jit(partial(jax.tree.map, lambda rows: rows.sum(axis=1)), out_shardings=by_member)
+
+
+def _put(mesh: Mesh, tree: Tree, spec: PartitionSpec) -> Tree:
     sharding = NamedSharding(mesh, spec)
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
@@ -225,36 +270,24 @@ def _place(mesh: Mesh, tree: Any, spec: PartitionSpec) -> Any:
     return jax.tree.map(leaf, tree)
 
 
-def _share(mesh: Mesh, tree: Any) -> Any:
-    sharding = NamedSharding(mesh, SECOND)
+def _put_batches(mesh: Mesh, tree: Tree, spec: PartitionSpec) -> Tree:
+    sharding = NamedSharding(mesh, spec)
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
     put = partial(jax.make_array_from_process_local_data, sharding)
     return jax.tree.map(put, tree)
 
 
-def _stack(mesh: Mesh, tree: Any, spec: PartitionSpec) -> Any:
-    """As pmap wants it: a leading axis of one entry a device."""
+def _stack(mesh: Mesh, tree: Tree, spec: PartitionSpec) -> Tree:
+    """The tree with a leading axis with an entry for each device, as pmap takes it."""
     n = mesh.size
 
     def leading(leaf: Any) -> Any:
-        if spec == FIRST:
-            return leaf
-        if spec == SECOND:
-            return jnp.moveaxis(leaf.reshape(len(leaf), n, -1, *leaf.shape[2:]), 1, 0)
-        return jnp.broadcast_to(leaf, (n, *jnp.shape(leaf)))
+        if AXIS not in spec:
+            return jnp.broadcast_to(leaf, (n, *jnp.shape(leaf)))
+        axis = spec.index(AXIS)
+        shape = leaf.shape
+        parts = leaf.reshape(*shape[:axis], n, shape[axis] // n, *shape[axis + 1 :])
+        return jnp.moveaxis(parts, axis, 0)
 
-    return jax.device_put(jax.tree.map(leading, tree), NamedSharding(mesh, FIRST))
-
-
-def to_host(tree: Any) -> Any:
-    """NumPy arrays of a tree on the devices of all processes; each process must call it."""
-
-    def leaf(array: Any) -> Any:
-        if not isinstance(array, jax.Array) or array.is_fully_addressable:
-            return jax.device_get(array)
-        if array.is_fully_replicated:
-            return np.asarray(array)
-        return multihost_utils.process_allgather(array, tiled=True)
-
-    return jax.tree.map(leaf, tree)
+    return jax.device_put(jax.tree.map(leading, tree), NamedSharding(mesh, PartitionSpec(AXIS)))

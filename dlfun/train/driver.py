@@ -1,9 +1,12 @@
-"""A training run: the loop of `dlfun.train.loop` tied to a run directory."""
+"""Trainings tied to run directories: one, or many members of a population in lockstep.
 
-import contextlib
-import math
-import time
-from collections.abc import Callable
+A member of a population leaves in its run directory what it leaves when trained alone on one
+device: the same initial parameters to the bit, the same order of the data, and parameters that
+differ by rounding alone (a vectorized product adds up in another order).
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,16 +14,32 @@ import jax
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun import metrics as measures
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment
-from dlfun.train import checkpoint, loop
-from dlfun.train import run_directory as runs
-from dlfun.train.logging import Reporter
-from dlfun.train.options import Options, build, compile_programs, set_up
+from dlfun.experiment import Experiment, Trained
+from dlfun.train import checkpoint, loop, run_directory
+from dlfun.train.compile import compile_learner
+from dlfun.train.logging import Display
+from dlfun.train.options import Options, choose_feed, configure_jax, settle
+from dlfun.train.population import Group, group
 from dlfun.train.signals import stop_signal
+from dlfun.train.trainer import (
+    GroupTrainer,
+    Member,
+    first_position,
+    measures_of,
+    merge,
+    works,
+)
 
 EXIT = {"completed": 0, "diverged": 3, "interrupted": 130}
+Warn = Callable[[str], None]
+
+
+class MemberResult(NamedTuple):
+    """A member that has ended, completed or not, or has come to `until`."""
+
+    number: int
+    result: dict[str, Any]
 
 
 def train(name: str, config: Any, options: Options, run: Path, command: str) -> dict[str, Any]:
@@ -29,118 +48,150 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
     Of several processes only the first writes. Raises UserError on bad input, a directory in use,
     or one that holds another configuration.
     """
-    experiment, options = build(name, config, options)
-    description = runs.describe(name, config, configs.to_dict(options), command)
-    writes = jax.process_index() == 0
-    if writes:
-        runs.make_directory(run)
-    with runs.locked(run) if writes else contextlib.nullcontext():
-        if writes:
-            runs.open_run(run, description)
-        result = runs.read_result(run)
-        if result.get("status") == "completed":
-            return result
-        try:
-            return _train(experiment, options, run)
-        except BaseException as error:
-            reason = str(error) or type(error).__name__
-            runs.write_json(run / runs.RESULT, {"status": "failed", "error": reason})
-            raise
+    configs.check(config)
+    configs.check(options)
+    experiment = experiments.load(name)
+    (alone,) = group(experiment, [config], ())
+    options = settle(options, alone.stages())
+    description = run_directory.describe(name, config, configs.to_dict(options), command)
+    epochs = works(alone.stages())[-1].last_epoch
+    leads = jax.process_index() == 0
+    shown = tuple(dict.fromkeys(("loss", "accuracy", experiment.objective.metric)))
+    trainer = GroupTrainer(alone, [Member(config, run)], options, description, leads=leads)
+    if leads:
+        trainer.open()
+    with stop_signal() as stopped, Display(run, epochs, shown, silent=not leads) as display:
+        for _, result in trainer.train({}, stopped.is_set, display):
+            display.ended(result)
+    return result
 
 
-class Trained(NamedTuple):
+def train_members(
+    name: str,
+    members: Sequence[Member],
+    options: Options,
+    command: str,
+    *,
+    inputs: Collection[str] | None = None,
+    until: int | None = None,
+    sizes: dict[str, int] | None = None,
+    note: Warn = lambda text: None,
+) -> Iterator[MemberResult]:
+    """Train members of one experiment, as many at once as pay; yield each when it has ended.
+
+    Args:
+        name: the experiment.
+        members: configurations and run directories; what was begun there goes on.
+        options: only the precision is read: a member has one device and its data in memory.
+        command: the command that config.json names.
+        inputs: the values that are inputs of the programs, as in `group`.
+        until: the epoch to stop after, for now, with status `interrupted`.
+        sizes: members at once by structure, as measured before; what is measured is added.
+        note: called with lines for the user.
+
+    A signal stops all, saved, with status `interrupted`; KeyboardInterrupt follows.
+    """
+    options = dataclasses.replace(
+        options, devices=1, parallel="jit", feed="memory", loop="compiled"
+    )
+    experiment = experiments.load(name)
+    groups = group(experiment, [member.config for member in members], inputs)
+    for one in groups:
+        stages = one.stages()
+        settle(options, stages)
+        if choose_feed([stage.dataset for stage in stages]) == "stream":
+            raise UserError(
+                f"{name}: a sweep shares its data on a device, and these do not fit there or are "
+                "decoded as they are read: train each point by itself"
+            )
+    description = run_directory.describe(name, members[0].config, configs.to_dict(options), command)
+    sizes = sizes if sizes is not None else {}
+    with stop_signal() as stopped:
+        for one in groups:
+            chosen = [members[number] for number in one.members]
+            trainer = GroupTrainer(one, chosen, options, description, until=until, note=note)
+            trainer.open()
+            for number, result in trainer.train(sizes, stopped.is_set):
+                yield MemberResult(one.members[number], result)
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+
+class Run(NamedTuple):
     """A run directory read back."""
 
-    name: str
-    config: Any
-    options: Options
     experiment: Experiment
-    position: loop.Position
+    options: Options
+    group: Group
+    trained: Trained
+    stage: int
+
+    def require_last_stage(self, run: Path) -> None:
+        """Raise UserError where the checkpoint is of an earlier stage."""
+        stages = self.group.stages()
+        if self.stage + 1 < len(stages):
+            raise UserError(
+                f"{run} has come to stage '{stages[self.stage].name}', not to the last, "
+                f"'{stages[-1].name}': train it further"
+            )
 
 
-def read(
-    run: Path, warn: Callable[[str], None], which: Literal["last", "best"] = "last"
-) -> Trained:
+def read_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> Run:
     """The experiment of a run directory and the last, or best, whole checkpoint in it.
 
     Raises UserError where `run` is no run directory, its experiment is unknown or it has no whole
     checkpoint. Damaged checkpoints are named to `warn`.
     """
     name, config, options = read_settings(run)
-    set_up(options)
-    experiment, options = build(name, config, options)
+    configure_jax(options)
+    configs.check(config)
+    experiment = experiments.load(name)
+    (alone,) = group(experiment, [config], ())
+    stages = alone.stages()
+    options = settle(options, stages)
     find = checkpoint.latest if which == "last" else checkpoint.best
-    saved = find(run / runs.CHECKPOINTS, warn)
+    saved = find(run / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} has no whole checkpoint: train it first")
-    rows = compile_programs(experiment, options).rows or 1
-    position = checkpoint.restore(saved, loop.start(experiment, rows))
-    return Trained(name, config, options, experiment, position)
+    rows = (options.devices or 1) if options.parallel != "jit" else 1
+    position = checkpoint.restore(saved, first_position(stages, saved.stage, rows))
+    learner = stages[saved.stage].learner
+    trained = Trained(config, alone.data, learner, position.state, position.step)
+    return Run(experiment, options, alone, trained, saved.stage)
+
+
+def read(run: Path, warn: Warn) -> tuple[Experiment, Trained]:
+    """The experiment of a run directory and what it has trained, from the last whole checkpoint.
+
+    Raises UserError as `read_run` does, and where the last stage has not been reached.
+    """
+    opened = read_run(run, warn)
+    opened.require_last_stage(run)
+    return opened.experiment, opened.trained
 
 
 def read_settings(run: Path) -> tuple[str, Any, Options]:
     """Experiment, Config and Options of a run directory."""
-    found = runs.read_config(run)
-    name = found["experiment"]
-    config = configs.from_dict(experiments.load(name).Config, found["config"])
-    return name, config, configs.from_dict(Options, found["options"])
+    description = run_directory.read_config(run)
+    name = description["experiment"]
+    config = configs.from_dict(experiments.load(name).Config, description["config"])
+    return name, config, configs.from_dict(Options, description["options"])
 
 
 def evaluate(
-    run: Path, warn: Callable[[str], None], which: Literal["last", "best"] = "last"
+    run: Path, warn: Warn, which: Literal["last", "best"] = "last"
 ) -> dict[str, dict[str, Any]]:
-    """Metrics of every held-out split, computed anew from the checkpoint."""
-    trained = read(run, warn, which)
-    programs = compile_programs(trained.experiment, trained.options)
-    found = loop.evaluate(trained.experiment, trained.position.state, programs)
-    return {split: measures.values(metrics) for split, metrics in found.items()}
-
-
-def _train(experiment: Experiment, options: Options, run: Path) -> dict[str, Any]:
-    programs = compile_programs(experiment, options)
-    folder = run / runs.CHECKPOINTS
-    position, before = loop.start(experiment, programs.rows or 1), 0.0
-    with Reporter(run, experiment.epochs) as report, stop_signal() as stopped:
-        saved = checkpoint.latest(folder, report.warn)
-        if saved:
-            position, before = checkpoint.restore(saved, position), saved.seconds
-            report.note(f"resuming from {saved.path} (step {saved.step})")
-        report.start(position.step)
-        report.write_result({"status": "running"})
-        result = outcome("completed", position.step, before, saved.metrics if saved else {})
-        began = time.perf_counter()
-        for progress in loop.fit(
-            experiment, position, programs, loop=options.loop, stop=stopped.is_set
-        ):
-            position = progress.position
-            seconds = before + time.perf_counter() - began
-            splits = {k: measures.values(v) for k, v in (progress.evaluated or {}).items()}
-            diverged = progress.diverged
-            if diverged is None and not finite(splits):
-                diverged = position.step
-            if diverged is not None:
-                last = checkpoint.latest(folder, report.warn)
-                path = str(last.path.relative_to(run)) if last else None
-                result = outcome("diverged", diverged, seconds, {}) | {"checkpoint": path}
-                break
-            report.progress(progress)
-            if splits:
-                report.evaluated(progress, splits, seconds)
-                checkpoint.save(folder, position, seconds, splits)
-                result = outcome("completed", position.step, seconds, splits)
-            if progress.stopped and progress.epoch < experiment.epochs:
-                if not splits:
-                    checkpoint.save(folder, position, seconds, {})
-                result = outcome("interrupted", position.step, seconds, {})
-        report.finished(result)
-    return result
-
-
-def finite(splits: dict[str, dict[str, Any]]) -> bool:
-    """Whether the loss of every split is finite."""
-    return all(math.isfinite(split["loss"]) for split in splits.values())
-
-
-def outcome(status: str, step: int, seconds: float, metrics: dict) -> dict[str, Any]:
-    """What result.json holds."""
-    return {"status": status, "step": step, "seconds": round(seconds, 3), "metrics": metrics}
+    """Metrics of every held-out split, and measures, computed anew from the checkpoint."""
+    opened = read_run(run, warn, which)
+    stages, options, trained = opened.group.stages(), opened.options, opened.trained
+    work = works(stages, (trained.config.seed,))[opened.stage]
+    programs = compile_learner(
+        lambda _: trained.learner,
+        devices=options.devices or 1,
+        parallel=options.parallel or "jit",
+        feed=options.feed or "memory",
+    )
+    metrics = loop.evaluate(work, trained.state, programs)
+    if opened.stage + 1 == len(stages):
+        metrics = merge(metrics, measures_of(opened.experiment, trained))
+    return metrics

@@ -1,14 +1,12 @@
-"""The training loop: knows a learner's three functions and nothing of what is learned.
+"""The training loop of a stage: knows a learner's functions and nothing of what is learned.
 
 An epoch is a compiled loop over batches. It is called in pieces, with the bounds of the piece as
-arguments, so that long epochs report; the pieces' lengths change nothing in the result.
+arguments, so that long epochs report; the lengths of the pieces change nothing in the result.
+Several members are trained in lockstep; one training is a loop of one member.
 """
 
-import functools
-import os
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,200 +14,223 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import is_encoded
-from dlfun.experiment import Experiment
-from dlfun.metrics import Metrics, add
+from dlfun.experiment import Stage
+from dlfun.learner import Learner
+from dlfun.metrics import Metrics, add, values
 from dlfun.random import stream
-from dlfun.train.batches import (
-    Feed,
-    Window,
-    batches,
-    bytes_of,
-    from_memory,
-    from_stream,
-    gather,
-    order,
-    widen,
-)
+from dlfun.train import batches
+from dlfun.train.batches import Order, Window
 from dlfun.train.compile import (
-    FIRST,
-    MEMBERS,
-    NEVER,
-    SECOND,
-    SECOND_MEMBERS,
-    WHOLE,
-    Parallel,
+    BY_MEMBER,
+    BY_MEMBER_AND_DEVICE,
+    EXAMPLES_BY_DEVICE,
+    INDICES,
+    NO_STEP,
+    REPLICATED,
     Programs,
+    Values,
+    compile_learner,
+    to_host,
     zeros,
 )
-from dlfun.train.compile import compile_programs as compile_learner
+from dlfun.train.gather import gather
 
 SECONDS = 0.5
-"""How long a piece of an epoch should take: often enough to report, stop and save."""
-EVALUATION_BATCH = 500
-MEMORY_SHARE = 0.4
-"""Of a device's memory, or of the machine's: a dataset that is larger is streamed."""
+"""Target duration of a piece of an epoch: often enough to report, stop and save."""
 
 Loop = Literal["compiled", "python"]
 
 
 class Position(NamedTuple):
-    """Where a training stands: all that is needed to go on to the same bits."""
+    """All that a training needs to go on to the same bits."""
 
     state: Any
     step: int
     """Updates done since the start of training."""
     totals: Metrics
-    """Training metrics of the epoch so far, one row a device: added up only when they are read, so
-    that where an epoch was cut into pieces leaves no trace in the rounding."""
+    """Training metrics of the epoch so far, a row a device: they are added up only when read, so
+    that the places where an epoch was cut into pieces leave no trace in the rounding."""
+    stage: int = 0
+
+
+class Work(NamedTuple):
+    """A stage as it is trained: for one or more seeds, after the stages before it."""
+
+    stage: Stage
+    seeds: tuple[int, ...]
+    """The random seed of each member."""
+    number: int = 0
+    first_step: int = 0
+    first_epoch: int = 0
+    """Steps and epochs of the stages before."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in an epoch, the last perhaps of a smaller batch."""
+        return self.stage.dataset.steps_per_epoch(self.stage.batch_size)
+
+    @property
+    def last_step(self) -> int:
+        """The number of updates done when the stage is at its end."""
+        return self.first_step + self.stage.epochs * self.steps_per_epoch
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of epochs done when the stage is at its end."""
+        return self.first_epoch + self.stage.epochs
+
+    def keys(self, name: str) -> jax.Array:
+        """The key of the random stream `name` of each member, [members]."""
+        # The first stage has the streams of a training without stages.
+        name = name if self.number == 0 else f"{self.number}/{name}"
+        return stream(self.seeds, name)
 
 
 class Progress(NamedTuple):
-    """What the loop tells after each piece of an epoch."""
+    """The state of a training after each piece of an epoch; arrays have a first axis of members."""
 
     position: Position
+    """Its state and totals have a first axis of members."""
     epoch: float
-    """Epochs done."""
+    """Epochs done, of all stages."""
     examples_per_second: float
-    seen: Metrics
+    """Pace of all members together."""
+    totals: Metrics
     """Training metrics of the epoch so far."""
     evaluated: dict[str, Metrics] | None
     """At the end of an epoch: the metrics of each split, training first."""
-    bad: np.ndarray
-    """The first step whose loss was not finite, for each member of a population; else `NEVER`."""
+    first_nonfinite_step: np.ndarray
+    """The first step of each member whose metrics were not finite; else `NO_STEP`."""
     stopped: bool = False
-    """Whether `stop` said so, to this process or another."""
-
-    @property
-    def diverged(self) -> int | None:
-        """The first step whose loss was not finite, of one training."""
-        return None if self.bad == NEVER else int(self.bad)
+    """True if `stop` returned True, in this process or another."""
 
 
-def steps_per_epoch(experiment: Experiment) -> int:
-    """Updates in an epoch, the last perhaps of a smaller batch."""
-    return experiment.dataset.steps_per_epoch(experiment.batch_size)
-
-
-def choose_feed(experiment: Experiment) -> Feed:
-    """`memory` for decoded data that fit on each device and into the machine; else `stream`."""
-    if jax.process_count() > 1 or is_encoded(experiment.dataset):
-        return "stream"
-    size = sum(bytes_of(split) for split in experiment.dataset.splits.values())
-    return "memory" if size <= memory_limit() else "stream"
-
-
-def evaluation_batch(experiment: Experiment) -> int:
-    """Examples evaluated at once; of large images only as many as a training step has held."""
-    return experiment.batch_size if is_encoded(experiment.dataset) else EVALUATION_BATCH
-
-
-def memory_limit() -> float:
-    """Bytes that data, or the states of a population, may take of a device."""
-    statistics = jax.local_devices()[0].memory_stats() or {}
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))
-
-
-def usual(devices: int) -> Parallel:
-    """How to split a batch where nothing was said: jit on one device, shard_map on more."""
-    return "jit" if devices == 1 else "shard_map"
-
-
-def compile_programs(
-    experiment: Experiment,
-    devices: int = 1,
-    parallel: Parallel | None = None,
-    feed: Feed = "memory",
-) -> Programs:
-    """Programs of an experiment's learner; by default in the `usual` way."""
-    return compile_learner(experiment.learner, devices, parallel or usual(devices), feed)
-
-
-def sample(experiment: Experiment) -> dict[str, jax.Array]:
+def sample_batch(dataset: Dataset) -> dict[str, jax.Array]:
     """A batch of one training example, for `init`."""
-    data = experiment.dataset.splits["train"]
+    data = dataset.splits["train"]
     return gather({k: jnp.asarray(v[:1]) for k, v in data.items()}, jnp.zeros(1, jnp.int32))
 
 
-def start(experiment: Experiment, rows: int = 1) -> Position:
-    """The position before the first update; `rows` as in `Programs`."""
-    learner, batch = experiment.learner, sample(experiment)
-    key = stream(experiment.seed, "init")
-    state = jax.jit(learner.init)(key, batch)
-    totals = zeros(lambda: learner.update(state, batch, key)[1])
-    return Position(state, 0, jax.tree.map(lambda t: jnp.zeros((rows, *t.shape), t.dtype), totals))
+def zero_totals(learner: Learner, dataset: Dataset, rows: int = 1) -> Metrics:
+    """Training totals of one member before its first update, with `rows` rows."""
+    batch, key = sample_batch(dataset), jax.random.key(0)
+
+    def measured() -> Metrics:
+        return learner.update(learner.init(key, batch), batch, key)[1]
+
+    return jax.tree.map(lambda t: np.zeros((rows, *t.shape), t.dtype), zeros(measured))
 
 
-def evaluate(
-    experiment: Experiment, state: Any, programs: Programs | None = None
-) -> dict[str, Metrics]:
-    """Metrics of `state` on every split but the training one; by default on one device."""
-    programs = programs or compile_programs(experiment)
-    return _evaluation(experiment, programs)(programs.place(state, WHOLE))
+def first_states(
+    work: Work,
+    make: Callable[[Values], Stage],
+    member_values: Values | None = None,
+    previous: Any = None,
+) -> Any:
+    """The states of all members at the start of a stage, on the host, with a first axis of members.
+
+    `make` gives a member's stage from its values; `previous` are the states at the end of the stage
+    before. Each member is started alone, so that it starts from the same bits as without others.
+    """
+    batch = sample_batch(work.stage.dataset)
+
+    @jax.jit
+    def first(values: Values, key: jax.Array, previous: Any) -> Any:
+        stage = make(values)
+        fresh = stage.learner.init(key, batch)
+        return fresh if previous is None else stage.begin(previous, fresh)
+
+    keys, values = work.keys("init"), member_values or {}
+    states = []
+    for number in range(len(work.seeds)):
+        before = None if previous is None else member(previous, number)
+        states.append(to_host(first(member(values, number), keys[number], before)))
+    return stack(states)
+
+
+def start(work: Work, programs: Programs) -> Position:
+    """The position of all members before the first update, where they have no values."""
+    states = first_states(work, lambda _: work.stage)
+    totals = zero_totals(work.stage.learner, work.stage.dataset, programs.rows)
+    return Position(states, work.first_step, stack([totals] * len(work.seeds)), work.number)
+
+
+def evaluation_batch(stage: Stage) -> int:
+    """Examples evaluated at once; of encoded images only as many as a training step has held."""
+    return stage.batch_size if is_encoded(stage.dataset) else batches.EVALUATION_BATCH
 
 
 def fit(
-    experiment: Experiment,
+    work: Work,
     position: Position,
-    programs: Programs | None = None,
+    programs: Programs,
+    member_values: Values | None = None,
     *,
     loop: Loop = "compiled",
     until: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
-    """Train from `position` to the end of the last epoch, yielding `Progress` after each piece.
+    """Train from `position` to the end of a stage, yielding `Progress` after each piece.
 
-    The caller logs, saves and may stop between two pieces. A state that was yielded is used up by
-    the next piece: copy what is to be kept. Ends early, with `Progress.diverged`, on a loss that is
-    not finite; a population once every member has diverged.
+    The caller logs, saves and may stop between two pieces. A state that was yielded is overwritten
+    by the next piece: copy what is to be kept. Ends early once the metrics of every member have not
+    been finite.
 
     Args:
-        experiment: what is trained; of a population, `seed` is a tuple of one seed a member.
-        position: where to begin.
-        programs: `compile_programs` of its learner; by default those for one device.
+        work: what is trained.
+        position: where to begin; its state and totals have a first axis of members.
+        programs: `compile_learner` of the stage's learner.
+        member_values: the float hyperparameters that are inputs of the programs, [members].
         loop: `compiled`, or `python` for one call a step.
-        until: the epoch to stop after; by default the experiment's last.
-        stop: asked after each piece; once any process says so, each yields `stopped` and ends.
+        until: the epoch to stop after, counted from the start of training; by default the stage's
+            last.
+        stop: called after each piece; once it returns True in any process, each yields `stopped`
+            and ends.
     """
-    programs = programs or compile_programs(experiment)
-    members = programs.rows is None
-    per_epoch = steps_per_epoch(experiment)
-    last = per_epoch * (experiment.epochs if until is None else until)
-    whole = MEMBERS if members else WHOLE
-    keys = programs.place(stream(experiment.seed, "update"), whole)
-    state = programs.place(position.state, whole)
-    totals = programs.place(position.totals, FIRST if (programs.rows or 1) > 1 else whole)
-    measure = _evaluation(experiment, programs)
-    step, rate, bad = position.step, 0.0, np.full(np.shape(experiment.seed), NEVER)
+    stage, first, per_epoch = work.stage, work.first_step, work.steps_per_epoch
+    until = work.last_epoch if until is None else min(until, work.last_epoch)
+    last = first + per_epoch * (until - work.first_epoch)
+    hyperparameters = programs.put(member_values or {}, BY_MEMBER)
+    keys = programs.put(work.keys("update"), BY_MEMBER)
+    state = programs.put(position.state, BY_MEMBER)
+    totals = programs.put(position.totals, BY_MEMBER_AND_DEVICE if programs.rows > 1 else BY_MEMBER)
+    evaluate = evaluation(work, programs, hyperparameters)
+    step, rate = position.step, 0.0
+    nonfinite = np.full(len(work.seeds), NO_STEP)
     before = time.perf_counter()
-    for window in _windows(experiment, programs, range(step, last)):
-        arguments = (window.data, window.indices, keys)
-        while step < window.first + window.steps:
-            done, left = step - window.first, window.first + window.steps - step
+    for data, window in _windows(work, programs, range(step - first, last - first)):
+        indices = _put_indices(programs, window)
+        begin = first + window.first
+
+        def train(state, totals, start, stop, begin=begin, data=data, indices=indices):
+            bounds = np.int32(begin), np.int32(start), np.int32(stop)
+            return programs.train(hyperparameters, state, totals, data, indices, keys, *bounds)
+
+        while step < begin + window.steps:
+            done, left = step - begin, begin + window.steps - step
             if not rate:
                 # Compiled before the clock starts, with a piece of no step.
-                state, totals, _ = programs.train(state, totals, *arguments, *_bounds(window, 0, 0))
+                state, totals, _ = train(state, totals, 0, 0)
                 before = time.perf_counter()
             piece = min(left, max(1, round(rate * SECONDS)) if loop == "compiled" else 1)
-            state, totals, now = programs.train(
-                state, totals, *arguments, *_bounds(window, done, done + piece)
-            )
-            bad = np.minimum(bad, np.asarray(now))
-            rate, stopped = _agree(piece / (time.perf_counter() - before), stop())
+            state, totals, now = train(state, totals, done, done + piece)
+            nonfinite = np.minimum(nonfinite, np.asarray(now))
+            rate, stopped = _synchronize(piece / (time.perf_counter() - before), stop())
             step += piece
-            seen, evaluated = programs.total(totals), None
-            lost = bool((bad != NEVER).all())
-            if step % per_epoch == 0 and not lost:
-                evaluated = {"train": seen} | measure(state)
+            so_far, evaluated = programs.total(totals), None
+            lost = bool((nonfinite != NO_STEP).all())
+            if (step - first) % per_epoch == 0 and not lost:
+                evaluated = {"train": so_far} | evaluate(state)
                 totals = jax.tree.map(jnp.zeros_like, totals)
             yield Progress(
-                Position(programs.fetch(state), step, totals),
-                step / per_epoch,
-                rate * experiment.batch_size,
-                seen,
+                _position(work, programs, state, totals, step),
+                work.first_epoch + (step - first) / per_epoch,
+                rate * stage.batch_size * len(work.seeds),
+                so_far,
                 evaluated,
-                bad,
+                nonfinite,
                 stopped,
             )
             if lost or stopped:
@@ -217,82 +238,90 @@ def fit(
             before = time.perf_counter()  # Waiting for the next window is part of the next piece.
 
 
-def _bounds(window: Window, start: int, stop: int) -> tuple[np.int32, np.int32, np.int32]:
-    return np.int32(window.first), np.int32(start), np.int32(stop)
+def _position(work: Work, programs: Programs, state: Any, totals: Metrics, step: int) -> Position:
+    state, totals = programs.without_replicas(state, totals)
+    return Position(state, step, totals, work.number)
 
 
-def _agree(rate: float, stop: bool) -> tuple[float, bool]:
+def _synchronize(rate: float, stop: bool) -> tuple[float, bool]:
     """One pace and one decision for all processes: each must run the same pieces."""
     if jax.process_count() == 1:
         return rate, stop
-    told = multihost_utils.process_allgather(np.array([rate, stop]))
-    return float(told[0, 0]), bool(told[:, 1].any())
+    all_processes = multihost_utils.process_allgather(np.array([rate, stop]))
+    return float(all_processes[0, 0]), bool(all_processes[:, 1].any())
 
 
-def _windows(experiment: Experiment, programs: Programs, steps: range) -> Iterator[Window]:
-    """The batches numbered `steps`, for this process, on the devices."""
+def _windows(
+    work: Work, programs: Programs, steps: range
+) -> Iterator[tuple[dict[str, jax.Array], Window]]:
+    """The batches numbered `steps` of a stage, with the data that they index on the devices."""
     if not steps:
-        return iter(())
-    train, per_epoch = experiment.dataset.splits["train"], steps_per_epoch(experiment)
-    size, multiple = experiment.dataset.size("train"), programs.devices
-    if programs.rows is None:
-        multiple = 1  # A population's batches are not split, its members are.
-
-    @functools.lru_cache(maxsize=4)
-    def rows(epoch: int) -> np.ndarray:
-        return widen(order(experiment.seed, epoch, size, experiment.batch_size), multiple)
-
+        return
+    stage = work.stage
+    order = Order(stage.dataset, work.seeds, stage.batch_size, programs.devices, work.first_epoch)
     if programs.feed == "stream":
-        columns = _columns(experiment.batch_size + -experiment.batch_size % multiple)
-        seed = experiment.seed
-        assert isinstance(seed, int)  # A population's data lie in memory.
-        return from_stream(train, steps, per_epoch, rows, programs.share, columns, crops=seed)
-    epochs = range(steps.start // per_epoch, -(-steps.stop // per_epoch))
-    place = partial(programs.place, spec=SECOND if programs.rows else SECOND_MEMBERS)
-    return from_memory(programs.place(train, WHOLE), epochs, rows, place)
+        for window in batches.from_stream(order, steps):
+            yield programs.put_batches(window.data, EXAMPLES_BY_DEVICE), window
+        return
+    data = programs.put(stage.dataset.splits["train"], REPLICATED)
+    for window in batches.from_memory(order, steps):
+        yield data, window
 
 
-def _evaluation(experiment: Experiment, programs: Programs) -> Callable[[Any], dict[str, Metrics]]:
-    """A function from a state on the devices to the metrics of every held-out split."""
-    key = stream(experiment.seed, "evaluate")
-    keys = programs.place(key, MEMBERS if programs.rows is None else WHOLE)
-    size = evaluation_batch(experiment)
+def _put_indices(programs: Programs, window: Window) -> jax.Array:
+    put = programs.put if window.data is None else programs.put_batches
+    return put(window.indices, INDICES)
+
+
+def evaluation(
+    work: Work, programs: Programs, hyperparameters: Values
+) -> Callable[[Any], dict[str, Metrics]]:
+    """A function from states on the devices to the metrics of every held-out split."""
+    dataset = work.stage.dataset
+    keys = programs.put(work.keys("evaluate"), BY_MEMBER)
+    size = evaluation_batch(work.stage)
     held_out = {
-        name: widen(batches(np.arange(experiment.dataset.size(name)), size), programs.devices)
-        for name in experiment.dataset.splits
+        name: batches.evaluation_order(dataset, name, size, programs.devices)
+        for name in dataset.splits
         if name != "train"
     }
-    shared = WHOLE if programs.rows is None else SECOND
-    placed = {
-        name: (
-            programs.place(experiment.dataset.splits[name], WHOLE),
-            programs.place(indices, shared),
-            np.int32(0),
-        )
-        for name, indices in held_out.items()
-        if programs.feed == "memory"
-    }
 
-    def streamed(name: str) -> Iterator[tuple]:
-        split, indices = experiment.dataset.splits[name], held_out[name]
-        steps, columns = range(len(indices)), _columns(indices.shape[1])
-        rows, share = (lambda _: indices), programs.share
-        for window in from_stream(split, steps, len(indices), rows, share, columns):
-            yield window.data, window.indices, np.int32(window.first)
+    def put(name: str) -> list[tuple[Any, Any, np.int32]]:
+        data = programs.put(dataset.splits[name], REPLICATED)
+        return [(data, programs.put(held_out[name], EXAMPLES_BY_DEVICE), np.int32(0))]
 
-    def measure(state: Any) -> dict[str, Metrics]:
-        found: dict[str, Metrics] = {}
+    in_memory = {name: put(name) for name in held_out if programs.feed == "memory"}
+
+    def streamed(name: str) -> Iterator[tuple[Any, Any, np.int32]]:
+        for window in batches.evaluation_windows(dataset.splits[name], held_out[name]):
+            data = programs.put_batches(window.data, EXAMPLES_BY_DEVICE)
+            indices = programs.put_batches(window.indices[:, 0], EXAMPLES_BY_DEVICE)
+            yield data, indices, np.int32(window.first)
+
+    def evaluate(state: Any) -> dict[str, Metrics]:
+        measured: dict[str, Metrics] = {}
         for name in held_out:
-            parts = iter([placed[name]]) if name in placed else streamed(name)
-            for data, indices, first in parts:
-                part = programs.evaluate(state, data, indices, keys, first)
-                found[name] = add(found[name], part) if name in found else part
-        return found
+            for data, indices, first in in_memory.get(name) or streamed(name):
+                part = programs.evaluate(hyperparameters, state, data, indices, keys, first)
+                measured[name] = add(measured[name], part) if name in measured else part
+        return measured
 
-    return measure
+    return evaluate
 
 
-def _columns(batch: int) -> slice:
-    """The columns of a batch that this process reads."""
-    each = batch // jax.process_count()
-    return slice(jax.process_index() * each, (jax.process_index() + 1) * each)
+def evaluate(work: Work, state: Any, programs: Programs | None = None) -> dict[str, dict[str, Any]]:
+    """Metrics of one state on every split but the training one; by default on one device."""
+    programs = programs or compile_learner(lambda _: work.stage.learner)
+    states = programs.put(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], state), BY_MEMBER)
+    measured = evaluation(work, programs, programs.put({}, BY_MEMBER))(states)
+    return {split: values(member(metrics, 0)) for split, metrics in measured.items()}
+
+
+def member(tree: Any, number: int) -> Any:
+    """The part of a tree that is one member's."""
+    return jax.tree.map(lambda leaf: leaf[number], tree)
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Trees of several members as one, with a first axis of members."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

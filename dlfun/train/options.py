@@ -1,8 +1,9 @@
-"""How to run: what is set before JAX's first use of a device, and what is settled after it."""
+"""Options of the execution: some set before JAX's first use of a device, some settled later."""
 
 import contextlib
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,29 +12,32 @@ import jax
 from annotated_types import Ge
 
 from dlfun import config as configs
-from dlfun import experiment as experiments
+from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment
-from dlfun.train import loop
-from dlfun.train.batches import Feed
+from dlfun.experiment import Stage
+from dlfun.train.batches import Feed, bytes_of
 from dlfun.train.compile import Parallel
+from dlfun.train.cost import pays_on_two
+
+MEMORY_SHARE = 0.4
+"""Share of a device's memory, or of the machine's: a dataset that is larger is streamed."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, beside what to run: all of it is recorded, and part of what a resume compares."""
+    """Settings of the execution: recorded in config.json, and part of what a resume compares."""
 
     devices: Annotated[int, Ge(1)] | None = None
-    """Devices to split each batch over. Default: one GPU or TPU; on a CPU, as many virtual devices
-    as the experiment says pay; on several machines, all devices of all."""
+    """Devices to split each batch over. Default: one GPU or TPU; on a CPU, two virtual devices
+    where a step consists of many small products; on several machines, all devices of all."""
     parallel: Parallel | None = None
-    """How to split it: by the compiler (jit), by pmap or by shard_map. Default: jit on one device,
-    shard_map on more."""
+    """Way to split it: by the compiler (jit), by pmap or by shard_map. Default: shard_map on
+    several devices where the learner averages over them, else jit."""
     feed: Feed | None = None
     """Data on the device, or streamed from the disk. Default: on the device where they fit."""
     loop: Literal["compiled", "python"] = "compiled"
-    """compiled: pieces of an epoch are one program; python: one call a step."""
+    """compiled: pieces of an epoch are one program; python: one call a step, for debugging."""
     precision: Literal["default", "bfloat16", "tensorfloat32", "float32"] = "default"
     """Precision of matrix products on devices that have a choice."""
 
@@ -45,12 +49,12 @@ class Machines:
     coordinator: str | None = None
     """HOST:PORT of process 0."""
     num_processes: Annotated[int, Ge(1)] | None = None
-    """How many processes take part."""
+    """Number of processes."""
     process_id: Annotated[int, Ge(0)] | None = None
-    """Which of them this is, from 0; only process 0 writes the run."""
+    """Number of this process, from 0; only process 0 writes the run."""
 
 
-def set_up(
+def configure_jax(
     options: Options,
     data_dir: Path | None = None,
     machines: Machines | None = None,
@@ -58,14 +62,14 @@ def set_up(
 ) -> None:
     """Configure JAX and the data folder for this process, before JAX's first use of a device.
 
-    `cpu_devices` is how many a CPU is to be; by default two, or as many as the options ask for.
+    `cpu_devices`: number of virtual CPU devices (default 2, or `options.devices`).
     """
     configs.check(options)
     if data_dir is not None:
         if not data_dir.is_dir():
             raise UserError(f"--data-dir {data_dir} is no directory")
         os.environ["DLFUN_DATA"] = str(data_dir)
-    processes = _join(machines or Machines())
+    processes = initialize_distributed(machines or Machines())
     on_each = options.devices or 1
     if processes == 1:
         on_each = max(2, on_each)
@@ -87,12 +91,12 @@ def _divide(devices: int, processes: int) -> int:
     return devices // processes
 
 
-def _join(machines: Machines) -> int:
-    """Meet the other processes, where there are any; how many there are in all."""
+def initialize_distributed(machines: Machines) -> int:
+    """Connect to the other processes, if there are any; the number of processes in all."""
     configs.check(machines)
-    said = dataclasses.asdict(machines)
-    if any(value is not None for value in said.values()):
-        for name, value in said.items():
+    flags = dataclasses.asdict(machines)
+    if any(value is not None for value in flags.values()):
+        for name, value in flags.items():
             if value is None:
                 flag = name.replace("_", "-")
                 raise UserError(f"--{flag} is missing: several machines need all three flags")
@@ -106,7 +110,7 @@ def _join(machines: Machines) -> int:
         if not host or not port.isdigit():
             raise UserError(f"--coordinator must be HOST:PORT, got {where}")
     else:
-        where, processes = None, _allotted(os.environ)
+        where, processes = None, _cluster_size(os.environ)
     if not processes or processes == 1 or jax.distributed.is_initialized():
         return processes or 1
     try:
@@ -119,44 +123,67 @@ def _join(machines: Machines) -> int:
     return processes
 
 
-def _allotted(environment: Any) -> int:
+def _cluster_size(environment: Any) -> int:
     """Processes that SLURM started beside this one, or hosts of a cloud TPU; 1 elsewhere."""
     if "SLURM_PROCID" in environment:
         return int(environment.get("SLURM_STEP_NUM_TASKS", 1))
     return len(environment.get("TPU_WORKER_HOSTNAMES", "").split(","))
 
 
-def build(name: str, config: Any, options: Options) -> tuple[Experiment, Options]:
-    """The experiment, and the options with every default settled. Raises UserError."""
-    configs.check(config)
-    configs.check(options)
-    experiment = experiments.load(name).build(config)
-    size = experiment.dataset.size("train")
-    if experiment.batch_size > size:
+def settle(options: Options, stages: Sequence[Stage]) -> Options:
+    """The options with every default settled for the stages of a training.
+
+    Raises UserError where they cannot be had: too many devices, a batch larger than the training
+    set, a way to split the batch that the learner does not allow.
+    """
+    for stage in stages:
+        size = stage.dataset.size("train")
+        if stage.batch_size > size:
+            raise UserError(
+                f"--batch-size must be at most the training set's {size}, got {stage.batch_size}"
+            )
+    several, available = jax.process_count() > 1, jax.device_count()
+    devices = options.devices or (available if several else _default_devices(stages))
+    if devices > available:
+        raise UserError(f"--devices {devices}: there are only {available} here")
+    if several and devices < available:
+        raise UserError(f"--devices {devices}: expected the {available} of all processes together")
+    averages = all(stage.learner.averages for stage in stages)
+    if options.parallel in ("pmap", "shard_map") and devices > 1 and not averages:
         raise UserError(
-            f"--batch-size must be at most the training set's {size}, got {experiment.batch_size}"
+            f"--parallel {options.parallel} splits the batch, over which this experiment's learner "
+            "takes no averages: expected jit"
         )
-    several, there = jax.process_count() > 1, jax.device_count()
-    on_cpu = jax.default_backend() == "cpu"
-    alone = experiment.cpu_devices if on_cpu else 1
-    devices = options.devices or (there if several else alone)
-    if devices > there:
-        raise UserError(f"--devices {devices}: there are only {there} here")
-    if several and devices < there:
-        raise UserError(f"--devices {devices}: expected the {there} of all processes together")
-    parallel = options.parallel or loop.usual(devices)
+    parallel = options.parallel or ("shard_map" if devices > 1 and averages else "jit")
     if several and parallel == "pmap":
         raise UserError("--parallel pmap runs in one process: expected shard_map or jit")
-    feed = options.feed or loop.choose_feed(experiment)
-    if feed == "memory" and is_encoded(experiment.dataset):
-        name = experiment.dataset.name
-        raise UserError(f"--feed memory: {name} is decoded as it is read: expected stream")
+    encoded = [stage.dataset.name for stage in stages if is_encoded(stage.dataset)]
+    feed = options.feed or choose_feed([stage.dataset for stage in stages])
+    if feed == "memory" and encoded:
+        raise UserError(f"--feed memory: {encoded[0]} is decoded as it is read: expected stream")
     if several and feed == "memory":
         raise UserError("--feed memory runs in one process: expected stream")
-    return experiment, dataclasses.replace(options, devices=devices, parallel=parallel, feed=feed)
+    return dataclasses.replace(options, devices=devices, parallel=parallel, feed=feed)
 
 
-def compile_programs(experiment: Experiment, options: Options) -> loop.Programs:
-    """The programs of an experiment under settled options."""
-    devices, feed = options.devices or 1, options.feed or "memory"
-    return loop.compile_programs(experiment, devices, options.parallel, feed)
+def _default_devices(stages: Sequence[Stage]) -> int:
+    """Devices to split a batch over in one process, unless told otherwise."""
+    if jax.default_backend() != "cpu" or jax.device_count() < 2:
+        return 1
+    averages = all(stage.learner.averages for stage in stages)
+    return 2 if averages and any(map(pays_on_two, stages)) else 1
+
+
+def choose_feed(datasets: Sequence[Dataset]) -> Feed:
+    """`memory` for decoded data that fit on each device and into the machine; else `stream`."""
+    if jax.process_count() > 1 or any(map(is_encoded, datasets)):
+        return "stream"
+    sizes = [sum(map(bytes_of, dataset.splits.values())) for dataset in datasets]
+    return "memory" if max(sizes) <= memory_limit() else "stream"
+
+
+def memory_limit() -> float:
+    """Bytes that data, or the states of members trained together, may take of a device."""
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))

@@ -8,39 +8,43 @@ Command: python launch.py train mnist_mlp
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge, Lt
-
-from dlfun.algorithms.classifier import classifier
+from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Validation, Widths
+from dlfun.data import Dataset, load
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Objective
+from dlfun.learner import Learner
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer
+from dlfun.optimizers import Optimizer, make_optimizer
 
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.1.6]", printed=0.9758, at_least=0.9758)]
+OBJECTIVE = Objective("accuracy", "max")
 
 
 @dataclass(frozen=True)
 class Config:
     """The MLP of T3 on MNIST."""
 
-    hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
+    hidden: Widths = (128,)
     """Widths of the hidden layers."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Passes over the training set."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
+    epochs: Epochs = 10
+    batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the order of the data and all noise."""
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    return classifier(config, lambda classes: MLP(config.hidden, classes), normalize())
+def data(config: Config) -> Dataset:
+    """MNIST's digits, or another set of images."""
+    return load(config.dataset, validation=config.validation, seed=config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The MLP under cross entropy."""
+    model = MLP(config.hidden, len(dataset.classes))
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return supervised(model, cross_entropy, optimizer, inputs=normalize())

@@ -51,8 +51,9 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The decision lines over the updates, and the cycle of XOR's weights."""
-    from dlfun.plots.planes import cycle, decision_lines
     from dlfun.train.trajectory import trajectory
+
+    from dlfun.plots.planes import cycle, decision_lines
 
     states, metrics = trajectory(trained.experiment)
     table = trained.experiment.dataset.splits["test"]

@@ -1,4 +1,4 @@
-"""What Gaussian kernels take from images, measured by a learner that learns nothing."""
+"""Measures of Gaussian smoothing, as a learner that learns nothing."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from dlfun.metrics import Metrics
 from .kernels import gaussian, smooth, smooth_separable, total_variation
 
 ROUNDING = 1e-6
-"""What two orders of summing products of numbers up to 1 may differ by."""
+"""Largest difference between two orders of summing products of numbers up to 1."""
 
 
 def smoothing(
@@ -37,9 +37,9 @@ def smoothing(
         smoothed = jnp.stack([smooth(image, kernel) for kernel in kernels])
         by_axes = [smooth_separable(image, gaussian(sigma, radius, axes=1)) for sigma in sigmas]
         differ = (jnp.abs(smoothed - jnp.stack(by_axes)) > ROUNDING).any((0, 2, 3, 4))
-        each = jnp.stack([total_variation(x) for x in (image, *smoothed)])
-        falls = (each[1:] < each[:-1]).all(axis=0).astype(weight.dtype)
-        total = (each * weight).sum(axis=1)
+        variation = jnp.stack([total_variation(x) for x in (image, *smoothed)])
+        falls = (variation[1:] < variation[:-1]).all(axis=0).astype(weight.dtype)
+        total = (variation * weight).sum(axis=1)
         return {
             "loss": metrics.mean(jnp.square(smoothed - image).mean((0, 2, 3, 4)), weight),
             "kernel_error": metrics.scalar(

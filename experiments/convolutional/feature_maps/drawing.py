@@ -1,88 +1,92 @@
-"""What a convolutional network sees: the kernels and maps of each layer, and the saliency."""
+"""Figures of a convolutional network: kernels and maps of each layer, and the saliency."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment
+from dlfun.experiment import Trained
 from dlfun.plots import curves
 from dlfun.plots.style import INK, LABEL, figure, percent, tiled
-from dlfun.train.driver import Trained
 
 from .saliency import saliency as gradient
 
 Kernel = Float[np.ndarray, "height width in out"]
 
 
-def draw(trained: Trained, rows: Sequence[Mapping]) -> Iterator[tuple[str, Figure]]:
+def draw(
+    trained: Trained,
+    rows: Sequence[Mapping],
+    model: nn.Module,
+    inputs: Callable[[Array], Array],
+) -> Iterator[tuple[str, Figure]]:
     """The three figures of a trained classifier: "kernels", "maps" and "saliency".
 
     Of its Config it reads `shown`, the number of the test image whose maps are drawn; of the rows
-    of metrics.jsonl the last of the test split, with the metrics of saliency.py.
+    of metrics.jsonl the last of the test split, with the metrics of saliency.py. `inputs` turns
+    stored images into what `model` reads.
     """
-    experiment, variables = trained.experiment, trained.position.state.variables
-    test, classes = experiment.dataset.splits["test"], experiment.dataset.classes
-    subject, last = experiment.dataset.name, rows[-1]
-    assert experiment.inputs is not None  # A classifier reads floats.
+    dataset, variables, last = trained.dataset, trained.state.variables, rows[-1]
+    test, classes = dataset.splits["test"], dataset.classes
     after = f"after {curves.epochs(last['epoch'])}; test accuracy {percent(last['accuracy'])}"
     convolutions = {
         name: np.asarray(layer["kernel"])
         for name, layer in variables["params"].items()
         if layer["kernel"].ndim == 4
     }
-    named = {name: f"convolution {n + 1}" for n, name in enumerate(convolutions)}
+    labels = {name: f"convolution {n + 1}" for n, name in enumerate(convolutions)}
     title = "The first kernels read pixels; those of each later layer combine the maps before"
-    detail = f"red excites, blue inhibits; {subject}, {after}"
-    yield "kernels", kernels(title, detail, {named[n]: k for n, k in convolutions.items()})
+    detail = f"red excites, blue inhibits; {dataset.name}, {after}"
+    yield "kernels", kernels(title, detail, {labels[n]: k for n, k in convolutions.items()})
 
-    which = trained.config.shown
-    if which >= len(test["label"]):
-        raise UserError(f"shown {which}: there are only {len(test['label']):,} test images")
-    chosen, label = test["image"][which : which + 1], test["label"][which]
-    inside, logits = look(experiment, variables, chosen)
-    found = np.asarray(jax.nn.softmax(logits))
-    title = f"From pixels to a class: {classes[label]}, read as {classes[found.argmax()]}"
-    detail = f"test image {which} of {subject}; maps after ReLU; {after}"
-    layers = {named.get(name, "hidden layer"): values for name, values in inside.items()}
-    yield "maps", maps(title, detail, gray(chosen)[0], layers, found, classes)
+    shown = trained.config.shown
+    if shown >= len(test["label"]):
+        raise UserError(f"shown {shown}: there are only {len(test['label']):,} test images")
+    image, label = test["image"][shown : shown + 1], test["label"][shown]
+    outputs, logits = layer_outputs(model, variables, inputs(jnp.asarray(image)))
+    probabilities = np.asarray(jax.nn.softmax(logits))
+    title = f"From pixels to a class: {classes[label]}, read as {classes[probabilities.argmax()]}"
+    detail = f"test image {shown} of {dataset.name}; maps after ReLU; {after}"
+    layers = {labels.get(name, "hidden layer"): values for name, values in outputs.items()}
+    yield "maps", maps(title, detail, gray(image)[0], layers, probabilities, classes)
 
     first = [int(np.argmax(test["label"] == number)) for number in range(len(classes))]
-    images, labels = jnp.asarray(test["image"][first]), jnp.asarray(test["label"][first])
-    masses = jax.jit(partial(gradient, experiment.model))(
-        variables, experiment.inputs(images), labels
-    )
+    images, true = jnp.asarray(test["image"][first]), jnp.asarray(test["label"][first])
+    masses = jax.jit(partial(gradient, model))(variables, inputs(images), true)
     title = (
         f"{percent(last['saliency_near_ink'], 0)} of the saliency lies at the ink,"
         f" {percent(last['near_ink'], 0)} of the pixels do"
     )
     detail = (
-        f"|∂ logit/∂ pixel| of the true class; means over the test images of {subject}, {after}"
+        f"|∂ logit/∂ pixel| of the true class; means over the test images of {dataset.name},"
+        f" {after}"
     )
     yield "saliency", saliency(title, detail, gray(images), np.asarray(masses), classes)
 
 
-def look(
-    experiment: Experiment, variables: Any, image: np.ndarray
+def layer_outputs(
+    model: nn.Module, variables: Any, image: Float[Array, "1 height width channels"]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Of one image what each layer but the last gives, after ReLU; and the logits."""
-    assert experiment.inputs is not None
-    x = experiment.inputs(jnp.asarray(image))
-    apply = jax.jit(partial(experiment.model.apply, capture_intermediates=True))
-    logits, kept = apply(variables, x)
-    own = {n: v["__call__"][0] for n, v in kept["intermediates"].items() if isinstance(v, dict)}
-    layers = [n for n, y in own.items() if "kernel" in variables["params"].get(n, ())]
-    inside = {n: np.maximum(own[n][0], 0) for n in layers[:-1]}
+    """The output of each layer but the last, after ReLU, by the layer's name; and the logits."""
+    apply: Callable = jax.jit(partial(model.apply, capture_intermediates=True))
+    logits, captured = apply(variables, image)
+    outputs = {
+        name: values["__call__"][0][0]
+        for name, values in captured["intermediates"].items()
+        if isinstance(values, dict) and "kernel" in variables["params"].get(name, ())
+    }
+    hidden = {name: np.maximum(outputs[name], 0) for name in list(outputs)[:-1]}
     # A hidden layer's units are maps of one position.
-    inside = {n: y if y.ndim == 3 else y[None, None] for n, y in inside.items()}
-    return inside, np.asarray(logits[0])
+    hidden = {name: y if y.ndim == 3 else y[None, None] for name, y in hidden.items()}
+    return hidden, np.asarray(logits[0])
 
 
 def gray(images: Any) -> Float[np.ndarray, "n height width"]:
