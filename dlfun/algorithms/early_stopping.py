@@ -28,10 +28,10 @@ class EarlyStoppingState(NamedTuple):
     """Updates so far."""
 
 
-def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) -> Learner:
-    """Learner that compares its state on `held_out` every `every` updates and keeps the best one.
+def early_stopping(learner: Learner, held_out: Mapping[str, Any], interval: int) -> Learner:
+    """Learner that keeps the state of the lowest loss on held-out examples.
 
-    Stopping at the lowest held-out loss, and continuing but returning to it, give the same state
+    That loss is measured after each `interval` updates. Stopping at the lowest held-out loss, and continuing but returning to it, give the same state
     [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]: training metrics are of the state that
     continues, evaluation and prediction are of the best one.
     """
@@ -53,7 +53,7 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
             loss = learner.evaluate(current, examples, key)["loss"]
             return loss.total / loss.count
 
-        loss = jax.lax.cond(updates % every == 0, held_out_loss, lambda: jnp.asarray(MAX_LOSS))
+        loss = jax.lax.cond(updates % interval == 0, held_out_loss, lambda: jnp.asarray(MAX_LOSS))
         better = loss < state.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), current, state.best)
         best_loss = jnp.minimum(loss, state.best_loss)

@@ -1,4 +1,4 @@
-"""Of five activations in the same deep MLP the sigmoid learns last, because it saturates.
+"""The sigmoid learns last of five activations in the same deep MLP, because it saturates.
 
 Figure: after 3 epochs test accuracy ≥ 89 % with ReLU, ≤ 80 % with the sigmoid
 Time: 5 s on 2 CPU cores

@@ -1,4 +1,4 @@
-"""Of full batches, mini-batches and single examples, smaller ones learn more from each example.
+"""Smaller batches learn more from each example: full ones, mini-batches and single examples.
 
 Figure: test loss of single ≤ 0.42, mini ≤ 0.5, line_search ≤ 0.8, full ≥ 1.3 after 10 epochs
 Time: 4 s on 2 CPU cores
