@@ -31,8 +31,9 @@ class EarlyStoppingState(NamedTuple):
 def early_stopping(learner: Learner, held_out: Mapping[str, Any], interval: int) -> Learner:
     """Learner that keeps the state of the lowest loss on held-out examples.
 
-    That loss is measured after each `interval` updates. Stopping at the lowest held-out loss, and continuing but returning to it, give the same state
-    [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]: training metrics are of the state that
+    That loss is measured after each `interval` updates. Stopping at its minimum, and continuing but
+    returning to it, give the same state [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]:
+    training metrics are of the state that
     continues, evaluation and prediction are of the best one.
     """
     examples = {name: jnp.asarray(array) for name, array in held_out.items()}
