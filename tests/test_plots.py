@@ -164,10 +164,10 @@ def test_confusion_names_the_most_frequent_mistake_and_annotates_few_classes():
 
 def test_mistakes_come_by_falling_loss_and_only_mistakes():
     rng = np.random.default_rng(0)
-    found = rng.dirichlet(np.ones(4), 200).astype(np.float32)
+    by_class = rng.dirichlet(np.ones(4), 200).astype(np.float32)
     label = rng.integers(0, 4, 200).astype(np.int32)
-    order, guess = mistakes.worst({"label": label}, found)
-    losses = -np.log(found[order, label[order]])
+    order, guess = mistakes.worst({"label": label}, by_class)
+    losses = -np.log(by_class[order, label[order]])
     assert set(order) == set(np.flatnonzero(guess != label))
     assert (np.diff(losses) <= 0).all()
 
@@ -176,9 +176,9 @@ def test_mistakes_come_by_falling_loss_and_only_mistakes():
 def test_mistakes_are_drawn_for_images_of_any_channels(channels, tmp_path):
     image = np.full((3, 6, 8, channels), 200, np.uint8)
     split = {"image": image, "label": np.array([0, 1, 1], np.int32)}
-    found = np.array([[0.1, 0.9], [0.7, 0.3], [0.2, 0.8]], np.float32)
+    by_class = np.array([[0.1, 0.9], [0.7, 0.3], [0.2, 0.8]], np.float32)
     figure = mistakes.worst_mistakes(
-        "some_run", "after 1 epoch", split, found, ("a", "a long $name$")
+        "some_run", "after 1 epoch", split, by_class, ("a", "a long $name$")
     )
     assert "the 2 worst of 2 mistakes on 3 test images" in words(figure)
     assert len(figure.axes[0].texts) == 2
