@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from experiments.convolutional.gaussian_smoothing.learner import smoothing
 
 from dlfun.metrics import values
+from experiments.convolutional.gaussian_smoothing.smoothing import smoothing
 
 KEY = jax.random.key(0)
 DOT = jnp.zeros((2, 9, 9, 1)).at[0, 4, 4].set(1.0)
