@@ -209,7 +209,7 @@ class GroupTrainer:
         return work.first_step + (self.until - work.first_epoch) * work.steps_per_epoch
 
     def _size(self, sizes: dict[str, int], pending: Mapping[Any, Sequence[int]]) -> tuple[int, str]:
-        """Members at once, a multiple of the devices they are spread over, and its key in `sizes`."""
+        """Members at once, a multiple of the devices, and the key of that number in `sizes`."""
         values = dict.fromkeys(self.group.paths)
         key = repr(configs.to_dict(self.group.configs[0]) | values)
         if self.alone:
