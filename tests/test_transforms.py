@@ -6,7 +6,6 @@ import numpy as np
 import optax
 
 from dlfun import metrics
-from dlfun.algorithms.early_stopping import early_stopping
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import compose, cut_out, flip, shift
 from dlfun.learner import AXIS, Learner, device_key, sum_over_devices
@@ -21,6 +20,7 @@ from dlfun.transforms import (
     with_gap,
     with_state_metrics,
 )
+from experiments.foundations.regularization_mnist.early_stopping import early_stopping
 
 KEY = jax.random.key(0)
 

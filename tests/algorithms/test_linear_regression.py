@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlfun.algorithms.early_stopping import early_stopping
-from dlfun.algorithms.line_search import line_search
 from dlfun.algorithms.linear_regression import polynomial, predict, proximal_gradient, ridge
 from dlfun.data.generated import curve, linear
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.transforms import repeat_update
+from experiments.foundations.gradient_descent_sampling.line_search import line_search
+from experiments.foundations.regularization_mnist.early_stopping import early_stopping
 
 KEY = jax.random.key(0)
 

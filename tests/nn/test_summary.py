@@ -12,7 +12,6 @@ from rich.console import Console
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.algorithms.k_means import k_means
 from dlfun.algorithms.perceptron import perceptron
 from dlfun.algorithms.supervised import supervised
 from dlfun.cli.summary import render, summarize_experiment
@@ -26,6 +25,7 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.nn.models.rnn import RecurrentClassifier
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare
+from experiments.foundations.shallow_against_deep.k_means import k_means
 
 IMAGES = jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32)
 H = 128

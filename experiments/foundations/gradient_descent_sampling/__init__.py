@@ -17,7 +17,6 @@ from annotated_types import Ge, Gt
 from matplotlib.figure import Figure
 
 from dlfun import metrics
-from dlfun.algorithms.line_search import line_search
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import Epochs, Seed
 from dlfun.data import Dataset, load
@@ -29,6 +28,8 @@ from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, in_minibatches
+
+from .line_search import line_search
 
 BOUNDS = (("single", 0.42), ("mini", 0.5), ("line_search", 0.8))
 CLAIMS = [Claim(f"test/{n}_loss", "[T3, sec. 3.1.4]", at_most=m) for n, m in BOUNDS]

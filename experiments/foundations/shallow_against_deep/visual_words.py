@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from dlfun.algorithms.k_means import k_means, squared_distances
 from dlfun.data.dataset import Dataset
 from dlfun.train.trajectory import trajectory
 
 from .descriptors import describe
+from .k_means import k_means, squared_distances
 
 SAMPLE, CHUNK = 50_000, 500
 LEVELS = (1, 2, 4)

@@ -18,7 +18,6 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import metrics
-from dlfun.algorithms.early_stopping import early_stopping
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, Dropout, Seed
 from dlfun.data import Dataset, load
@@ -30,6 +29,8 @@ from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, with_gap
+
+from .early_stopping import early_stopping
 
 METHODS = ("l2", "l1", "dropout", "early_stopping")
 CLAIMS = [
