@@ -12,27 +12,29 @@ from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
 MAX_LOSS = np.float32(np.finfo(np.float32).max)
-"""A loss that any other is better than, and still finite."""
+"""Largest finite loss: any held-out loss is better."""
 
 
 class EarlyStoppingState(NamedTuple):
-    """A training that goes on, and the best of it so far."""
+    """A training that continues, and the best of its states so far."""
 
-    now: State
+    current: State
     best: State
-    loss: Float[Array, ""]
-    """Of the best, on the held-out examples."""
-    at: Int[Array, ""]
-    """The update after which it was the best."""
+    best_loss: Float[Array, ""]
+    """Loss of the best state on the held-out examples."""
+    best_step: Int[Array, ""]
+    """Updates after which the state was the best."""
     updates: Int[Array, ""]
+    """Updates so far."""
 
 
-def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) -> Learner:
-    """Learner that looks at `held_out` after each `every` updates, and answers with its best state.
+def early_stopping(learner: Learner, held_out: Mapping[str, Any], interval: int) -> Learner:
+    """Learner that keeps the state of the lowest loss on held-out examples.
 
-    Stopping at the lowest held-out loss and going on, to come back to it, give the same state
-    [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]: training metrics are of the state that
-    goes on, evaluation is of the best one.
+    That loss is measured after each `interval` updates. Stopping at its minimum, and continuing but
+    returning to it, give the same state [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]:
+    training metrics are of the state that
+    continues, evaluation and prediction are of the best one.
     """
     examples = {name: jnp.asarray(array) for name, array in held_out.items()}
     size = len(next(iter(examples.values())))
@@ -45,20 +47,27 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], every: int) ->
     def update(
         state: EarlyStoppingState, batch: Batch, key: Key
     ) -> tuple[EarlyStoppingState, Metrics]:
-        now, measured = learner.update(state.now, batch, key)
+        current, measured = learner.update(state.current, batch, key)
         updates = state.updates + 1
 
-        def look(_: Any) -> Array:
-            loss = learner.evaluate(now, examples, key)["loss"]
+        def held_out_loss() -> Array:
+            loss = learner.evaluate(current, examples, key)["loss"]
             return loss.total / loss.count
 
-        looked = jax.lax.cond(updates % every == 0, look, lambda _: jnp.asarray(MAX_LOSS), None)
-        better = looked < state.loss
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, state.best)
-        at = jnp.where(better, updates, state.at)
-        return EarlyStoppingState(now, best, jnp.minimum(looked, state.loss), at, updates), measured
+        loss = jax.lax.cond(updates % interval == 0, held_out_loss, lambda: jnp.asarray(MAX_LOSS))
+        better = loss < state.best_loss
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), current, state.best)
+        best_loss = jnp.minimum(loss, state.best_loss)
+        best_step = jnp.where(better, updates, state.best_step)
+        return EarlyStoppingState(current, best, best_loss, best_step, updates), measured
 
     def evaluate(state: EarlyStoppingState, batch: Batch, key: Key) -> Metrics:
         return learner.evaluate(state.best, batch, key)
 
-    return Learner(init, update, evaluate)
+    predict = learner.predict
+    return learner._replace(
+        init=init,
+        update=update,
+        evaluate=evaluate,
+        predict=predict and (lambda state, batch: predict(state.best, batch)),
+    )

@@ -78,13 +78,11 @@ def minimize(
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))
 
-    return Learner(
-        start,
-        update,
-        evaluate,
-        predict and (lambda state, batch: predict(state.variables, batch)),
-        averages=True,
-    )
+    def predictions(state: MinimizeState, batch: Batch) -> Any:
+        assert predict is not None
+        return predict(state.variables, batch)
+
+    return Learner(start, update, evaluate, predictions if predict else None, averages=True)
 
 
 def _reported(result: LossAndMetrics) -> Metrics:
