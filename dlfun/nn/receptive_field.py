@@ -1,6 +1,6 @@
 """Receptive fields: the part of the image on which a position of a layer's output depends.
 
-Fields are computed from the jaxpr of the model: windows enlarge a field, sums and concatenations of
+Fields are computed from the jaxpr of a network: windows enlarge a field, sums and concatenations of
 branches unite the fields of their parts, and an operation that mixes all positions has none.
 """
 
@@ -13,7 +13,7 @@ from jax.extend.core import Literal
 from dlfun.nn.kernels import geometry
 from dlfun.nn.kernels.geometry import Pads
 
-MARK = "layer_"
+MARK, INPUT = "layer_", "network_input_"
 # fmt: off
 ELEMENTWISE = frozenset([
     "abs", "add", "add_any", "and", "clamp", "convert_element_type", "copy", "cos", "div", "eq",
@@ -68,19 +68,25 @@ def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
     return jax.jit(layer)(x, y)
 
 
+def mark_input(x: jax.Array) -> jax.Array:
+    """Return `x`, the input of a network, marked as such in the jaxpr."""
+
+    def network_input(x: jax.Array) -> jax.Array:
+        return x
+
+    network_input.__name__ = f"{INPUT}{x.ndim}"
+    return jax.jit(network_input)(x)
+
+
 def fields(jaxpr: Any, windows: Mapping[int, tuple]) -> dict[int, Field]:
     """Fields of the marked layers that have one, by their number.
 
-    `jaxpr` is that of a function whose only argument is images [batch, *space, channels]. `windows`
-    holds the (reach, strides, pads) of the layers with windows other than convolutions, such as
-    pooling.
+    They are fields in the marked input of the layer's network, images [batch, *space, channels].
+    `windows` holds the (reach, strides, pads) of the layers with windows other than convolutions,
+    such as pooling.
     """
-    (image,) = jaxpr.invars
-    axes = len(image.aval.shape) - 2
     result: dict[int, Field] = {}
-    if axes > 0:
-        pixels = Field((1,) * axes, (1,) * axes, (0,) * axes)
-        _walk(jaxpr, [{pixels}], windows, result)
+    _walk(jaxpr, [set()] * len(jaxpr.invars), windows, result)
     return result
 
 
@@ -105,12 +111,22 @@ def _walk(
             for field in after - {None}:
                 result[number] = field
             outputs = [after]
+        elif name.startswith(INPUT):
+            outputs = [_pixels(eqn.invars[0].aval.ndim, int(name.removeprefix(INPUT)))]
         elif inner is not None:
             outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, result)
         else:
             outputs = [_of_primitive(eqn, seen)] * len(eqn.outvars)
         known |= zip(eqn.outvars, outputs, strict=True)
     return [set() if isinstance(v, Literal) else known.get(v, set()) for v in jaxpr.outvars]
+
+
+def _pixels(axes: int, expected: int) -> set:
+    """Field of the pixels of an input; none without space, or where `vmap` has added axes."""
+    space = axes - 2
+    if space < 1 or axes != expected:
+        return set()
+    return {Field((1,) * space, (1,) * space, (0,) * space)}
 
 
 def _inner(eqn: Any) -> Any:
