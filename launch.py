@@ -6,7 +6,7 @@ import sys
 from dlfun.cli.huge_pages import in_huge_pages
 
 if __name__ == "__main__":
-    in_huge_pages()
+    in_huge_pages(sys.argv[1:])
     from dlfun.cli.main import main  # After it: importing JAX takes a second.
 
     sys.exit(main(sys.argv[1:]))

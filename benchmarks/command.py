@@ -66,7 +66,7 @@ def about() -> dict[str, Any]:
     """When, on what and with which versions."""
     return {
         "date": date.today().isoformat(),
-        "device": f"{runs.processor()}, {os.cpu_count()} cores",
+        "device": f"{runs.environment()['device']['processor']}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()}
         | {"dlfun": dlfun.__version__}
         | {name: importlib.metadata.version(name) for name in PACKAGES},

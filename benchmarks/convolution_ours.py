@@ -16,13 +16,13 @@ from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
 from benchmarks.layers import PARTS, Layer, Network, lazily, repeated, work
-from benchmarks.ours import epochs, only_training, product_rate
+from benchmarks.ours import compiled, epochs, only_training, product_rate
 from benchmarks.worker import serve
 from dlfun import optimizers
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.dataset import Dataset
 from dlfun.data.images import normalize
-from dlfun.experiment import Experiment
+from dlfun.experiment import Stage
 from dlfun.nn import losses
 from dlfun.nn.kernels import lowerings
 from dlfun.nn.kernels.winograd import winograd
@@ -32,7 +32,7 @@ from dlfun.nn.models.lenet import LeNet
 from dlfun.nn.models.resnet import resnet_small
 from dlfun.nn.models.vgg import vgg_small
 from dlfun.sweep.executors import cores
-from dlfun.train.options import Options, compile_programs, set_up
+from dlfun.train.options import Options, configure_jax
 
 MODELS: dict[str, Callable[[], Any]] = {
     "T3's CNN": CNN,
@@ -135,11 +135,11 @@ def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
         inputs=inputs,
     )
     dataset = Dataset("random", {"train": split}, tuple("0123456789"))
-    experiment = Experiment(learner, dataset, 1, network.batch, 0, model, inputs)
+    stage = only_training(Stage(learner, dataset, 1, network.batch), None)
     options = Options(
         devices=devices, parallel="shard_map" if devices > 1 else "jit", feed="memory"
     )
-    going = epochs(only_training(experiment, None), compile_programs(experiment, options))
+    going = epochs(stage, compiled(stage, options))
     next(going)
 
     def measure() -> float:
@@ -152,7 +152,7 @@ def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """A task for each layer, way and part, and for each network and number of devices."""
-    set_up(Options(), cpu_devices=max(cores(), 2))
+    configure_jax(Options(), cpu_devices=max(cores(), 2))
     layers, networks, budget, steps = work(settings)
     tasks: dict[str, Callable[[], Any]] = {"product": product_rate}
     for layer, part in product(layers, PARTS):

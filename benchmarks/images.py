@@ -17,18 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge
 from PIL import Image
 
 from dlfun import config as configs
 from dlfun.cli import parse as cli
+from dlfun.data import Dataset, load
 from dlfun.data import image_decoding as crops
-from dlfun.data import load
 from dlfun.data.encoded_images import EncodedImages, resized, uniforms
 from dlfun.errors import UserError
-from dlfun.train.batches import from_stream, order
+from dlfun.train.batches import Order, from_stream
 
 BATCH, SIZE = 256, 224
 
@@ -58,15 +57,13 @@ def photographs(root: Path, count: int) -> None:
         Image.fromarray(light.astype(np.uint8)).save(file, quality=90)
 
 
-def stream(split: dict) -> Callable[[int], int]:
+def stream(dataset: Dataset) -> Callable[[int], int]:
     """An epoch of dlfun's stream, without a network: how many images it gave."""
-    size = len(split["label"])
-    steps = -(-size // BATCH)
+    order = Order(dataset, (0,), BATCH)
+    steps = order.steps_per_epoch
 
     def run(epoch: int) -> int:
-        rows = lambda number: order(0, number, size, BATCH)  # noqa: E731
-        numbers = range(epoch * steps, (epoch + 1) * steps)
-        windows = from_stream(split, numbers, steps, rows, jnp.asarray, slice(None), crops=0)
+        windows = from_stream(order, range(epoch * steps, (epoch + 1) * steps))
         return sum(int((window.indices >= 0).sum()) for window in windows)
 
     return run
@@ -108,23 +105,23 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
 def main(arguments: Sequence[str]) -> int:
     """Measure, and print a row for each; the exit status."""
     try:
-        said = cli.parse(Benchmark, arguments, "python -m benchmarks.images")
-        configs.check(said)
+        benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.images")
+        configs.check(benchmark)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        photographs(root, said.images // 2)
-        train = resized(load(f"folder:{root}"), SIZE).splits["train"]
+        photographs(root, benchmark.images // 2)
+        photos = resized(load(f"folder:{root}"), SIZE)
         peers = {
-            f"dlfun, {workers} threads": stream(train),
+            f"dlfun, {workers} threads": stream(photos),
             f"torchvision, DataLoader, {workers} processes": torchvision(root, workers),
-            "Pillow, one core": loop(train["image"]),
+            "Pillow, one core": loop(photos.splits["train"]["image"]),
         }
         rates: dict[str, list[float]] = {name: [] for name, run in peers.items() if run}
-        for epoch in range(said.passes + 1):
+        for epoch in range(benchmark.passes + 1):
             for name in rates:
                 began = time.perf_counter()
                 count = peers[name](epoch)  # type: ignore[misc]

@@ -83,8 +83,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
 
 def config_of(name: str) -> dict[str, Any]:
     """The Config of an experiment, with its own defaults."""
-    module = experiments.load(name)
-    return configs.to_dict(getattr(module, "DEFAULT", None) or module.Config())
+    return configs.to_dict(experiments.load(name).default)
 
 
 def time_epochs(name: str, repeats: int, steps: int | None, examples: int) -> dict[str, Any]:

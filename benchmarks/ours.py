@@ -9,47 +9,66 @@ import jax.numpy as jnp
 from benchmarks.worker import best_rate, serve
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.experiment import Experiment
+from dlfun.experiment import Stage
 from dlfun.metrics import values
 from dlfun.train import loop
-from dlfun.train.options import Options, build, compile_programs, set_up
+from dlfun.train.compile import NO_STEP, Programs, compile_learner
+from dlfun.train.options import Options, configure_jax, settle
 
 WARM_UP = 100
 """Updates before the first timed epoch; compiling is before them."""
 FOREVER = 10**6
 
 
-def only_training(experiment: Experiment, steps: int | None) -> Experiment:
-    """The experiment on its training set alone, cut to `steps` batches, without end."""
-    train = experiment.dataset.splits["train"]
-    cut = None if steps is None else steps * experiment.batch_size
+def only_training(stage: Stage, steps: int | None) -> Stage:
+    """The stage on its training set alone, cut to `steps` batches, without end."""
+    train = stage.dataset.splits["train"]
+    cut = None if steps is None else steps * stage.batch_size
     splits = {"train": {name: array[:cut] for name, array in train.items()}}
-    return experiment._replace(dataset=experiment.dataset._replace(splits=splits), epochs=FOREVER)
+    return stage._replace(dataset=stage.dataset._replace(splits=splits), epochs=FOREVER)
 
 
-def epochs(experiment: Experiment, programs: loop.Programs) -> Iterator[None]:
+def compiled(stage: Stage, options: Options) -> Programs:
+    """The programs of a stage under settled options."""
+    return compile_learner(
+        lambda _: stage.learner,
+        devices=options.devices or 1,
+        parallel=options.parallel or "jit",
+        feed=options.feed or "memory",
+    )
+
+
+def epochs(stage: Stage, programs: Programs) -> Iterator[None]:
     """Each `next` trains one epoch, and reads the metrics of its pieces as a run does.
 
     The first one only warms up: it starts `WARM_UP` updates before the end of an epoch.
     """
-    first = max(0, loop.steps_per_epoch(experiment) - WARM_UP)
-    position = loop.start(experiment, programs.rows or 1)._replace(step=first)
-    for progress in loop.fit(experiment, position, programs):
-        if progress.diverged is not None:
-            raise FloatingPointError(f"the loss of step {progress.diverged} is not finite")
-        values(progress.seen)
+    work = loop.Work(stage, (0,))
+    first = max(0, work.steps_per_epoch - WARM_UP)
+    position = loop.start(work, programs)._replace(step=first)
+    for progress in loop.fit(work, position, programs):
+        if (progress.first_nonfinite_step != NO_STEP).any():
+            raise FloatingPointError(f"metrics of step {progress.first_nonfinite_step} not finite")
+        values(progress.totals)
         if progress.evaluated:
             yield
 
 
+def of_experiment(name: str, config: Any, options: Options) -> tuple[Stage, Options]:
+    """The one stage of an experiment, and the options settled for it."""
+    experiment = experiments.load(name)
+    stages = experiment.stages(config, experiment.data(config))
+    return stages[0], settle(options, stages)
+
+
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """Build and warm up `settings["network"]`."""
-    set_up(Options())
+    configure_jax(Options())
     name = settings["network"]
     config = configs.from_dict(experiments.load(name).Config, settings["config"])
-    experiment, options = build(name, config, Options())
-    experiment, devices = only_training(experiment, settings["steps"]), options.devices or 1
-    training = epochs(experiment, compile_programs(experiment, options))
+    stage, options = of_experiment(name, config, Options())
+    stage, devices = only_training(stage, settings["steps"]), options.devices or 1
+    training = epochs(stage, compiled(stage, options))
     next(training)
     return {"setting": f"{devices} CPU device{'s' * (devices > 1)}"}, {
         "epoch": lambda: next(training),

@@ -21,18 +21,17 @@ import jax
 import tyro
 
 from benchmarks import tables
-from benchmarks.ours import epochs, only_training
+from benchmarks.ours import compiled, epochs, of_experiment, only_training
 from benchmarks.tables import Rows
 from benchmarks.worker import ROOT
 from dlfun import experiment as experiments
-from dlfun.random import stream
-from dlfun.sweep.executors import cores, set_up
-from dlfun.sweep.population import group
+from dlfun.sweep.executors import cores, set_up_process
 from dlfun.train import loop
 from dlfun.train import run_directory as runs
 from dlfun.train.batches import Feed
-from dlfun.train.compile import compile_population
-from dlfun.train.options import Options, build, compile_programs
+from dlfun.train.compile import REPLICATED, compile_learner
+from dlfun.train.options import Options
+from dlfun.train.population import group
 
 FIVE = ("mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_lstm", "mnist_gru")
 EPOCHS, RATES, DECAYS, SEEDS = 3, 8, 3, 5
@@ -71,44 +70,46 @@ class Benchmark:
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
-    said = tyro.cli(Benchmark, args=arguments, prog="benchmarks.population", description=__doc__)
-    set_up("default", None, cores())
+    benchmark = tyro.cli(
+        Benchmark, args=arguments, prog="benchmarks.population", description=__doc__
+    )
+    set_up_process("default", None, cores())
     on_cpu = jax.default_backend() == "cpu"
     single = {
-        name: one_epoch(name, said.repeats)
-        for name in said.networks or (FIVE[:1] if on_cpu else FIVE)
+        name: one_epoch(name, benchmark.repeats)
+        for name in benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
     }
     found = [_singles(single)]
     sizes = {
-        "mnist_mlp": said.mlp or ((1, 2, 4, 8) if on_cpu else (1, 8, 64, 512)),
-        "mnist_cnn": said.cnn or (() if on_cpu else (1, 8, 64)),
+        "mnist_mlp": benchmark.mlp or ((1, 2, 4, 8) if on_cpu else (1, 8, 64, 512)),
+        "mnist_cnn": benchmark.cnn or (() if on_cpu else (1, 8, 64)),
     }
-    found += [_populations(name, many, said.repeats) for name, many in sizes.items() if many]
-    found.append(_feeds(said.repeats))
-    if said.sweep:
-        found.append(_sweep(said.processes, said.repeats))
+    found += [_populations(name, many, benchmark.repeats) for name, many in sizes.items() if many]
+    found.append(_feeds(benchmark.repeats))
+    if benchmark.sweep:
+        found.append(_sweep(benchmark.processes, benchmark.repeats))
     device = jax.devices()[0]
-    kind = runs.processor() if on_cpu else device.device_kind
+    kind = runs.environment()["device"]["processor"] if on_cpu else device.device_kind
     print(
         f"{time.strftime('%Y-%m-%d')}, {kind}, {cores()} cores; python "
         f"{platform.python_version()}, jax {jax.__version__}"
     )
     for table in found:
-        print(tables.markdown(table)) if said.markdown else tables.show(table)
+        print(tables.markdown(table)) if benchmark.markdown else tables.show(table)
 
 
 def one_epoch(name: str, repeats: int, feed: Feed | None = None, dataset: str = "mnist") -> float:
     """Median seconds of an epoch of a training alone, as `train` runs it, without evaluation."""
     config = experiments.load(name).Config(dataset=dataset)
-    experiment, options = build(name, config, Options(feed=feed))
-    experiment = only_training(experiment, None)
-    return _median(epochs(experiment, compile_programs(experiment, options)), repeats)
+    stage, options = of_experiment(name, config, Options(feed=feed))
+    stage = only_training(stage, None)
+    return _median(epochs(stage, compiled(stage, options)), repeats)
 
 
 def together(name: str, count: int, repeats: int) -> float:
     """Median seconds of an epoch of `count` members with rates and seeds of their own."""
-    module = experiments.load(name)
-    base = module.Config()
+    experiment = experiments.load(name)
+    base = experiment.Config()
     rates = [1e-3 * (1 + i / count) for i in range(count)]
     members = [
         dataclasses.replace(
@@ -116,18 +117,19 @@ def together(name: str, count: int, repeats: int) -> float:
         )
         for i, rate in enumerate(rates)
     ]
-    (one,) = group(module, members)
-    programs = compile_population(one.make, min(jax.local_device_count(), count))
-    one = one.placed(programs)
-    experiment = only_training(one.population(range(count)), None)
-    init = one.init()
-    states = [
-        jax.device_get((one.values(i), init(one.values(i), stream(i, "init"))))
-        for i in range(count)
-    ]
-    state = jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), *states)
-    totals = jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), *[one.zeros()] * count)
-    fitting = loop.fit(experiment, loop.Position(state, 0, totals), programs)
+    (one,) = group(experiment, members)
+    programs = compile_learner(
+        lambda values: one.stages(values)[0].learner,
+        members=min(jax.local_device_count(), count),
+    )
+    stage = only_training(one.stages()[0], None)
+    splits = programs.put(stage.dataset.splits, REPLICATED)
+    stage = stage._replace(dataset=stage.dataset._replace(splits=splits))
+    numbers = range(count)
+    work, values = loop.Work(stage, one.seeds(numbers)), one.values(numbers)
+    states = loop.first_states(work, lambda values: one.stages(values)[0], values)
+    position = loop.start(work, programs)._replace(state=states)
+    fitting = loop.fit(work, position, programs, values)
     return _median((progress for progress in fitting if progress.evaluated), repeats)
 
 

@@ -22,10 +22,11 @@ from dlfun import experiment as experiments
 from dlfun.cli import parse as cli
 from dlfun.data import Dataset
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment
+from dlfun.experiment import Stage
 from dlfun.metrics import values
 from dlfun.plots.style import LABEL, PALETTE, figure, save, tidy
 from dlfun.train import loop
+from dlfun.train.compile import compile_learner
 
 UPDATES = 2000
 """About how many, in 3 to 20 passes over the images."""
@@ -51,12 +52,13 @@ class Benchmark:
     """PNG to draw them in."""
 
 
-def learned(experiment: Experiment) -> dict[str, float]:
+def learned(stage: Stage, seed: int) -> dict[str, float]:
     """Train in the one loop; the accuracy of each method at the end."""
     evaluated: Any = None
-    for progress in loop.fit(experiment, loop.start(experiment)):
+    work, programs = loop.Work(stage, (seed,)), compile_learner(lambda _: stage.learner)
+    for progress in loop.fit(work, loop.start(work, programs), programs):
         evaluated = progress.evaluated or evaluated
-    found = values(evaluated["test"])
+    found = values(loop.member(evaluated["test"], 0))
     return {name[: -len("_accuracy")]: found[name] for name in found if "accuracy" in name}
 
 
@@ -145,13 +147,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _at(size: int, asked: Benchmark) -> dict[str, float]:
-    module = experiments.load("shallow_against_deep")
+    experiment = experiments.load("shallow_against_deep")
     batch = min(20, size // 20)
     epochs = max(3, min(20, UPDATES * batch // size))
-    config = module.Config(examples=size, test_examples=asked.test_examples, seed=asked.seed)
+    config = experiment.Config(examples=size, test_examples=asked.test_examples, seed=asked.seed)
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch)
-    experiment = module.build(config)
-    found = learned(experiment) | fitted(experiment.dataset, asked.seed)
+    (stage,) = experiment.stages(config, experiment.data(config))
+    found = learned(stage, asked.seed) | fitted(stage.dataset, asked.seed)
     print(f"{size:,} images, {epochs} epochs: {found}", file=sys.stderr)
     return found
 

@@ -39,8 +39,8 @@ def dlfun_run(network: str, *flags: str) -> Finished:
 def book_run(network: str, config: Mapping[str, Any]) -> Finished:
     """The PyTorch script of `benchmarks.book`."""
     settings = json.dumps({"network": network, "config": config})
-    seconds, memory, said = _run(["-m", "benchmarks.book", settings])
-    return Finished(seconds, memory, float(said.splitlines()[-1]))
+    seconds, memory, benchmark = _run(["-m", "benchmarks.book", settings])
+    return Finished(seconds, memory, float(benchmark.splitlines()[-1]))
 
 
 def _run(arguments: Sequence[str]) -> tuple[float, int, str]:
@@ -60,8 +60,8 @@ def _run(arguments: Sequence[str]) -> tuple[float, int, str]:
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        said = output.read()
+        benchmark = output.read()
     if process.returncode:
-        last = (said.strip().splitlines() or ["nothing said"])[-1]
+        last = (benchmark.strip().splitlines() or ["nothing benchmark"])[-1]
         raise UserError(f"{' '.join(arguments[:3])}: status {process.returncode}: {last}")
-    return seconds, in_bytes(usage.ru_maxrss), said
+    return seconds, in_bytes(usage.ru_maxrss), benchmark

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import annotated_types
 import tyro
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 
 from dlfun.errors import UserError, nearest
 
@@ -25,6 +25,14 @@ BatchSize = Annotated[int, Ge(1), tyro.conf.arg(help="Examples per update.")]
 Examples = Annotated[int, Ge(1), tyro.conf.arg(help="Training examples, drawn at random.")]
 Widths = tuple[Annotated[int, Ge(1)], ...]
 Dropout = Annotated[float, Ge(0), Lt(1)]
+Shift = Annotated[
+    int,
+    Ge(0),
+    tyro.conf.arg(help="Pixels by which a training image is moved at most, in each direction."),
+]
+Flip = Annotated[
+    float, Ge(0), Le(1), tyro.conf.arg(help="Probability that a training image is mirrored.")
+]
 DatasetName = Annotated[
     str,
     tyro.conf.arg(help="mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."),
@@ -117,31 +125,31 @@ def values(config: Any, prefix: str = "") -> dict[str, float]:
 
 
 def _metadata(hint: Any) -> tuple[Any, ...]:
-    """What a type is annotated with, the members of a union included."""
-    own = hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
-    inner = typing.get_args(hint.__origin__ if own else hint)
-    return own + tuple(item for member in inner for item in _metadata(member))
+    """The annotations of a type, those of the members of a union included."""
+    metadata = hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
+    inner = typing.get_args(hint.__origin__ if metadata else hint)
+    return metadata + tuple(item for member in inner for item in _metadata(member))
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Where two nested mappings differ, as `name: old → new`."""
-    found = []
+    """The differences of two nested mappings, as `name: old → new`."""
+    changes = []
     for name in [*old, *(name for name in new if name not in old)]:
         a, b = old.get(name), new.get(name)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += difference(a, b, f"{prefix}{name}.")
+            changes += difference(a, b, f"{prefix}{name}.")
         elif a != b:
-            found.append(f"{prefix}{name}: {a} → {b}")
-    return found
+            changes.append(f"{prefix}{name}: {a} → {b}")
+    return changes
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     """The fields of a dataclass and of those within it, by path: `optimizer.learning_rate`."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
-        found |= flatten(value, path + ".") if dataclasses.is_dataclass(value) else {path: value}
-    return found
+        fields |= flatten(value, path + ".") if dataclasses.is_dataclass(value) else {path: value}
+    return fields
 
 
 def replace(config: Any, values: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend, told in one line."""
+"""Errors caused by bad input, printed as one line."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class LayerError(ValueError):
-    """What a layer cannot compute, such as an image too small for it, with the layer's path."""
+    """Bad input of a layer, such as an image too small for it; the message has the layer's path."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -22,7 +22,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 @contextmanager
 def with_layer_path(layer: Any) -> Iterator[None]:
-    """Put a Flax module's path before the message of a ValueError raised in it: `LayerError`."""
+    """Turn a ValueError into a `LayerError` that names the Flax module by its path."""
     try:
         yield
     except ValueError as error:

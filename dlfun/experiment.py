@@ -41,7 +41,7 @@ PACKAGE = "dlfun.experiments" if _INSTALLED.is_dir() else "experiments"
 
 
 class Claim(NamedTuple):
-    """What an experiment shows: a metric of `result.json`, averaged over seeds, within bounds."""
+    """A statement to check: a metric of `result.json`, averaged over seeds, lies within bounds."""
 
     metric: str
     """`split/name`, such as `test/accuracy`."""
@@ -95,9 +95,9 @@ class Trained(NamedTuple):
 
     config: Any
     dataset: Any
-    """What `data(config)` returned."""
+    """The result of `data(config)`."""
     learner: "Learner"
-    """Of the last stage, and so are the state and the step."""
+    """The learner of the last stage; the state and the step are at its end."""
     state: "State"
     step: int
 
@@ -151,7 +151,7 @@ def from_module(name: str, module: ModuleType) -> Experiment:
 
 
 def paths() -> dict[str, Path]:
-    """Each experiment's file by its name, in order of folder and name; `_NAME.py` is none."""
+    """The file of each experiment by name, in order of folder and name; `_NAME.py` is none."""
     files = [path for path in ROOT.glob("*/*.py") if not path.stem.startswith("_")]
     names = {path.stem: path for path in files}
     names |= {path.parent.name: path for path in ROOT.glob("*/*/__init__.py")}

@@ -45,7 +45,7 @@ class Learner(NamedTuple):
     update: Callable[[State, Batch, Key], tuple[State, Metrics]]
     evaluate: Callable[[State, Batch, Key], Metrics]
     predict: Callable[[State, Batch], Any] | None = None
-    """What `evaluate` scores, such as logits, codes or captions; None where there is no such."""
+    """The predictions that `evaluate` scores, such as logits, codes or captions."""
     averages: bool = False
     """True if the functions take their means over `AXIS` (`mean_over_devices`), so that `shard_map`
     and `pmap` may split a batch: the state is then the same on each device, metrics are sums over
@@ -85,7 +85,7 @@ def example_keys(key: Key, size: int) -> Key:
     devices that share it, nor on how far it is padded.
     """
     first = jax.lax.axis_index(AXIS) * size if _split() else 0
-    return jax.vmap(lambda place: jax.random.fold_in(key, place))(first + jnp.arange(size))
+    return jax.vmap(lambda index: jax.random.fold_in(key, index))(first + jnp.arange(size))
 
 
 def _exchange(reduction: Callable[[Any, str], Any], tree: Any) -> Any:
@@ -101,9 +101,9 @@ def _exchange(reduction: Callable[[Any, str], Any], tree: Any) -> Any:
     flat, large = reduction(
         (flat, [leaf for leaf in leaves if leaf.size > FUSED_EXCHANGE_SIZE]), AXIS
     )
-    found = {True: iter(back(flat)), False: iter(large)}
+    parts = {True: iter(back(flat)), False: iter(large)}
     return jax.tree.unflatten(
-        structure, [next(found[leaf.size <= FUSED_EXCHANGE_SIZE]) for leaf in leaves]
+        structure, [next(parts[leaf.size <= FUSED_EXCHANGE_SIZE]) for leaf in leaves]
     )
 
 

@@ -20,7 +20,7 @@ EPSILON = {"adagrad": 1e-10, "rmsprop": 1e-8, "adadelta": 1e-6, "adam": 1e-8, "a
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate changes with the epoch e (a real number: steps / steps per epoch)."""
+    """Learning-rate schedule: a factor by the epoch e (a real number: steps / steps per epoch)."""
 
     kind: Literal["constant", "exponential", "step", "cosine"] = "constant"
     """constant: 1; exponential: factor^(e/period); step: factor^⌊e/period⌋; cosine: from 1 to
@@ -74,7 +74,7 @@ class Optimizer:
     clip_norm: Annotated[float, Gt(0)] | None = None
     """Largest global norm c of the gradient: g ← g · min(1, c/‖g‖)."""
     schedule: Schedule = Schedule()
-    """How the learning rate changes."""
+    """Schedule of the learning rate."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from dlfun.cli.main import main
+from dlfun.learner import Learner
+from dlfun.metrics import Ratio
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -23,6 +26,20 @@ def test_every_line_is_accounted_for():
     assert len(setup) == 2
     assert all(line.startswith("python3 -m venv .venv && ") for line in setup)
     assert len(COMMANDS) >= 10
+
+
+def test_the_code_of_the_idea_learns():
+    """README's perceptron separates AND."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {"jnp": jnp, "Ratio": Ratio, "Learner": Learner}
+    exec(code, names)
+    learner = names["perceptron"](1.0)
+    x = jnp.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    batch = {"x": x, "y": jnp.asarray([0.0, 0.0, 0.0, 1.0]), "weight": jnp.ones(4)}
+    state = learner.init(None, batch)
+    for _ in range(20):
+        state, _ = learner.update(state, batch, None)
+    assert float(learner.evaluate(state, batch, None)["loss"].total) == 0
 
 
 def claims(command):

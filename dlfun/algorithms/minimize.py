@@ -1,4 +1,4 @@
-"""Gradient descent on any loss: what every system that follows a gradient is made with."""
+"""Gradient descent on any loss: the base of every system that follows a gradient."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from dlfun.metrics import Metrics, Ratio
 
 
 class LossAndMetrics(NamedTuple):
-    """What a forward pass comes to."""
+    """The result of a forward pass."""
 
     loss: Ratio
     """Σ and n: of examples, or of tokens where tokens are predicted. Its mean is minimized."""
@@ -78,13 +78,11 @@ def minimize(
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))
 
-    return Learner(
-        start,
-        update,
-        evaluate,
-        predict and (lambda state, batch: predict(state.variables, batch)),
-        averages=True,
-    )
+    def predictions(state: MinimizeState, batch: Batch) -> Any:
+        assert predict is not None
+        return predict(state.variables, batch)
+
+    return Learner(start, update, evaluate, predictions if predict else None, averages=True)
 
 
 def _reported(result: LossAndMetrics) -> Metrics:

@@ -55,12 +55,9 @@ def supervised(
             prediction = predict(variables, batch)
             value = metrics.mean(loss(prediction, label), weight)
             return LossAndMetrics(value, eval_metrics(prediction, label, weight))
+        mode: dict[str, Any] = {"training": weight} if differs_in_training else {}
         prediction, updated = model.apply(
-            variables,
-            inputs(batch[image]),
-            rngs={"dropout": key},
-            mutable=["batch_stats"],
-            **({"training": weight} if differs_in_training else {}),
+            variables, inputs(batch[image]), rngs={"dropout": key}, mutable=["batch_stats"], **mode
         )
         heads = prediction if isinstance(prediction, Heads) else Heads(prediction, ())
         losses = loss(heads.main, label)

@@ -1,4 +1,4 @@
-"""What the commands share: lines and tables for the user, flags of dataclasses."""
+"""Lines and tables for the user, and flags that several commands have."""
 
 import sys
 from pathlib import Path
@@ -10,15 +10,19 @@ from rich.table import Table
 
 PROGRAM = "launch.py"
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
+DataDir = Annotated[
+    Path | None,
+    tyro.conf.arg(help="Folder of datasets. Default: the environment variable DLFUN_DATA."),
+]
 
 
 def note(text: str) -> None:
-    """A line for the user beside the output proper."""
+    """Print a line for the user beside the output proper."""
     print(text, file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """A line about something that went wrong but not for good."""
+    """Print a line about something that went wrong but does not stop the command."""
     note(f"warning: {text}")
 
 

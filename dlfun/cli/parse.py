@@ -1,4 +1,4 @@
-"""tyro with our manners: documented dataclasses in, one clear line out where the input is bad."""
+"""Parse a dataclass from the command line; errors of tyro become a one-line UserError."""
 
 import contextlib
 import io
@@ -16,17 +16,17 @@ T = TypeVar("T")
 
 def parse(kind: type[T], arguments: Sequence[str], program: str, **options: Any) -> T:
     """The dataclass `kind` from command-line arguments. Raises UserError with tyro's complaint."""
-    said = io.StringIO()
+    complaint = io.StringIO()
     columns = os.environ.get("COLUMNS")
     if not {"-h", "--help"} & set(arguments):
         os.environ["COLUMNS"] = "10000"  # Else tyro would break its message into lines.
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(complaint):
             return tyro.cli(kind, args=list(arguments), prog=program, **options)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UserError(_one_line(said.getvalue())) from None
+        raise UserError(_one_line(complaint.getvalue())) from None
     finally:
         os.environ.pop("COLUMNS", None)
         if columns is not None:

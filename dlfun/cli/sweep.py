@@ -14,8 +14,8 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli import parse as cli
-from dlfun.cli.console import PROGRAM, Run, note, show, unprefixed, warn
+from dlfun.cli.console import PROGRAM, DataDir, Run, note, show, unprefixed, warn
+from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep.plan import Executor, Plan, Search
@@ -23,7 +23,7 @@ from dlfun.sweep.plan import Executor, Plan, Search
 
 @dataclass(frozen=True)
 class Running:
-    """Where a sweep runs."""
+    """Execution of a sweep."""
 
     executor: Executor = "here"
     """here: this process; processes: workers on this machine; ray: a Ray cluster (RAY_ADDRESS), or
@@ -36,8 +36,7 @@ class Running:
     """Folder of the sweep. Default: runs/EXPERIMENT/sweep-DATE."""
     resume: Path | None = None
     """Go on with the sweep in this folder; what to search is read there."""
-    data_dir: Path | None = None
-    """Folder of datasets. Default: the environment variable DLFUN_DATA."""
+    data_dir: DataDir = None
     dry_run: bool = False
     """Say how many trials there are and which programs train them, and stop."""
 
@@ -68,7 +67,7 @@ def sweep(arguments: Sequence[str]) -> int:
             ("config", unprefixed(chosen.Config), field(default_factory=lambda: chosen.default)),
         ],
     )
-    parsed: Any = cli.parse(
+    parsed: Any = parse(
         kind,
         rest,
         f"{PROGRAM} sweep {name}",
@@ -121,12 +120,12 @@ class SweepReport:
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:
     from dlfun.sweep.report import report
 
-    rows, found = report(plan, folder, warn)
+    rows, values = report(plan, folder, warn)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(values, indent=2))
         return 0
     show(rows)
-    for line in found["rerun"]:
+    for line in values["rerun"]:
         print(line)
     print(folder)
     return 0

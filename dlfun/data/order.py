@@ -44,8 +44,8 @@ def by_length(lengths: Sequence[int] | np.ndarray) -> Order:
         parts = [mixed[start : start + window] for start in range(0, size, window)]
         by_size = [part[np.argsort(lengths[part], kind="stable")] for part in parts]
         batches = rows(np.concatenate(by_size), batch_size)
-        # A stream of its own for the order of the batches: the epoch's number is negated.
-        return batches[shuffled(seed, -1 - epoch, len(batches), len(batches))[0]]
+        # Numbers that no epoch reaches make a separate stream for the order of the batches.
+        return batches[shuffled(seed, 2**32 - 1 - epoch, len(batches), len(batches))[0]]
 
     return order
 

@@ -1,4 +1,4 @@
-"""Any image classification set of TensorFlow Datasets, decoded once, without TensorFlow.
+"""Sets of TensorFlow Datasets, without TensorFlow: images of classes, decoded once, and texts.
 
 TFDS downloads and prepares the set below ROOT/tfds, in its own layout; its images are decoded to
 arrays below ROOT/decoded, which later runs map without importing TFDS. Images of unequal sizes are
@@ -70,6 +70,28 @@ def load(name: str, data_dir: Path | None) -> Dataset:
         except Exception as error:  # builders are anyone's code, and raise anything
             raise to_user_error(PREFIX + name, error, root) from error
     return decoded.read(folder, PREFIX + name)
+
+
+def texts(name: str, data_dir: Path | None) -> dict[str, list[str]]:
+    """The texts of each split of the TFDS set `name`, whose examples have a feature "text".
+
+    Raises:
+        UserError: it cannot be downloaded, prepared or written.
+    """
+    root = writable_root(data_dir)
+    with _quiet(), tensorflow_standin.installed():
+        try:
+            builder = _builder(name, name, None, root / "tfds")
+            with _fewer_retries():
+                builder.download_and_prepare(file_format="array_record")
+            return {
+                split: [example["text"].decode() for example in builder.as_data_source(split=split)]
+                for split in builder.info.splits
+            }
+        except UserError:
+            raise
+        except Exception as error:  # builders are anyone's code, and raise anything
+            raise to_user_error(PREFIX + name, error, root) from error
 
 
 @contextlib.contextmanager

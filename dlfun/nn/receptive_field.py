@@ -1,7 +1,7 @@
-"""Receptive fields: which part of the image a position of a layer's output sees.
+"""Receptive fields: the part of a network's input that a position of a layer's output depends on.
 
-Found from the graph of the model, which is its jaxpr: windows enlarge a field, sums and
-concatenations of branches join those of their parts, and what mixes all positions ends it.
+Derived from the network's graph, its jaxpr: windows enlarge a field, sums and concatenations of
+branches join those of their parts, and what mixes all positions ends it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from jax.extend.core import Literal
 from dlfun.nn.kernels import geometry
 from dlfun.nn.kernels.geometry import Pads
 
-MARK = "layer_"
+MARK, INPUT = "layer_", "network_input_"
 # fmt: off
 ELEMENTWISE = frozenset([
     "abs", "add", "add_any", "and", "clamp", "convert_element_type", "copy", "cos", "div", "eq",
@@ -25,7 +25,7 @@ ELEMENTWISE = frozenset([
 
 
 class Field(NamedTuple):
-    """What the positions of a map see; an entry for each axis of space.
+    """The pixels that the positions of a map see; an entry for each axis of space.
 
     Along an axis, position i sees `size` pixels from `first` + i · `jump` on. Those outside the
     image are padding, and so is the rest that a stride leaves over, seen through a later layer's.
@@ -62,7 +62,7 @@ def through(field: Field, reach: Sequence[int], strides: Sequence[int], around: 
 
 
 def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
-    """`y`, the output of layer `number` for `x`, so that `fields` finds it in the jaxpr."""
+    """`y`, the output of layer `number` for `x`, so that `fields` knows it in the jaxpr."""
 
     def layer(x: jax.Array, y: jax.Array) -> jax.Array:
         return y
@@ -71,25 +71,33 @@ def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
     return jax.jit(layer)(x, y)
 
 
+def mark_input(x: jax.Array) -> jax.Array:
+    """`x`, images [batch, *space, channels] or any other input, as that of a network."""
+
+    def network_input(x: jax.Array) -> jax.Array:
+        return x
+
+    network_input.__name__ = f"{INPUT}{x.ndim}"
+    return jax.jit(network_input)(x)
+
+
 def fields(jaxpr: Any, windows: Mapping[int, tuple]) -> dict[int, Field]:
-    """The field of each marked layer that has one, by its number.
+    """The field of each marked layer that has one in its network's marked input, by its number.
 
-    `jaxpr` is that of a function of images [batch, *space, channels] alone. `windows` holds the
-    (reach, strides, pads) of layers that are windows without being convolutions.
+    `windows` holds the (reach, strides, pads) of layers that are windows without being
+    convolutions.
     """
-    (image,) = jaxpr.invars
-    axes = len(image.aval.shape) - 2
-    found: dict[int, Field] = {}
-    if axes > 0:
-        pixels = Field((1,) * axes, (1,) * axes, (0,) * axes)
-        _walk(jaxpr, [{pixels}], windows, found)
-    return found
+    by_number: dict[int, Field] = {}
+    _walk(jaxpr, [set()] * len(jaxpr.invars), windows, by_number)
+    return by_number
 
 
-def _walk(jaxpr: Any, arguments: list[set], windows: Mapping, found: dict[int, Field]) -> list[set]:
-    """The fields of the outputs from those of the arguments.
+def _walk(
+    jaxpr: Any, arguments: list[set], windows: Mapping, result: dict[int, Field]
+) -> list[set]:
+    """The fields of the outputs from those of the arguments; marked layers' go into `result`.
 
-    A value has no field (an empty set: it does not depend on the image), one, or {None}.
+    A value has no field (an empty set: it does not depend on an input), one, or {None}.
     """
     known = dict(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
@@ -102,14 +110,24 @@ def _walk(jaxpr: Any, arguments: list[set], windows: Mapping, found: dict[int, F
             if number in windows:
                 after = {f and through(f, *windows[number]) for f in before}
             for field in after - {None}:
-                found[number] = field
+                result[number] = field
             outputs = [after]
+        elif name.startswith(INPUT):
+            outputs = [_pixels(eqn.invars[0].aval.ndim, int(name.removeprefix(INPUT)))]
         elif inner is not None:
-            outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, found)
+            outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, result)
         else:
             outputs = [_one(eqn, seen)] * len(eqn.outvars)
         known |= zip(eqn.outvars, outputs, strict=True)
     return [set() if isinstance(v, Literal) else known.get(v, set()) for v in jaxpr.outvars]
+
+
+def _pixels(axes: int, expected: int) -> set:
+    """The fields of an input's pixels: none without space, or where `vmap` has added axes."""
+    space = axes - 2
+    if space < 1 or axes != expected:
+        return set()
+    return {Field((1,) * space, (1,) * space, (0,) * space)}
 
 
 def _inner(eqn: Any) -> Any:

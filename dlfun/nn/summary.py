@@ -1,117 +1,140 @@
-"""What a model is made of, layer by layer, found by tracing: nothing is computed."""
+"""Tables of a learner's layers, by tracing: nothing is computed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-from rich.table import Table
 
-from dlfun import experiment as experiments
-from dlfun.errors import UserError
+from dlfun.learner import Batch, Learner, State
 from dlfun.nn import receptive_field as receptive
 from dlfun.nn.layers.conv_transpose import ConvTranspose
 from dlfun.nn.layers.pooling import Pool
+from dlfun.nn.networks import Network, Path, first_calls, owns, parameters, places
 from dlfun.nn.receptive_field import Field
 
 Shape = tuple[int, ...]
 
 
 class Row(NamedTuple):
-    """One call of one layer; shapes are of one example."""
+    """One call of one layer, whose shapes are of one example; or one array of a state."""
 
-    path: tuple[str, ...]
-    """Where the layer's parameters lie among the model's."""
+    path: Path
+    """Where the layer's parameters lie among those of its network."""
     kind: str
-    """The layer's class."""
+    """The layer's class; "array" for an array of the state."""
     input: Shape
     output: Shape
+    """Of an array, its shape."""
     parameters: int
     """0 where an earlier call of the same layer has counted them."""
     multiply_adds: int
     field: Field | None = None
-    """What a position of the output sees of the input of the model, where that is a rectangle."""
+    """What a position of the output sees of the network's input, where that is a rectangle."""
+    network: Path = ()
+    """Where the network's parameters lie in the learner's state."""
 
     @property
     def name(self) -> str:
-        """The path as text; the model's own class where the model itself is the layer."""
-        return "/".join(self.path) or self.kind
+        """Network and path as text; the network's class where it is itself the layer."""
+        return "/".join(self.network + (self.path or (self.kind,)))
 
 
 def summarize(model: nn.Module, inputs: jax.ShapeDtypeStruct | jax.Array) -> list[Row]:
-    """A row for each layer, in the order of their calls.
+    """`summarize_learner` for the layers of one model; `inputs` are a batch, or shape and type."""
+    return _rows(lambda x: model.init(jax.random.key(0), x).get("params", {}), inputs)
 
-    A layer is a module that owns parameters or calls no other. `inputs` is a batch, or its shape
-    and type. Multiply-adds are those of the definition, per example: Σ over a layer's parameters of
-    two or more axes (kernels) of size × positions, where positions = output elements / output
-    features. That is 1 for a dense layer, the number of output pixels for a convolution, of time
-    steps for a recurrent layer. For a transposed convolution they are those of the input. Biases,
-    activations and pooling are left out, and so is what a faster algorithm saves.
+
+def summarize_learner(learner: Learner, batch: Batch) -> list[Row]:
+    """A row for each layer that `init` calls, in order, and for each array that no layer owns.
+
+    A layer is a module that owns parameters or calls no other. Multiply-adds are those of the
+    definition, per example: Σ over a layer's parameters of two or more axes (kernels) of size ×
+    positions, where positions = output elements / output features. That is 1 for a dense layer, the
+    number of output pixels for a convolution, of time steps for a recurrent layer. For a transposed
+    convolution they are those of the input. Biases, activations and pooling are left out, and so is
+    what a faster algorithm saves.
+
+    Arrays are those of the state, as the weights of a perceptron and the centres of k-means. Single
+    numbers beside a network, as a best loss, are left out.
     """
-    rows: dict[int, Row] = {}
-    windows: dict[int, tuple] = {}
-    paths: set[tuple[str, ...]] = set()
-    calls = 0
+    return _rows(lambda batch: learner.init(jax.random.key(0), batch), dict(batch))
 
-    def record(call, arguments, keywords, context):
-        nonlocal calls
-        if context.method_name != "__call__":
+
+def layer_parameters(state: State, row: Row) -> dict[str, Any]:
+    """The parameters by name, in a state of the learner, of the layer that a row describes."""
+    params = parameters(state).items()
+    return {path[-1]: array for path, array in params if path[:-1] == row.network + row.path}
+
+
+def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
+    networks: list[Network] = []
+    windows: dict[int, tuple] = {}
+    params: dict[Path, Any] = {}
+    calls, inside = 0, False
+
+    def record(call: Callable, arguments: tuple, keywords: dict, context: Any) -> Any:
+        nonlocal inside
+        module = context.module
+        if inside and module.path and context.method_name == "__call__":
+            return layer(call, arguments, keywords, module)
+        if inside or module.path:
+            # A network that a layer applies for itself is a part of the layer.
             return call(*arguments, **keywords)
+        if arguments and isinstance(arguments[0], jax.Array):
+            arguments = (receptive.mark_input(arguments[0]), *arguments[1:])
+        networks.append(Network(type(module).__name__, {}, {}))
+        inside = True
+        called = context.method_name == "__call__"
+        output = (
+            layer(call, arguments, keywords, module) if called else call(*arguments, **keywords)
+        )
+        inside = False
+        networks[-1].params.update(parameters(module.variables.get("params", {})))
+        return output
+
+    def layer(call: Callable, arguments: tuple, keywords: dict, module: nn.Module) -> Any:
+        nonlocal calls
         calls += 1
         number = calls
         output = call(*arguments, **keywords)
-        module = context.module
-        own = [
-            value
-            for value in module.variables.get("params", {}).values()
-            if not isinstance(value, dict)
-        ]
-        holds_none = calls == number
-        if own or holds_none:
-            out = _example(output)
-            read = _example((arguments, keywords))
-            positions = math.prod((read if isinstance(module, ConvTranspose) else out)[:-1])
-            sizes = [math.prod(value.shape) for value in own]
-            row = Row(
-                module.path,
-                type(module).__name__,
-                read,
-                out,
-                0 if module.path in paths else sum(sizes),
-                positions * sum(n for n, v in zip(sizes, own, strict=True) if v.ndim > 1),
-            )
-            paths.add(module.path)
-            rows[number] = row
-            if isinstance(module, Pool):
-                windows[number] = module.geometry(read[:-1])
-            if arguments and isinstance(output, jax.Array):
-                output = receptive.mark(number, arguments[0], output)
+        variables = module.variables.get("params", {}).values()
+        arrays = [value for value in variables if not isinstance(value, Mapping)]
+        if not arrays and calls > number:
+            return output
+        out, read = _example(output), _example((arguments, keywords))
+        positions = math.prod((read if isinstance(module, ConvTranspose) else out)[:-1])
+        size, kernels = (sum(a.size for a in arrays if a.ndim > axes) for axes in (-1, 1))
+        rows, kind = networks[-1].rows, type(module).__name__
+        size = 0 if any(row.path == module.path for row in rows.values()) else size
+        rows[number] = Row(module.path, kind, read, out, size, positions * kernels)
+        if isinstance(module, Pool):
+            windows[number] = module.geometry(read[:-1])
+        if arguments and isinstance(output, jax.Array):
+            output = receptive.mark(number, arguments[0], output)
         return output
 
+    def traced(batch: Any) -> State:
+        state = init(batch)
+        params.update(parameters(state))
+        return state
+
     with nn.intercept_methods(record):
-        # A function of its own for each call: a cached trace would call no layer.
-        traced = jax.make_jaxpr(lambda x: model.init(jax.random.key(0), x))(inputs)
-    seen = receptive.fields(traced.jaxpr, windows)
-    return [rows[number]._replace(field=seen.get(number)) for number in sorted(rows)]
-
-
-def summarize_experiment(name: str, config: Any) -> list[Row]:
-    """`summarize` for the model of an experiment on its dataset.
-
-    Raises UserError where the experiment has no model, and what its `build` raises.
-    """
-    return summarize_built(name, experiments.load(name).build(config))
-
-
-def summarize_built(name: str, experiment: experiments.Experiment) -> list[Row]:
-    """`summarize` for the model of an experiment that is built."""
-    if experiment.model is None:
-        raise UserError(f"experiment '{name}' has no single model to summarize")
-    read = next(iter(experiment.dataset.splits["train"].values()))
-    stored = jax.ShapeDtypeStruct((1, *read.shape[1:]), read.dtype)
-    inputs = experiment.inputs or (lambda x: x)
-    return summarize(experiment.model, jax.eval_shape(inputs, stored))
+        # A function made for each call: a cached trace would call no layer.
+        jaxpr = jax.make_jaxpr(traced)(batch)
+    fields = receptive.fields(jaxpr.jaxpr, windows)
+    networks = first_calls(networks)
+    return [
+        row._replace(field=fields.get(number), network=path)
+        for network, path in zip(networks, places(networks, params), strict=True)
+        for number, row in sorted(network.rows.items())
+    ] + [
+        Row(path, "array", (), array.shape, array.size, 0)
+        for path, array in params.items()
+        if not any(owns(network, path, array) for network in networks)
+        and (array.shape or not networks)
+    ]
 
 
 def to_dict(rows: Sequence[Row]) -> dict[str, Any]:
@@ -119,38 +142,13 @@ def to_dict(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "layers": [
             {"name": row.name}
-            | {k: v for k, v in row._asdict().items() if k not in ("path", "field")}
+            | {k: v for k, v in row._asdict().items() if k not in ("path", "field", "network")}
             | {"receptive_field": row.field and row.field._asdict() | {"centre": row.field.centre}}
             for row in rows
         ],
         "parameters": sum(row.parameters for row in rows),
         "multiply_adds": sum(row.multiply_adds for row in rows),
     }
-
-
-def render(rows: Sequence[Row]) -> Table:
-    """Rows and totals as a table."""
-    totals = to_dict(rows)
-    table = Table(show_footer=True)
-    table.add_column("layer", "total")
-    table.add_column("type")
-    table.add_column("input")
-    table.add_column("output")
-    for name in ("parameters", "multiply_adds"):
-        heading = name.replace("_", "-")
-        table.add_column(heading, f"{totals[name]:,}", justify="right", no_wrap=True)
-    if any(row.field for row in rows):
-        table.add_column("receptive field")
-    for row in rows:
-        numbers = f"{row.parameters:,}", f"{row.multiply_adds:,}"
-        seen = f"{_times(row.field.size)}, {_times(row.field.jump)} apart" if row.field else ""
-        cells = row.name, row.kind, _times(row.input), _times(row.output), *numbers, seen
-        table.add_row(*cells[: len(table.columns)])
-    return table
-
-
-def _times(shape: Shape) -> str:
-    return "×".join(map(str, shape))
 
 
 def _example(tree: Any) -> Shape:

@@ -1,4 +1,4 @@
-"""The confusion matrix: what each class is taken for."""
+"""The confusion matrix: the predicted classes of the examples of each class."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,21 @@ from matplotlib.figure import Figure
 from dlfun.plots.style import INK, LABEL, SMALL, figure, percent, plain, truncate
 
 ANNOTATED, NAMED = 20, 50
-"""Up to how many classes each cell bears its count, and each row and column its class's name."""
+"""Largest number of classes for which cells show counts, and rows and columns class names."""
 
 
 def count(
     label: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n classes"]
 ) -> Int[np.ndarray, "classes classes"]:
-    """How often a label (row) is given each class (column)."""
+    """Confusion matrix: the number of examples of each label (row) by predicted class (column)."""
     classes = probabilities.shape[1]
     cell = label * classes + probabilities.argmax(axis=1)
     return np.bincount(cell, minlength=classes**2).reshape(classes, classes)
 
 
-def draw(subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]) -> Figure:
+def confusion_matrix(
+    subject: str, after: str, matrix: np.ndarray, classes: Sequence[str]
+) -> Figure:
     """Counts, coloured by the share of the true class."""
     matrix = matrix.astype(np.int64)
     totals = matrix.sum(axis=1)

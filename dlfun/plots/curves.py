@@ -1,4 +1,4 @@
-"""Learning curves: each split's loss and accuracy against the epoch."""
+"""Learning curves: the loss and the objective of each split against the epoch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from dlfun.plots.style import COLOURS, INK, LABEL, figure, percent
+from dlfun.experiment import Objective
+from dlfun.plots.style import COLOURS, figure, percent, tidy
 
 LEGEND = {
     "train": "training, averaged over the epoch",
@@ -21,21 +22,22 @@ def epochs(count: float) -> str:
     return f"{count:.3g} epoch{'' if count == 1 else 's'}"
 
 
-def draw(subject: str, rows: Sequence[dict[str, Any]]) -> Figure:
-    """A panel each for loss and accuracy, a line for each split."""
+def learning_curves(subject: str, rows: Sequence[dict[str, Any]], objective: Objective) -> Figure:
+    """A panel each for the loss and the objective's metric, a line for each split."""
+    metric = objective.metric
     last = {row["split"]: row for row in rows}
     final = last.get("test") or rows[-1]
-    accuracy = "accuracy" in final
-    figure_of = percent(final["accuracy"]) if accuracy else f"{final['loss']:.4g}"
-    title = (
-        f"{subject}: {figure_of} {final['split']} {'accuracy' if accuracy else 'loss'} "
-        f"after {epochs(float(final['epoch']))}"
-    )
-    names = [name for name in ("loss", "accuracy") if any(name in row for row in rows)]
+    names = [name for name in dict.fromkeys(("loss", metric)) if any(name in row for row in rows)]
+    name = metric if metric in final else names[0]
+    value = percent(final[name]) if _is_share(name) else f"{final[name]:.4g}"
+    words = f"{value} {final['split']} {name.replace('_', ' ')}"
+    title = f"{subject}: {words} after {epochs(float(final['epoch']))}"
     drawn = figure(5.5 * len(names), 4.6, title)
     for axes, name in zip(drawn.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for split in (split for split in LEGEND if split in last):
             points = [(r["epoch"], r[name]) for r in rows if r["split"] == split and name in r]
+            if not points:
+                continue
             axes.plot(
                 *zip(*points, strict=True),
                 color=COLOURS[split],
@@ -43,18 +45,17 @@ def draw(subject: str, rows: Sequence[dict[str, Any]]) -> Figure:
                 label=LEGEND[split],
                 linewidth=2,
             )
-        axes.set_xlabel("epoch", fontsize=LABEL)
-        axes.set_ylabel("loss, mean per example" if name == "loss" else "accuracy", fontsize=LABEL)
-        if name == "accuracy":
+        if _is_share(name):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-        else:
-            axes.set_ylim(0, 1.1 * max(r[name] for r in rows if name in r) or 1)
+        elif name == "loss" and all(row.get(name, 0) >= 0 for row in rows):
+            axes.set_ylim(0, 1.1 * max(row[name] for row in rows if name in row) or 1)
         if final["epoch"] == 1:
             axes.set_xlim(0.5, 1.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(color="#dddddd")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=LABEL - 1, labelcolor=INK)
-        axes.legend(frameon=False, fontsize=LABEL - 1)
+        label = "loss, mean per example" if name == "loss" else name.replace("_", " ")
+        tidy(axes, "epoch", label)
     return drawn
+
+
+def _is_share(metric: str) -> bool:
+    return "accuracy" in metric

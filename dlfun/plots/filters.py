@@ -1,13 +1,14 @@
-"""What the units of the first layer look for: their kernels as images."""
+"""Kernels of the first layer as images: the patterns that its units respond to."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dlfun.nn.summary import Row, Shape
+from dlfun.nn.summary import Shape
 from dlfun.plots.style import LABEL, figure, tiled
 
 SHOWN, COLUMNS = 64, 8
@@ -15,18 +16,17 @@ GATES = {
     3: ("reset gate", "update gate", "candidate"),
     4: ("input gate", "forget gate", "candidate", "output gate"),
 }
-"""In the order of `dlfun.nn.layers.recurrent`."""
+"""By their number, in the order of `dlfun.nn.layers.recurrent`."""
 SIGNS = "red excites the unit, blue inhibits it"
 
 
-def draw(subject: str, after: str, layer: Row, params: Any, shape: Shape) -> Figure:
-    """The first kernel of a layer that reads images of `shape` [height, width, channels].
+def first_layer(subject: str, after: str, params: Mapping[str, Any], shape: Shape) -> Figure:
+    """The first kernel among the parameters of a layer.
 
     A dense kernel [height·width·channels, units] is an image a unit, a convolution's
     [height, width, in, out] an image an output channel; any other is a heat map of its two axes.
+    `shape` [height, width, channels] is that of the images.
     """
-    for name in layer.path:
-        params = params[name]
     kernels = {name: np.asarray(p, np.float32) for name, p in params.items() if np.ndim(p) > 1}
     name = next((name for name in ("kernel", "input_kernel") if name in kernels), min(kernels))
     kernel = kernels[name]

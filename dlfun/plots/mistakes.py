@@ -17,13 +17,13 @@ def worst(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the mistakes by falling loss -log p(true class), and the predicted classes."""
     label, guess = split["label"], probabilities.argmax(axis=1)
-    own = np.take_along_axis(probabilities, label[:, None], axis=1)[:, 0]
+    of_label = np.take_along_axis(probabilities, label[:, None], axis=1)[:, 0]
     # Where the true class's probability is rounded to 0, the larger wrong one is the worse.
-    order = np.lexsort((-probabilities.max(axis=1), own))
+    order = np.lexsort((-probabilities.max(axis=1), of_label))
     return order[(guess != label)[order]], guess
 
 
-def draw(
+def worst_mistakes(
     subject: str,
     after: str,
     split: Split,
@@ -31,10 +31,10 @@ def draw(
     classes: Sequence[str],
 ) -> Figure:
     """The mistakes of largest loss: image, true class, predicted class and its probability."""
-    found, guess = worst(split, probabilities)
-    shown = found[: ROWS * COLUMNS]
+    mistakes, guess = worst(split, probabilities)
+    shown = mistakes[: ROWS * COLUMNS]
     title = (
-        f"{subject}: the {len(shown)} worst of {len(found):,} mistakes "
+        f"{subject}: the {len(shown)} worst of {len(mistakes):,} mistakes "
         f"on {len(guess):,} test images"
     )
     names = [

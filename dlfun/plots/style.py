@@ -1,4 +1,4 @@
-"""What the figures share: colours that the colour-blind can tell apart, sizes, tiling, saving."""
+"""Style of the figures: colours that the colour-blind can tell apart, sizes, tiling, saving."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
-"""Of Okabe and Ito (2008)."""
+"""Colours of the splits, from Okabe and Ito (2008)."""
 PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#222222", "#8C6D31"
 )  # fmt: skip
-"""For things to be compared, in order: theirs, with brown for the yellow that white swallows."""
+"""Okabe and Ito's palette, with brown in the place of yellow, which is unreadable on white."""
 INK, TITLE, LABEL, SMALL = "#222222", 15, 12, 9
 
 

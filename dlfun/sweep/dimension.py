@@ -1,16 +1,16 @@
-"""What a search space is made of."""
+"""Dimensions of a search space, and conditions on them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 
 class Condition(NamedTuple):
-    """That another field has one of some values."""
+    """A condition that another field has one of some values."""
 
     path: str
     values: tuple[Any, ...]
     default: Any
-    """What the other field has where it is not swept: the base config's value."""
+    """The other field's value in the base config, which it has where it is not swept."""
 
 
 class Dimension(NamedTuple):
@@ -27,7 +27,7 @@ class Dimension(NamedTuple):
     condition: Condition | None = None
 
     def active(self, values: Mapping[str, Any]) -> bool:
-        """Whether the field is swept, given the values of the dimensions before it."""
+        """True if the field is swept, given the values of the dimensions before it."""
         if self.condition is None:
             return True
         path, wanted, default = self.condition
@@ -35,6 +35,6 @@ class Dimension(NamedTuple):
 
 
 class Space(NamedTuple):
-    """What a sweep searches; a condition looks only at dimensions before its own."""
+    """A search space; a condition reads only dimensions before its own."""
 
     dimensions: tuple[Dimension, ...]

@@ -37,7 +37,7 @@ class Job:
     sizes: dict[str, int]
     """Members at once by structure, as measured; added to where the job runs here."""
     cpu_devices: int = 1
-    """Where there is only a CPU: its devices, each of which trains members of its own."""
+    """Virtual devices of a CPU, each of which trains members of its own."""
 
     def parts(self, count: int) -> list["Job"]:
         """The job in `count` parts of consecutive members, as equal as can be."""

@@ -15,7 +15,7 @@ READ: dict[Any, tuple[str, Callable[[str], Any]]] = {
     bool: ("true or false", {"true": True, "false": False}.__getitem__),
     type(None): ("none", {"none": None}.__getitem__),
 }
-"""What to call the values of a type, and how to read one from lower case."""
+"""The words for the values of a type, and the function that reads one from lower case."""
 
 
 def split(text: str) -> list[str]:

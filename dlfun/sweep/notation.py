@@ -35,9 +35,9 @@ def parse(texts: Iterable[str], config: Any) -> Space:
     # Past the condition's `if`, as (field, values) and, where there is one, (field, values).
     parts = [[_equation(part) for part in re.split(r"\s+if\s+", t, maxsplit=1)] for t in texts]
     paths = [resolve(part[0][0], hints) for part in parts]
-    found: dict[str, Dimension] = {}
+    dimensions: dict[str, Dimension] = {}
     for path, ((_, spec), *conditions) in zip(paths, parts, strict=True):
-        if path in found:
+        if path in dimensions:
             raise UserError(f"{path} is swept twice: give all its values at once")
         try:
             dimension = _dimension(path, spec.strip(), hints[path])
@@ -48,22 +48,22 @@ def parse(texts: Iterable[str], config: Any) -> Space:
             configs.check(configs.replace(config, {path: value}))
         for other, values in conditions:
             name = resolve(other, hints)
-            if name in paths and name not in found:
+            if name in paths and name not in dimensions:
                 raise UserError(f"{path} depends on {name}, which must be swept before it")
-            condition = _condition(name, values, hints[name], found.get(name), config)
+            condition = _condition(name, values, hints[name], dimensions.get(name), config)
             dimension = dimension._replace(condition=condition)
-        found[path] = dimension
-    return Space(tuple(found.values()))
+        dimensions[path] = dimension
+    return Space(tuple(dimensions.values()))
 
 
 def fields(config: Any, prefix: str = "") -> dict[str, Any]:
     """The type of each field by its path, nested dataclasses opened, bounds included."""
-    found: dict[str, Any] = {}
+    types: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, name)
         inner = dataclasses.is_dataclass(value)
-        found |= fields(value, f"{prefix}{name}.") if inner else {prefix + name: hint}
-    return found
+        types |= fields(value, f"{prefix}{name}.") if inner else {prefix + name: hint}
+    return types
 
 
 def resolve(name: str, hints: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a sweep is: all that is needed to go on with it, as sweep.json keeps it."""
+"""The plan of a sweep: all that is needed to resume it, as sweep.json keeps it."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ Executor = Literal["here", "processes", "ray"]
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how."""
+    """The search space and the strategy."""
 
     over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Fields and their values, PATH=SPEC with SPEC one of a,b,c  log(lo,hi[,n])  range(lo,hi[,n])
@@ -35,7 +35,7 @@ class Search:
     """grid: every combination; random; quasi-random: a Sobol sequence; tpe: tree-structured Parzen
     estimator (Bergstra et al. 2011)."""
     trials: Annotated[int, Ge(1)] | None = None
-    """How many trials, for the strategies other than grid."""
+    """Number of trials, for the strategies other than grid."""
     batch: Annotated[int, Ge(1)] | None = None
     """Trials proposed, trained and told together. Default: all; 8 for tpe and with pruning."""
     prune: Literal["none", "median", "halving"] = "none"
@@ -86,7 +86,7 @@ class Plan:
 
     @functools.cached_property
     def space(self) -> Space:
-        """What is searched. Raises UserError where the strategy cannot search it."""
+        """The search space. Raises UserError where the strategy cannot search it."""
         if not self.search.over:
             raise UserError("a sweep needs at least one --over PATH=VALUES")
         space, strategy = parse(self.search.over, self.base), self.search.strategy
@@ -147,11 +147,11 @@ def read(folder: Path) -> Plan:
     if not (folder / PLAN).is_file():
         what = f"it has no {PLAN}" if folder.is_dir() else "no such directory"
         raise UserError(f"{folder} is not a sweep: {what}")
-    found = runs.read_json(folder / PLAN)
+    written = runs.read_json(folder / PLAN)
     names = {field.name for field in dataclasses.fields(Plan)}
-    if not isinstance(found, dict) or found.keys() != names:
+    if not isinstance(written, dict) or written.keys() != names:
         raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")
-    return configs.from_dict(Plan, found)
+    return configs.from_dict(Plan, written)
 
 
 def silence_optuna(optuna: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which trials to stop early: a function of what they showed so far, and of the trials before."""
+"""Pruning: the trials to stop early, by their metrics so far and those of earlier trials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a sweep found: table, CSV, JSON, figures and the command of the best trial."""
+"""The report of a sweep: table, CSV, JSON, figures and the command of the best trial."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +26,9 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
     results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
     metric, maximize = choose_metric(plan, results)
     rows = table.rank(trials, metric, maximize)
-    found = table.described(rows, metric, maximize) | {"rerun": []}
+    values = table.described(rows, metric, maximize) | {"rerun": []}
     if rows and rows[0].trial.status == "completed":
-        found["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
+        values["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
     else:
         warn("no trial was completed")
     if metric.startswith("test/"):
@@ -37,11 +37,11 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
             "hold out a validation set, such as --validation 0.1"
         )
     runs.write_text(folder / "table.csv", table.csv_text(rows))
-    runs.write_json(folder / "table.json", found)
+    runs.write_json(folder / "table.json", values)
     (folder / runs.PLOTS).mkdir(exist_ok=True)
     for name, figure in draw(plan.experiment, plan.space, trials, metric, maximize):
         save(figure, folder / runs.PLOTS / f"{name}.png")
-    return table.table(rows, metric), found
+    return table.table(rows, metric), values
 
 
 def base_flags(plan: Plan) -> list[str]:

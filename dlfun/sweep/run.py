@@ -25,7 +25,7 @@ POLL = 2.0
 """Seconds between looks at what other machines are doing."""
 ENDED = ("completed", "diverged")
 Results = dict[int, dict[str, Any]]
-"""What came of a trial's members, by seed."""
+"""The results of a trial's members, by seed."""
 
 
 def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None]) -> list[Trial]:
@@ -58,7 +58,7 @@ def _train(
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
     base = plan.base
     going = {n: apply(base, point(trial)) for n, trial in batch.items()}
-    # Of a batch that is gone on with, some is done: what was decided is decided again, the same.
+    # Some trials of a resumed batch are done: the decisions about them are made again, the same.
     done = [t for t in study.trials() if t.status in ("completed", "pruned")]
     first = min(batch) // plan.batch * plan.batch
     reached = {t.number: t.results for t in done if t.number >= first}
@@ -92,25 +92,25 @@ def _execute(
     seeds, members = plan.seeds, {}
     for n, config in sorted(tried.items()):
         for seed in seeds:
-            place = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
-            members[place] = n, seed, configs.replace(config, {"seed": seed})
-    work = tuple((config, Path(place)) for place, (_, _, config) in members.items())
-    found: dict[int, Results] = {}
+            run = str(folder / TRIALS / f"{n:04d}" / f"seed{seed}")
+            members[run] = n, seed, configs.replace(config, {"seed": seed})
+    work = tuple((config, Path(run)) for run, (_, _, config) in members.items())
+    by_trial: dict[int, Results] = {}
     known = dict(sizes)
-    for place, result in execute(
+    for run, result in execute(
         Job(plan.experiment, work, plan.inputs, plan.precision, plan.command, until, sizes)
     ):
         if sizes != known:
             known = dict(sizes)
             runs.write_json(folder / SIZES, sizes)
-        n, seed, _ = members[place]
-        results = found.setdefault(n, {})
-        results[seed] = _plain(result, place)
+        n, seed, _ = members[run]
+        results = by_trial.setdefault(n, {})
+        results[seed] = _plain(result, run)
         if len(results) == len(seeds):
             yield n, dict(sorted(results.items()))
 
 
-def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
+def _plain(result: dict[str, Any], run: str) -> dict[str, Any]:
     """A member's result with its scalars as split/name."""
     flat = {
         f"{split}/{name}": value
@@ -118,7 +118,7 @@ def _plain(result: dict[str, Any], place: str) -> dict[str, Any]:
         for name, value in scalars(metrics).items()
     }
     kept = {name: result[name] for name in ("status", "seconds", "step")}
-    return kept | {"run": place, "metrics": flat}
+    return kept | {"run": run, "metrics": flat}
 
 
 def _status(results: Results) -> str:
@@ -129,12 +129,12 @@ def _status(results: Results) -> str:
 def _curve(results: Results, metric: str, until: int | None = None) -> dict[int, float]:
     """The metric after each epoch, up to one, averaged over the seeds of a trial."""
     split, name = metric.split("/")
-    found: dict[int, list[float]] = {}
+    by_epoch: dict[int, list[float]] = {}
     for result in results.values():
         for row in runs.read_metrics(Path(result["run"])):
             if row["split"] == split and (until is None or row["epoch"] <= until):
-                found.setdefault(row["epoch"], []).append(row[name])
-    return {epoch: statistics.fmean(values) for epoch, values in found.items()}
+                by_epoch.setdefault(row["epoch"], []).append(row[name])
+    return {epoch: statistics.fmean(values) for epoch, values in by_epoch.items()}
 
 
 def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
@@ -150,19 +150,19 @@ def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(
-    study: Study, trial: optuna.Trial, found: Trial, plan: Plan, note: Callable[[str], None]
+    study: Study, trial: optuna.Trial, result: Trial, plan: Plan, note: Callable[[str], None]
 ) -> None:
-    metric, maximize = choose_metric(plan, found.results)
-    values = [result["metrics"].get(metric) for result in found.results.values()]
-    told, shown = float("inf"), found.status
+    metric, maximize = choose_metric(plan, result.results)
+    values = [one["metrics"].get(metric) for one in result.results.values()]
+    objective, shown = float("inf"), result.status
     if all(value is not None for value in values):
         mean = statistics.fmean(values)
-        shown = f"{found.status}  {metric} {score(mean, metric)}"
-        if found.status == "completed":
-            told = -mean if maximize else mean  # The study minimizes.
-    study.tell(trial, found, None if found.status == "pruned" else told)
+        shown = f"{result.status}  {metric} {score(mean, metric)}"
+        if result.status == "completed":
+            objective = -mean if maximize else mean  # The study minimizes.
+    study.tell(trial, result, None if result.status == "pruned" else objective)
     where = "  ".join(f"{path} {format_value(value)}" for path, value in point(trial).items())
-    note(f"trial {found.number}: {where}  {shown}")
+    note(f"trial {result.number}: {where}  {shown}")
 
 
 def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:

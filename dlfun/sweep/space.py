@@ -81,7 +81,7 @@ def _suggest(d: Dimension, trial: "optuna.Trial") -> Any:
 
 
 def numeric(space: Space) -> bool:
-    """Whether each dimension is a range of numbers and always swept, as quasi-random needs."""
+    """True if each dimension is a range of numbers and always swept, as quasi-random needs."""
     return all(d.kind != "list" and d.condition is None for d in space.dimensions)
 
 

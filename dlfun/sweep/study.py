@@ -1,8 +1,9 @@
-"""The record of a sweep in an Optuna storage: who has claimed which trial, and what came of it.
+"""The record of a sweep in an Optuna storage: claims on trials, and their results.
 
-One process works on a sweep whose storage lies in its folder: what it finds claimed there was lost
-by one that died, and is its own to do. A storage that is named by URL may be shared: trials are
-claimed atomically, a claim is kept up by heartbeats, and one whose heart has stopped is put back.
+One process works on a sweep whose storage lies in its folder: trials that are claimed there were
+lost by a process that died, and it trains them. A storage that is named by URL may be shared:
+trials are claimed atomically. A process renews its claims by heartbeats; a trial whose heartbeat is
+older than GRACE seconds becomes available again.
 """
 
 import ast
@@ -23,12 +24,12 @@ from dlfun.sweep.space import suggest
 from dlfun.sweep.table import Trial
 
 HEARTBEAT, GRACE = 5, 30
-"""Seconds between heartbeats, and after which a silent claim is void."""
+"""Heartbeat interval and time-out of a claim, in seconds."""
 ALIVE = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Study:
-    """A sweep's trials in its storage."""
+    """The trials of a sweep in its storage."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         silence_optuna(optuna)
@@ -49,7 +50,7 @@ class Study:
         self._agree(mine)
 
     def _agree(self, mine: bool) -> None:
-        """Write down what is searched and the trials that are known, or compare with what is."""
+        """Record the search and the trials that are known, or compare with what is recorded."""
         search = self.plan.search
         asked = repr((self.plan.config, search.over, search.seeds, search.strategy, self.total))
         patience = time.monotonic() + GRACE
@@ -100,7 +101,7 @@ class Study:
         return claimed
 
     def busy(self) -> bool:
-        """Whether another process is still at a trial, which may yet be put back."""
+        """True if another process still trains a trial, which may become available again."""
         return self.shared and bool(self._in(TrialState.RUNNING))
 
     def _left(self) -> bool:
@@ -117,9 +118,9 @@ class Study:
         return self.study.get_trials(deepcopy=False, states=states)
 
     def _propose(self, trial: optuna.Trial) -> dict[str, Any]:
-        """A point: a function of the search's seed, the trial's number and what was found so far.
+        """A point, from the search's seed, the trial's number and the results so far.
 
-        So that a sweep that was killed proposes what the unbroken one would.
+        So a sweep that was killed proposes the same points as an uninterrupted one.
         """
         entropy = np.random.SeedSequence([self.plan.search.search_seed, trial.number])
         seed = int(entropy.generate_state(1)[0])
@@ -130,7 +131,7 @@ class Study:
 
     @contextlib.contextmanager
     def alive(self, trials: list[optuna.Trial]) -> Iterator[None]:
-        """Keep up the claims on trials while they are trained."""
+        """Renew the claims on trials while they are trained."""
         done = threading.Event()
 
         def beat() -> None:
@@ -146,25 +147,25 @@ class Study:
         finally:
             done.set()
 
-    def tell(self, trial: optuna.Trial, found: Trial, value: float | None) -> None:
-        """Record what came of a trial; without a value it was pruned or failed."""
-        trial.set_user_attr("status", found.status)
-        results = {str(seed): result for seed, result in found.results.items()}
+    def tell(self, trial: optuna.Trial, result: Trial, value: float | None) -> None:
+        """Record the results of a trial; without a value it was pruned or failed."""
+        trial.set_user_attr("status", result.status)
+        results = {str(seed): one for seed, one in result.results.items()}
         trial.set_user_attr("results", results)
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         self.study.tell(trial, value, state=state)
 
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""
-        found = []
+        trials = []
         for trial in self.study.get_trials(deepcopy=False):
             attributes = trial.user_attrs
             if trial.state == TrialState.FAIL or "point" not in attributes:
                 continue
             status = attributes.get("status", trial.state.name.lower())
             results = {int(seed): r for seed, r in attributes.get("results", {}).items()}
-            found.append(Trial(number(trial), point(trial), status, results))
-        return sorted(found, key=lambda trial: trial.number)
+            trials.append(Trial(number(trial), point(trial), status, results))
+        return sorted(trials, key=lambda trial: trial.number)
 
 
 def number(trial: Any) -> int:

@@ -18,7 +18,7 @@ STATUSES = ("completed", "pruned", "diverged", "failed", "running", "waiting")
 
 
 class Trial(NamedTuple):
-    """A point of the search space and what came of it, over one or more seeds."""
+    """A point of the search space and its results, over one or more seeds."""
 
     number: int
     values: dict[str, Any]
@@ -26,7 +26,7 @@ class Trial(NamedTuple):
     status: str
     """One of `STATUSES`."""
     results: dict[int, dict[str, Any]]
-    """By seed: status, seconds, run, step, and metrics as {"test/accuracy": 0.98, …}."""
+    """Results by seed: status, seconds, run, step, and metrics as {"test/accuracy": 0.98, …}."""
 
 
 class Row(NamedTuple):
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     """From 1."""
     trial: Trial
     mean: float
-    """Of the metric over seeds; nan where a seed has none."""
+    """Mean of the metric over seeds; nan where a seed has none."""
     sd: float | None
     """Standard deviation over seeds, with n - 1; None for one seed."""
     scores: dict[int, float]
@@ -69,8 +69,8 @@ def rank(trials: Sequence[Trial], metric: str, maximize: bool) -> list[Row]:
 
 def _row(trial: Trial, metric: str) -> Row:
     results = dict(sorted(trial.results.items()))
-    found = {seed: (result.get("metrics") or {}).get(metric) for seed, result in results.items()}
-    scores = {seed: math.nan if value is None else float(value) for seed, value in found.items()}
+    measured = {seed: (result.get("metrics") or {}).get(metric) for seed, result in results.items()}
+    scores = {seed: math.nan if value is None else float(value) for seed, value in measured.items()}
     values = list(scores.values())
     finite = all(map(math.isfinite, values))
     spread = (statistics.stdev(values) if finite else math.nan) if len(values) > 1 else None

@@ -161,11 +161,11 @@ def _read(path: Path) -> CheckpointInfo:
 
 def _verify(path: Path) -> None:
     """Check each file against the manifest. Raises UserError naming the checkpoint and the file."""
-    found = _checksums(path)
+    actual = _checksums(path)
     for name, checksum in json.loads((path / MANIFEST).read_text())["files"].items():
-        if name not in found:
+        if name not in actual:
             raise UserError(f"checkpoint {path} is damaged: {name} is missing")
-        if found[name] != checksum:
+        if actual[name] != checksum:
             raise UserError(f"checkpoint {path} is damaged: {name} has another checksum")
 
 

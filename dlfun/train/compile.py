@@ -35,9 +35,9 @@ NO_STEP = np.iinfo(np.int32).max
 REPLICATED, BY_MEMBER = PartitionSpec(), PartitionSpec("members")
 BY_MEMBER_AND_DEVICE = PartitionSpec("members", AXIS)
 EXAMPLES_BY_DEVICE = PartitionSpec(None, AXIS)
-"""Of arrays [steps, batch, …]."""
+"""For arrays [steps, batch, …]."""
 INDICES = PartitionSpec(None, "members", AXIS)
-"""Of arrays [steps, members, batch]."""
+"""For arrays [steps, members, batch]."""
 
 MESH_AXES = ("members", AXIS)
 Tree = Any

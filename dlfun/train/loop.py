@@ -6,7 +6,7 @@ Several members are trained in lockstep; one training is a loop of one member.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -32,6 +32,7 @@ from dlfun.train.compile import (
     Programs,
     Values,
     compile_learner,
+    to_host,
     zeros,
 )
 from dlfun.train.gather import gather
@@ -95,7 +96,7 @@ class Progress(NamedTuple):
     epoch: float
     """Epochs done, of all stages."""
     examples_per_second: float
-    """Of all members together."""
+    """Pace of all members together."""
     totals: Metrics
     """Training metrics of the epoch so far."""
     evaluated: dict[str, Metrics] | None
@@ -120,6 +121,40 @@ def zero_totals(learner: Learner, dataset: Dataset, rows: int = 1) -> Metrics:
         return learner.update(learner.init(key, batch), batch, key)[1]
 
     return jax.tree.map(lambda t: np.zeros((rows, *t.shape), t.dtype), zeros(measured))
+
+
+def first_states(
+    work: Work,
+    make: Callable[[Values], Stage],
+    member_values: Values | None = None,
+    previous: Any = None,
+) -> Any:
+    """The states of all members at the start of a stage, on the host, with a first axis of members.
+
+    `make` gives a member's stage from its values; `previous` are the states at the end of the stage
+    before. Each member is started alone, so that it starts from the same bits as without others.
+    """
+    batch = sample_batch(work.stage.dataset)
+
+    @jax.jit
+    def first(values: Values, key: jax.Array, previous: Any) -> Any:
+        stage = make(values)
+        fresh = stage.learner.init(key, batch)
+        return fresh if previous is None else stage.begin(previous, fresh)
+
+    keys, values = work.keys("init"), member_values or {}
+    states = []
+    for number in range(len(work.seeds)):
+        before = None if previous is None else member(previous, number)
+        states.append(to_host(first(member(values, number), keys[number], before)))
+    return stack(states)
+
+
+def start(work: Work, programs: Programs) -> Position:
+    """The position of all members before the first update, where they have no values."""
+    states = first_states(work, lambda _: work.stage)
+    totals = zero_totals(work.stage.learner, work.stage.dataset, programs.rows)
+    return Position(states, work.first_step, stack([totals] * len(work.seeds)), work.number)
 
 
 def evaluation_batch(stage: Stage) -> int:
@@ -285,3 +320,8 @@ def evaluate(work: Work, state: Any, programs: Programs | None = None) -> dict[s
 def member(tree: Any, number: int) -> Any:
     """The part of a tree that is one member's."""
     return jax.tree.map(lambda leaf: leaf[number], tree)
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Trees of several members as one, with a first axis of members."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

@@ -32,7 +32,7 @@ class Options:
     """Devices to split each batch over. Default: one GPU or TPU; on a CPU, two virtual devices
     where a step consists of many small products; on several machines, all devices of all."""
     parallel: Parallel | None = None
-    """How to split it: by the compiler (jit), by pmap or by shard_map. Default: shard_map on
+    """Way to split it: by the compiler (jit), by pmap or by shard_map. Default: shard_map on
     several devices where the learner averages over them, else jit."""
     feed: Feed | None = None
     """Data on the device, or streamed from the disk. Default: on the device where they fit."""
@@ -49,9 +49,9 @@ class Machines:
     coordinator: str | None = None
     """HOST:PORT of process 0."""
     num_processes: Annotated[int, Ge(1)] | None = None
-    """How many processes take part."""
+    """Number of processes."""
     process_id: Annotated[int, Ge(0)] | None = None
-    """Which of them this is, from 0; only process 0 writes the run."""
+    """Number of this process, from 0; only process 0 writes the run."""
 
 
 def configure_jax(

@@ -25,7 +25,7 @@ class Group:
     experiment: Experiment
     configs: list[Any]
     data: Any
-    """What `experiment.data` returned, for all of them."""
+    """The result of `experiment.data`, which all of them read."""
     members: list[int]
     """Their positions in the list that was grouped."""
     paths: tuple[str, ...] = ()

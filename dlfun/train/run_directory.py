@@ -1,8 +1,9 @@
-"""The run directory: what is written where, and read back. Reading executes nothing found in it."""
+"""The run directory: its files, written and read back. Reading executes nothing found in it."""
 
 import contextlib
 import errno
 import fcntl
+import functools
 import importlib.metadata
 import json
 import os
@@ -13,34 +14,42 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dlfun import __version__
 from dlfun import config as configs
 from dlfun.errors import UserError
 
-CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS = (
+CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS, SAMPLES = (
     "config.json",
     "metrics.jsonl",
     "result.json",
     "checkpoints",
     "plots",
+    "samples",
 )
 IDENTITY = ("experiment", "config", "options")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write beside, then rename: the file is whole or not there."""
+    """Write a value as JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename, so that no half-written file is left behind."""
+    """Write a text, whole or not at all."""
+    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A path to write to beside `path`, renamed to it at the end: no half-written file is left."""
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
         part.replace(path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 
@@ -58,10 +67,10 @@ def read_config(run: Path) -> dict[str, Any]:
     if not (run / CONFIG).is_file():
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
         raise UserError(f"{run} is not a run directory: {what}")
-    found = read_json(run / CONFIG)
-    if not isinstance(found, dict) or not all(name in found for name in IDENTITY):
+    config = read_json(run / CONFIG)
+    if not isinstance(config, dict) or not all(name in config for name in IDENTITY):
         raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(IDENTITY)}")
-    return found
+    return config
 
 
 def read_result(run: Path) -> dict[str, Any]:
@@ -110,26 +119,33 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def describe(experiment: str, config: Any, options: dict[str, Any], command: str) -> dict[str, Any]:
-    """What config.json holds: all that is needed to run again, and what could make it differ."""
+    """The contents of config.json: all that is needed to run again, and what could change it."""
+    return {
+        "experiment": experiment,
+        "config": configs.to_dict(config),
+        "options": options,
+        **environment(),
+        "command": command,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, flags and commit that a run depends on."""
     import jax
 
     device = jax.devices()[0]
     names = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets"]
     return {
-        "experiment": experiment,
-        "config": configs.to_dict(config),
-        "options": options,
-        "versions": {"python": platform.python_version(), "dlfun": _version()}
+        "versions": {"python": platform.python_version(), "dlfun": __version__}
         | {name: importlib.metadata.version(name) for name in names},
         "device": {
             "platform": device.platform,
             "kind": device.device_kind,
-            "processor": processor(),
+            "processor": _processor(),
             "cores": os.cpu_count(),
         },
         "flags": {k: v for k, v in os.environ.items() if k.startswith(("XLA_", "JAX_"))},
         "commit": _commit(),
-        "command": command,
     }
 
 
@@ -141,8 +157,8 @@ def open_run(run: Path, description: dict[str, Any]) -> None:
     if not (run / CONFIG).exists():
         write_json(run / CONFIG, description)
         return
-    found = read_config(run)
-    old, new = ({name: d[name] for name in IDENTITY} for d in (found, description))
+    earlier = read_config(run)
+    old, new = ({name: d[name] for name in IDENTITY} for d in (earlier, description))
     if changed := configs.difference(old, json.loads(json.dumps(new))):
         raise UserError(
             f"{run} holds a run of another configuration ({'; '.join(changed)}); "
@@ -164,12 +180,7 @@ def _has_other_files(run: Path) -> bool:
     return any(entry.name not in ours for entry in run.iterdir())
 
 
-def _version() -> str:
-    from dlfun import __version__
-
-    return __version__
-
-
+@functools.cache
 def _commit() -> str | None:
     """The commit of the code, with `+` where the files differ from it; None outside a checkout."""
     root = Path(__file__).parents[2]
@@ -186,8 +197,8 @@ def _commit() -> str | None:
     return (head + ("+" if git("status", "--porcelain", "-uno") else "")) or None
 
 
-def processor() -> str:
-    """The processor's model name where Linux tells it."""
+def _processor() -> str:
+    """The processor's model name where Linux gives it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -11,9 +11,9 @@ many epochs. The paper gains from it at 110 layers and more.
 
 from dlfun.experiment import Claim
 
-from .fashion_resnet import QUICK, Config, build
+from .fashion_resnet import OBJECTIVE, QUICK, Config, data, learner
 
-__all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
+__all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
 CLAIMS = [Claim("test/accuracy", "[T5, ch. 4]", at_least=0.905)]
 DEFAULT = Config(preactivation=True, epochs=3)

@@ -19,16 +19,19 @@ from typing import Annotated
 
 from annotated_types import Ge, Lt
 
-from dlfun import data, optimizers
 from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, Epochs, Seed, Validation
+from dlfun.data import Dataset, load
 from dlfun.data.encoded_images import resized
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
-from dlfun.nn import losses
+from dlfun.experiment import Claim, Objective
+from dlfun.learner import Learner
+from dlfun.nn.losses import smoothed_cross_entropy
 from dlfun.nn.models import architectures
-from dlfun.optimizers import Optimizer, Schedule
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
 CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.70)]
+OBJECTIVE = Objective("accuracy", "max")
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of red, green and blue in [0, 1]."""
 
@@ -43,38 +46,31 @@ class Config:
     lenet, resnet20, 32, 44, 56 or 110."""
     image_size: Annotated[int, Ge(1)] = 28
     """Height and width of the crops; ImageNet's are 224."""
-    epochs: Annotated[int, Ge(1)] = 1
-    """Passes over the training set."""
-    batch_size: Annotated[int, Ge(1)] = 256
-    """Examples per update."""
+    epochs: Epochs = 1
+    batch_size: BatchSize = 256
     optimizer: Optimizer = Optimizer(
         "nesterov", 0.1, l2=1e-4, schedule=Schedule("cosine", factor=0.0, warm_up=0.25)
     )
-    """Optimizer."""
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.1
     """ε of the smoothed labels; the losses reported are with it."""
     dataset: str = "fashion_mnist"
     """folder:PATH, tfds:NAME, mnist or fashion_mnist."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read, naming them, instead of stopping there."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the order of the data, crops and all noise."""
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    stored = data.load(config.dataset, validation=config.validation, seed=config.seed)
-    dataset = resized(stored, config.image_size, config.skip_unreadable)
+def data(config: Config) -> Dataset:
+    """Images that are cropped to `image_size` when they are read."""
+    stored = load(config.dataset, validation=config.validation, seed=config.seed)
+    return resized(stored, config.image_size, config.skip_unreadable)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """A network by its name under cross entropy with smoothed labels."""
+    model = architectures.build(config.architecture, len(dataset.classes))
+    loss = partial(smoothed_cross_entropy, smoothing=config.label_smoothing)
     steps = dataset.steps_per_epoch(config.batch_size)
-    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
-    network, inputs = (
-        architectures.build(config.architecture, len(dataset.classes)),
-        normalize(MEAN, DEVIATION),
-    )
-    loss = partial(losses.smoothed_cross_entropy, smoothing=config.label_smoothing)
-    learner = supervised(network, loss, optimizer, inputs=inputs)
-    return Experiment(
-        learner, dataset, config.epochs, config.batch_size, config.seed, network, inputs
-    )
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return supervised(model, loss, optimizer, inputs=normalize(MEAN, DEVIATION))

@@ -13,22 +13,27 @@ without them (`--shift 0`) this optimizer soon fits the training images too clos
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import jax.numpy as jnp
-from annotated_types import Ge, Lt
 from jax import Array
 
-from dlfun.algorithms.classifier import classifier
+from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Shift, Validation
+from dlfun.data import Dataset, load
 from dlfun.data.augmentation import shift
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment, Quick
+from dlfun.experiment import Claim, Objective, Quick
+from dlfun.learner import Learner
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.lenet import LeNet, LeNet5
-from dlfun.optimizers import Optimizer, Schedule
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+from dlfun.transforms import augmented
 
 SOURCE = "LeCun et al. (1998), sec. III.B"
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", SOURCE, at_least=0.96)])
+OBJECTIVE = Objective("accuracy", "max")
 
 
 @dataclass(frozen=True)
@@ -37,27 +42,29 @@ class Config:
 
     variant: Literal["original", "modern"] = "original"
     """original: scaled tanh, trainable subsampling, sparse C3; modern: ReLU, maximum, dense C3."""
-    shift: Annotated[int, Ge(0)] = 1
-    """Pixels that a training image is moved by at most, anew in each epoch."""
-    epochs: Annotated[int, Ge(1)] = 20
-    """Passes over the training set, as many as in the paper."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
+    shift: Shift = 1
+    epochs: Epochs = 20
+    batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the order of the data and the shifts."""
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
+def data(config: Config) -> Dataset:
+    """MNIST's digits, or another set of images."""
+    return load(config.dataset, validation=config.validation, seed=config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """LeNet-5 under cross entropy, trained on images shifted at random."""
     original = config.variant == "original"
+    model = (LeNet5 if original else LeNet)(len(dataset.classes))
     inputs = padded if original else normalize(0.1307, 0.3081)
-    return classifier(config, LeNet5 if original else LeNet, inputs, 2, shift(config.shift))
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    network = supervised(model, cross_entropy, optimizer, inputs=inputs)
+    return augmented(network, shift(config.shift))
 
 
 def padded(pixels: Array) -> Array:

@@ -11,9 +11,9 @@ subsampling, every map of C3 reads all of S2, PyTorch's initial distributions. 6
 from dlfun.experiment import Claim, Quick
 from dlfun.optimizers import Optimizer, Schedule
 
-from .lenet5 import Config, build
+from .lenet5 import OBJECTIVE, Config, data, learner
 
-__all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
+__all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
 SOURCE = "beside LeCun et al. (1998)"
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]

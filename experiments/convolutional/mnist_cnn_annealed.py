@@ -12,9 +12,9 @@ from 1e-3 to 0 over the same ten epochs leaves out the noise of the last steps.
 from dlfun.experiment import Claim, Quick
 from dlfun.optimizers import Optimizer, Schedule
 
-from .mnist_cnn import Config, build
+from .mnist_cnn import OBJECTIVE, Config, data, learner
 
-__all__ = ["CLAIMS", "DEFAULT", "QUICK", "Config", "build"]
+__all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
 CLAIMS = [Claim("test/accuracy", "beside [T3, sec. 3.2.3]", printed=0.9916, at_least=0.9916)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "beside [T3, sec. 3.2.3]", at_least=0.98)])

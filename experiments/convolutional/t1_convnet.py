@@ -13,19 +13,20 @@ error multiplies its gradient by the softmax's slope: small where the network is
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from annotated_types import Ge, Lt
 from matplotlib.figure import Figure
 
-from dlfun import data, metrics, optimizers
+from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Dropout, Epochs, Seed
+from dlfun.data import Dataset, load
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment, Quick
+from dlfun.experiment import Claim, Objective, Quick, Trained
 from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.cnn import DropoutCNN
-from dlfun.optimizers import Optimizer
+from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare
 
 LOSSES = {"mse": losses.mse_of_labels, "cross_entropy": losses.cross_entropy}
@@ -35,47 +36,42 @@ CLAIMS = [
 ]
 SLOW = Claim("test/mse_accuracy", "[T1, sec. 3.2.4]", at_most=0.5)
 QUICK = Quick({"epochs": 1}, [SLOW, CLAIMS[1]._replace(at_least=0.9)])
+OBJECTIVE = Objective("mse_accuracy", "max")
 
 
 @dataclass(frozen=True)
 class Config:
     """The convolutional network of T1 under two losses."""
 
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.3
+    dropout: Dropout = 0.3
     """Share of the features dropped before the dense layer."""
-    epochs: Annotated[int, Ge(1)] = 20
-    """Passes over the training set."""
-    batch_size: Annotated[int, Ge(1)] = 32
-    """Examples per update."""
+    epochs: Epochs = 20
+    batch_size: BatchSize = 32
     optimizer: Optimizer = Optimizer("sgd", 0.01)
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the order of the data and dropout."""
+    dataset: DatasetName = "mnist"
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """One network under each loss."""
-    c, dataset = config, data.load(config.dataset)
-    model = DropoutCNN(len(dataset.classes), c.dropout)
-    optimizer = optimizers.make_optimizer(
-        c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs
-    )
-
-    def learner(loss: Any) -> Learner:
-        return supervised(model, loss, optimizer, inputs=normalize(), measure=metrics.accuracy)
-
-    both = compare({name: learner(loss) for name, loss in LOSSES.items()})
-    return Experiment(both, dataset, c.epochs, c.batch_size, c.seed, cpu_devices=2)
+def data(config: Config) -> Dataset:
+    """MNIST's digits, or another set of images."""
+    return load(config.dataset)
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The same network under each loss, side by side."""
+    model = DropoutCNN(len(dataset.classes), config.dropout)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    settings: Any = {"inputs": normalize(), "eval_metrics": metrics.accuracy}
+    return compare({n: supervised(model, f, optimizer, **settings) for n, f in LOSSES.items()})
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test accuracy of both against the epoch."""
-    from dlfun.plots.compared import draw
+    from dlfun.plots.compared import metric_by_epoch
 
     ends = {n: 1 - rows[-1][f"{n}_accuracy"] for n in LOSSES}
     title = "Cross entropy learns faster than squared error, and comes further"
     detail = f"test errors at last: {ends['mse']:.2%}, by cross entropy {ends['cross_entropy']:.2%}"
     names = {"mse": "squared error (T1)", "cross_entropy": "cross entropy"}
-    yield "losses", draw(title, rows, names, "accuracy", detail=detail)
+    yield "losses", metric_by_epoch(title, rows, names, "accuracy", detail=detail)

@@ -11,48 +11,47 @@ nor training: Fashion-MNIST, Adam, 10 epochs and a cosine to 0 are ours.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge, Lt
-
-from dlfun.algorithms.classifier import classifier
+from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.data import Dataset, load
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment, Quick
+from dlfun.experiment import Claim, Objective, Quick
+from dlfun.learner import Learner
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
-from dlfun.optimizers import Optimizer, Schedule
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
 CLAIMS = [Claim("test/accuracy", "[T2]", at_least=0.92)]
 QUICK = Quick({"examples": 10_000, "epochs": 2}, [Claim("test/accuracy", "[T2]", at_least=0.7)])
+OBJECTIVE = Objective("accuracy", "max")
 
 
 @dataclass(frozen=True)
 class Config:
     """The CNN of T2 on Fashion-MNIST."""
 
-    channels: tuple[Annotated[int, Ge(1)], ...] = (32, 64, 128, 256)
+    channels: Widths = (32, 64, 128, 256)
     """Channels of each convolution; after each but the last, pooling halves the image."""
-    examples: Annotated[int, Ge(1)] = 60_000
-    """Training images, drawn at random."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Passes over them."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
+    examples: Examples = 60_000
+    epochs: Epochs = 10
+    batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(schedule=Schedule("cosine", factor=0.0))
-    """Optimizer."""
-    dataset: str = "fashion_mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters and the order of the data."""
+    dataset: DatasetName = "fashion_mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    return classifier(
-        config,
-        lambda classes: CNN(config.channels, (), classes, average=True),
-        normalize(0.2860, 0.3530),
-        cpu_devices=2,
-        examples=config.examples,
-    )
+def data(config: Config) -> Dataset:
+    """Fashion-MNIST, with so many training images as are asked for."""
+    dataset = load(config.dataset, validation=config.validation, seed=config.seed)
+    return subset(dataset, config.seed, train=config.examples)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The CNN under cross entropy."""
+    model = CNN(config.channels, (), len(dataset.classes), average=True)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return supervised(model, cross_entropy, optimizer, inputs=normalize(0.2860, 0.3530))

@@ -38,13 +38,13 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """The images, part of them held out for validation."""
+    """MNIST's digits, or another set of images."""
     return load(config.dataset, validation=config.validation, seed=config.seed)
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
-    """An MLP under cross entropy."""
+    """The MLP under cross entropy."""
+    model = MLP(config.hidden, len(dataset.classes))
     steps = dataset.steps_per_epoch(config.batch_size)
     optimizer = make_optimizer(config.optimizer, steps, config.epochs)
-    model = MLP(config.hidden, len(dataset.classes))
     return supervised(model, cross_entropy, optimizer, inputs=normalize())

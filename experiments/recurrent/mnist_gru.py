@@ -9,9 +9,9 @@ The setting of `mnist_rnn` [T3, sec. 3.3.2] with another cell: beside it, what g
 
 from dlfun.experiment import Claim
 
-from .mnist_rnn import Config, build
+from .mnist_rnn import OBJECTIVE, Config, data, learner
 
-__all__ = ["CLAIMS", "DEFAULT", "Config", "build"]
+__all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "Config", "data", "learner"]
 
 CLAIMS = [Claim("test/accuracy", "beside [T3, sec. 3.3.2]", at_least=0.985)]
 DEFAULT = Config(cell="gru")

@@ -11,15 +11,20 @@ Two layers of 128 tanh units over 28 rows of 28 pixels, the last state to 10 cla
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge
 
-from dlfun.algorithms.classifier import classifier
+from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Validation
+from dlfun.data import Dataset, load
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Objective
+from dlfun.learner import Learner
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.rnn import RecurrentClassifier
-from dlfun.optimizers import Optimizer
+from dlfun.optimizers import Optimizer, make_optimizer
 
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.3.2]", printed=0.9530, at_least=0.9530)]
+OBJECTIVE = Objective("accuracy", "max")
 
 
 @dataclass(frozen=True)
@@ -32,25 +37,23 @@ class Config:
     """Units of each recurrent layer."""
     layers: Annotated[int, Ge(1)] = 2
     """Recurrent layers."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Passes over the training set."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
+    epochs: Epochs = 10
+    batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the order of the data and all noise."""
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    return classifier(
-        config,
-        lambda classes: RecurrentClassifier(config.cell, config.hidden, config.layers, classes),
-        normalize(),
-        cpu_devices=2,
-    )
+def data(config: Config) -> Dataset:
+    """MNIST's digits, or another set of images."""
+    return load(config.dataset, validation=config.validation, seed=config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The recurrent network under cross entropy."""
+    classes = len(dataset.classes)
+    model = RecurrentClassifier(config.cell, config.hidden, config.layers, classes)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return supervised(model, cross_entropy, optimizer, inputs=normalize())

@@ -10,15 +10,22 @@ import jax.numpy as jnp
 import pytest
 from rich.console import Console
 
+from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.errors import UserError
-from dlfun.nn import summary
+from dlfun.algorithms.perceptron import perceptron
+from dlfun.algorithms.supervised import supervised
+from dlfun.cli.summary import render, summarize_experiment
+from dlfun.learner import Learner
+from dlfun.nn import losses, summary
 from dlfun.nn.kernels import lowerings
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.conv_transpose import ConvTranspose
 from dlfun.nn.models.cnn import CNN
 from dlfun.nn.models.mlp import MLP
 from dlfun.nn.models.rnn import RecurrentClassifier
+from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.transforms import compare
+from experiments.foundations.shallow_against_deep.k_means import k_means
 
 IMAGES = jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32)
 H = 128
@@ -112,18 +119,120 @@ def test_multiply_adds_of_convolutions_are_those_xla_counts(layer, space, monkey
 
 
 def test_an_experiment_is_summarized_on_its_dataset(small_mnist):
-    module = experiments.load("mnist_mlp")
-    rows = summary.summarize_experiment("mnist_mlp", module.Config(hidden=(32, 16)))
+    experiment = experiments.load("mnist_mlp")
+    config = configs.replace(experiment.default, {"hidden": (32, 16)})
+    ((stage, rows),) = summarize_experiment(experiment, config)
+    assert stage == "training"
     assert [row.output for row in rows] == [(32,), (16,), (10,)]
-    with pytest.raises(UserError, match="'mnist_mlp' has no single model"):
-        summary.summarize_built("mnist_mlp", module.build(module.Config())._replace(model=None))
+
+
+def classifier(model, name="adam"):
+    optimizer = make_optimizer(Optimizer(name))
+    return supervised(model, losses.cross_entropy, optimizer)
+
+
+BATCH = {"image": jnp.zeros((1, 28, 28, 1)), "label": jnp.zeros(1, jnp.int32)}
+BATCH |= {"weight": jnp.ones(1)}
+POINTS = {name: jnp.zeros((1, *shape)) for name, shape in {"x": (2,), "weight": ()}.items()}
+
+
+@pytest.mark.parametrize("model", [MLP(), CNN(), RecurrentClassifier("gru")])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_supervised_learner_is_summarized_as_its_model(model, optimizer):
+    rows = summary.summarize_learner(classifier(model, optimizer), BATCH)
+    assert rows == summary.summarize(model, IMAGES)
+
+
+def test_compared_networks_are_named_as_their_learners():
+    """In the order of their calls, which is not that of their names."""
+    models = {"wide": MLP((32,)), "narrow": MLP((16,))}
+    learner = compare({name: classifier(model) for name, model in models.items()})
+    rows = summary.summarize_learner(learner, BATCH)
+    assert [row.name for row in rows] == [
+        *("wide/Dense_0", "wide/Dense_1", "narrow/Dense_0", "narrow/Dense_1")
+    ]
+    assert [row.output for row in rows] == [(32,), (10,), (16,), (10,)]
+    state = learner.init(jax.random.key(0), BATCH)
+    for row in rows:
+        params = summary.layer_parameters(state, row)
+        assert params.keys() == {"kernel", "bias"}
+        assert params["kernel"] is state[row.network[0]].params[row.path[0]]["kernel"]
+
+
+@pytest.mark.parametrize(
+    ("names", "networks"), [("a", [()] * 2), ("ab", [("MLP 1",)] * 2 + [("MLP 2",)] * 2)]
+)
+def test_networks_whose_parameters_are_replaced_are_named_by_their_class(names, networks):
+    """Which of two networks the parameters in the state belong to cannot be known."""
+
+    def init(key, batch):
+        variables = {name: MLP((8,)).init(key, batch["image"]) for name in names}
+        return jax.tree.map(jnp.zeros_like, variables if len(names) > 1 else variables["a"])
+
+    rows = summary.summarize_learner(Learner(init, None, None), BATCH)
+    assert [row.network for row in rows] == networks
+
+
+class Generator(nn.Module):
+    """Images from noise."""
+
+    @nn.compact
+    def __call__(self, z):
+        return ConvTranspose(1, (2, 2), 2)(nn.Dense(16)(z).reshape(len(z), 4, 4, 1))
+
+
+def test_a_network_that_is_applied_again_is_summarized_once():
+    """As a generator is, to make what the discriminator reads; fields begin at each network."""
+
+    def init(key, batch):
+        variables = Generator().init(key, jnp.zeros((1, 3)))
+        images = Generator().apply(variables, jnp.zeros((1, 3)))
+        judge = CNN((4,), (), 2).init(key, images)
+        return {"generator": variables, "discriminator": judge, "best": jnp.zeros(())}
+
+    rows = summary.summarize_learner(Learner(init, None, None), POINTS)
+    assert [row.name for row in rows] == [
+        *("generator/Dense_0", "generator/ConvTranspose_0", "discriminator/Conv_0"),
+        *("discriminator/Pool_0", "discriminator/Dense_0"),
+    ]
+    assert rows[2].field.size == (3, 3)
+    assert rows[3].field.jump == (2, 2)
+
+
+def test_a_perceptron_has_rows_of_its_arrays():
+    rows = summary.summarize_learner(perceptron(1.0, "y"), POINTS)
+    assert [(row.name, row.output, row.parameters) for row in rows] == [
+        *(("weights", (2,), 2), ("bias", (), 1))
+    ]
+    assert {row.kind for row in rows} == {"array"}
+    assert summary.to_dict(rows)["parameters"] == 3
+
+
+def test_k_means_has_rows_of_its_arrays():
+    rows = summary.summarize_learner(k_means(jnp.zeros((5, 2))), POINTS)
+    assert {row.name: row.output for row in rows} == {"centres": (5, 2), "count": (5,)}
+
+
+def test_an_array_that_is_the_whole_state_is_a_row():
+    learner = Learner(lambda key, batch: jnp.zeros((2, 3)), None, None)
+    assert [row.name for row in summary.summarize_learner(learner, POINTS)] == ["array"]
+
+
+def test_networks_made_by_vmap_are_one():
+    """Their parameters are counted once, for they are one network's many times over."""
+
+    def init(key, batch):
+        return jax.vmap(lambda key: MLP((8,)).init(key, batch["x"]))(jax.random.split(key, 3))
+
+    rows = summary.summarize_learner(Learner(init, None, None), POINTS)
+    assert [row.name for row in rows] == ["Dense_0", "Dense_1"]
 
 
 def test_table_and_json_tell_the_same():
     rows = summary.summarize(MLP(), IMAGES)
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(summary.render(rows))
+        console.print(render(rows))
     text = capture.get()
     found = json.loads(json.dumps(summary.to_dict(rows)))
     for number in (found["parameters"], found["multiply_adds"]):
@@ -137,7 +246,7 @@ def test_the_table_shows_receptive_fields_where_there_are_some():
     rows = summary.summarize(CNN(), IMAGES)
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(summary.render(rows))
+        console.print(render(rows))
     assert "8×8, 2×2 apart" in capture.get()
     field = json.loads(json.dumps(summary.to_dict(rows)))["layers"][2]["receptive_field"]
     assert field == {"size": [8, 8], "jump": [2, 2], "first": [-3, -3], "centre": [0.5, 0.5]}

@@ -5,11 +5,11 @@ import json
 import jax
 import numpy as np
 import pytest
+from dlfun.sweep.members import Member, train_members
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.sweep import chunks, population
-from dlfun.sweep.members import Member, train_members
 from dlfun.train import checkpoint, loop
 from dlfun.train import run_directory as runs
 from dlfun.train.driver import read, train

@@ -151,7 +151,9 @@ def test_padding_counts_for_nothing(work):
     padded = gather(data, jnp.asarray([0, 1, 2, 3, 4, -1, -1, -1]))
     state = jax.jit(learner.init)(key, alone)
     for function in (jax.jit(learner.update), jax.jit(learner.evaluate)):
-        assert_equal(function(state, padded, key), function(state, alone, key), rtol=1e-5, atol=1e-7)
+        assert_equal(
+            function(state, padded, key), function(state, alone, key), rtol=1e-5, atol=1e-7
+        )
 
 
 def test_population_equals_serial(digits, work):

@@ -1,4 +1,4 @@
-"""Figures of a sweep: what each hyperparameter does, how they act together, which matter."""
+"""Figures of a sweep: the effect of each hyperparameter, alone and with others."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from dlfun.sweep.table import Row, Trial, rank
 def draw(
     experiment: str, space: Space, trials: Sequence[Trial], metric: str, maximize: bool
 ) -> Iterator[tuple[str, Figure]]:
-    """Each figure that the trials can fill, by name; none where no trial was completed.
+    """Yield the figures that the trials can fill, by name; none where no trial was completed.
 
     `against_PATH` for each dimension of which two values were tried, `sensitivity` where one is
     categorical and one numeric, `parallel_coordinates` where they are two or more, `importance`
@@ -44,7 +44,7 @@ def draw(
 
 
 def _varied(dimension: Dimension, done: Sequence[Row], diverged: Sequence[Row]) -> bool:
-    """Whether there is something to compare: two values, one of them with a result."""
+    """True if there is something to compare: two values, one of them with a result."""
     path = dimension.path
     tried = {row.trial.values[path] for row in [*done, *diverged] if path in row.trial.values}
     return len(tried) > 1 and any(path in row.trial.values for row in done)

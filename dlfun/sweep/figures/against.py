@@ -101,7 +101,7 @@ def curve(
 
 
 def beyond(row: Row, sweep: Sweep) -> bool:
-    """Whether a trial is too bad for the metric's axis."""
+    """True if a trial is too bad for the metric's axis."""
     worst, top = edges(sweep)
     return abs(row.mean - top) > abs(worst - top)
 

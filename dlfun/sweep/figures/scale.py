@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: its trials, where a value lies on an axis, what to call it."""
+"""Trials, axes and labels that the figures of a sweep have in common."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ MOST_TICKS = 10
 
 
 class Sweep(NamedTuple):
-    """What came of a sweep."""
+    """The trials of a sweep that a figure shows."""
 
     experiment: str
     metric: str
@@ -40,16 +40,16 @@ class Scale(NamedTuple):
 
     @property
     def log(self) -> bool:
-        """Whether equal ratios are equally far apart."""
+        """True if equal ratios are equally far apart."""
         return self.spacing == "log"
 
     def at(self, value: Any) -> float:
-        """Where a value lies: at itself, or evenly spaced at its index."""
+        """The position of a value: itself, or its index where values are evenly spaced."""
         return float(self.values.index(value) if self.spacing == "even" else value)
 
 
 def is_numeric(dimension: Dimension) -> bool:
-    """Whether the values are numbers in a row, rather than names (or none, or tuples)."""
+    """True if the values are ordered numbers, rather than names, none or tuples."""
     numbers = (isinstance(v, int | float) and not isinstance(v, bool) for v in dimension.values)
     return dimension.kind != "list" or (len(dimension.values) > 1 and all(numbers))
 
@@ -72,7 +72,7 @@ def scale(dimension: Dimension, rows: Iterable[Row]) -> Scale:
 
 
 def _geometric(values: list[float]) -> bool:
-    """Whether numbers in order are spaced more evenly in the logarithm than as they are."""
+    """True if ordered numbers are spaced more evenly in the logarithm than as they are."""
     if len(values) < 2 or values[0] <= 0:
         return False
     if len(values) == 2:
@@ -112,7 +112,7 @@ def finding(sweep: Sweep, row: Row) -> str:
 
 
 def settings(row: Row, paths: Iterable[str]) -> str:
-    """What a trial set some fields to, in words."""
+    """The values that a trial set some fields to, in words."""
     values = row.trial.values
     return ", ".join(
         f"{name(path)} {format_value(values[path])}" for path in paths if path in values
@@ -120,7 +120,7 @@ def settings(row: Row, paths: Iterable[str]) -> str:
 
 
 def counted(rows: Sequence[Row]) -> str:
-    """How many trials and seeds a figure rests on."""
+    """The numbers of trials and seeds that a figure shows."""
     seeds = max(len(row.scores) for row in rows)
     trials = f"{len(rows)} trial{'s' if len(rows) > 1 else ''}"
     return f"{trials}, {f'mean over {seeds} seeds each' if seeds > 1 else 'one seed'}"

@@ -1,4 +1,4 @@
-"""How sensitive each category, such as an optimizer, is to a number, such as the learning rate."""
+"""Sensitivity of each category, such as an optimizer, to a number, such as the learning rate."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ LINES = [
     *(("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D")),
     *(("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#7F7F7F", "*")),
 ]
-"""Of Okabe and Ito (2008), grey in place of their yellow, which is pale on white."""
+"""Okabe and Ito's palette (2008), with grey in the place of yellow, which is pale on white."""
 
 
 def restrict(sweep: Sweep, category: Dimension, number: Dimension) -> Sweep:

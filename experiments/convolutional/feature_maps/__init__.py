@@ -11,16 +11,20 @@ al., 2014). An image is localized if within a pixel of its ink lies more than an
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.classifier import classifier
+from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Validation, Widths
+from dlfun.data import Dataset, load
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment, Quick
+from dlfun.experiment import Claim, Objective, Quick, Trained
+from dlfun.learner import Learner
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
-from dlfun.optimizers import Optimizer
+from dlfun.optimizers import Optimizer, make_optimizer
 
 from .saliency import with_saliency
 
@@ -30,6 +34,8 @@ CLAIMS = [
     Claim("test/accuracy", "[T3, sec. 3.2.3]", at_least=0.98),
 ]
 QUICK = Quick({"epochs": 1}, [*CLAIMS[:2], CLAIMS[2]._replace(at_least=0.97)])
+OBJECTIVE = Objective("accuracy", "max")
+INPUTS = normalize(0.1307, 0.3081)
 
 
 @dataclass(frozen=True)
@@ -38,32 +44,37 @@ class Config:
 
     shown: Annotated[int, Ge(0)] = 0
     """Number of the test image whose maps are drawn."""
-    channels: tuple[Annotated[int, Ge(1)], ...] = (32, 64)
+    channels: Widths = (32, 64)
     """Channels of each convolution; after each, pooling halves the image."""
-    epochs: Annotated[int, Ge(1)] = 3
-    """Passes over the training set."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
+    epochs: Epochs = 3
+    batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    validation: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the training set held out for validation."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters and the order of the data."""
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    inputs = normalize(0.1307, 0.3081)
-    made = classifier(config, lambda n: CNN(config.channels, (128,), n), inputs, cpu_devices=2)
-    learner = with_saliency(made.learner, made.model, inputs, normalize())
-    return made._replace(learner=learner)
+def network(config: Config, dataset: Dataset) -> CNN:
+    """T3's network."""
+    return CNN(config.channels, (128,), len(dataset.classes))
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def data(config: Config) -> Dataset:
+    """MNIST's digits, or another set of images."""
+    return load(config.dataset, validation=config.validation, seed=config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The network under cross entropy; evaluation also measures its saliency."""
+    model = network(config, dataset)
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    classifier = supervised(model, cross_entropy, optimizer, inputs=INPUTS)
+    return with_saliency(classifier, model, INPUTS, normalize())
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Kernels, maps of one image, saliency of one of each class."""
-    from . import figures as features
+    from .drawing import draw
 
-    yield from features.draw(trained, rows)
+    yield from draw(trained, rows, network(trained.config, trained.dataset), INPUTS)

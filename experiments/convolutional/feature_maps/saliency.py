@@ -22,7 +22,7 @@ def saliency(
 ) -> Float[Array, "batch height width"]:
     """|∂ logit_c / ∂x|, c the label, its largest over the channels of each pixel.
 
-    Of the logit and not of the probability, which also rises where another class's logit falls.
+    The logit is taken, for the probability also rises where another class's logit falls.
     """
 
     def score(x: Array) -> Array:
@@ -44,13 +44,13 @@ def near_ink(
 def with_saliency(
     learner: Learner, model: nn.Module, inputs: Callable[[Array], Array], unit: Callable
 ) -> Learner:
-    """Learner whose evaluation says how much of the saliency is at the ink; labels are known.
+    """Learner whose evaluation also measures how much of the true class's saliency is at the ink.
 
     - saliency_near_ink: the mean share of an image's saliency that lies within a pixel of its ink;
-    - near_ink: the mean share of pixels that do: what saliency that knows nothing of it would have;
-    - localized: the share of images whose saliency has the larger share.
+    - near_ink: the mean share of pixels that do, which is the share that chance would have;
+    - localized: the share of images in which the first of these is the larger.
 
-    `inputs` makes of stored images what the model reads, `unit` pixels of 0 to 1.
+    `inputs` turns stored images into what the model reads, `unit` into pixels of 0 to 1.
     """
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
@@ -66,4 +66,4 @@ def with_saliency(
             "localized": metrics.mean((share > area).astype(weight.dtype), weight),
         }
 
-    return Learner(learner.init, learner.update, evaluate)
+    return learner._replace(evaluate=evaluate)

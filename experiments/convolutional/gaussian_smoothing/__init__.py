@@ -10,24 +10,20 @@ rounding (no pixel differs by more than 1e-6 of the range). Blur is the loss of 
 sum of differences between neighbours: checked for each image, from each σ to the next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-import jax.numpy as jnp
-import numpy as np
 from annotated_types import Ge, Gt
 from matplotlib.figure import Figure
 
-from dlfun import data
+from dlfun.config import DatasetName, Seed
+from dlfun.data import Dataset, load
 from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
-from dlfun.metrics import values
-from dlfun.train import loop
+from dlfun.experiment import Claim, Stage, Trained
 
-from .kernels import gaussian, smooth, total_variation
-from .learner import smoothing
+from .smoothing import smoothing
 
 CLAIMS = [
     Claim("test/kernel_error", "definition", at_most=1e-6),
@@ -50,32 +46,24 @@ class Config:
     """Images of each split, drawn at random."""
     batch_size: Annotated[int, Ge(1)] = 100
     """Images at once."""
-    dataset: str = "fashion_mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the choice of images."""
+    dataset: DatasetName = "fashion_mnist"
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """Learner and data of a configuration."""
-    c = config
-    dataset = subset(data.load(c.dataset), c.seed, train=c.examples, test=c.examples)
-    return Experiment(smoothing(c.sigmas, c.radius, normalize()), dataset, 1, c.batch_size, c.seed)
+def data(config: Config) -> Dataset:
+    """Random images of each split."""
+    size = config.examples
+    return subset(load(config.dataset), config.seed, train=size, test=size)
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
+    """One pass over the images: nothing is learned."""
+    learner = smoothing(config.sigmas, config.radius, normalize())
+    return [Stage(learner, dataset, 1, config.batch_size)]
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """An image under each kernel."""
-    from .figures import draw
+    from .drawing import smoothed_image
 
-    c = trained.config
-    measured = values(loop.evaluate(trained.experiment, trained.position.state)["test"])
-    variation = np.asarray(measured["variation"])
-    images = data.load(c.dataset).splits["test"]["image"]
-    image = normalize()(jnp.asarray(images[c.shown % len(images)][None]))
-    kernels = [gaussian(sigma, c.radius) for sigma in c.sigmas]
-    seen = jnp.concatenate([image, *(smooth(image, kernel) for kernel in kernels)])
-    left = 100 * variation[-1] / variation[0]
-    title = f"The wider the Gaussian, the less detail: {left:.0f} % is left at σ = {c.sigmas[-1]:g}"
-    detail = f"one test image of {c.dataset} and its total variation; right, {c.examples:,} images"
-    own, shown = np.asarray(total_variation(seen)), np.mean(seen, axis=-1)
-    yield "smoothing", draw(title, detail, c.sigmas, np.stack(kernels), shown, own, variation)
+    yield "smoothing", smoothed_image(trained)

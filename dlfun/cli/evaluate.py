@@ -1,0 +1,38 @@
+"""The command `evaluate`."""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from dlfun.cli.console import Run, show_metrics, warn
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Recompute the metrics of the held-out splits from a checkpoint."""
+
+    run_dir: Run
+    """Run directory."""
+    checkpoint: Literal["last", "best"] = "last"
+    """The best checkpoint is that of the best objective, on the validation split where there is
+    one, else on the training split."""
+    json: bool = False
+    """Print JSON instead of lines."""
+
+    def __call__(self) -> int:
+        from dlfun.train import run_directory
+        from dlfun.train.driver import evaluate
+
+        metrics = evaluate(self.run_dir, warn, self.checkpoint)
+        result = run_directory.read_result(self.run_dir)
+        recorded = {split: result.get("metrics", {}).get(split) for split in metrics}
+        # Both through JSON, where nan is equal to nan.
+        equal = json.dumps(metrics) == json.dumps(recorded) if self.checkpoint == "last" else None
+        completed = result.get("status") == "completed"
+        if self.json:
+            print(json.dumps({"metrics": metrics, "equal_to_result": equal}))
+        else:
+            show_metrics(metrics)
+            if equal is not None and completed:
+                print("equal to result.json" if equal else "NOT equal to result.json")
+        return 1 if equal is False and completed else 0

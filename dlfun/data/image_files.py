@@ -1,0 +1,54 @@
+"""Image files of any size and format, as a trained classifier reads images."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps
+
+from dlfun.data.image_decoding import eight_bits, naming_file, on_white
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def read_image(file: Path) -> Image.Image:
+    """A decoded image, upright, of mode L, LA, RGB or RGBA. Raises UserError naming the file."""
+    with warnings.catch_warnings(), naming_file(str(file)):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            return eight_bits(ImageOps.exif_transpose(image))
+
+
+def fit(
+    file: Path, image: Image.Image, shape: tuple[int, ...], note: Callable[[str], None]
+) -> UInt8[np.ndarray, "height width channels"]:
+    """The pixels of an image in a size and number of channels; `note` is called if it is resized.
+
+    Transparent parts become white where `shape` has no channel of opacity.
+    """
+    height, width, channels = shape
+    mode = MODES[channels]
+    if "A" in image.mode and "A" not in mode:
+        image = on_white(image)
+    image = image.convert(mode)
+    if image.size != (width, height):
+        size = "x".join(map(str, image.size))
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        note(f"{file}: resized from {size} to {width}x{height}")
+    return np.asarray(image).reshape(shape)
+
+
+def has_light_border(
+    images: UInt8[np.ndarray, "n height width channels"],
+) -> Bool[np.ndarray, " n"]:
+    """True if the outermost pixels are on average lighter than the middle half of the image."""
+    light = images.mean(axis=3)
+    _, h, w = light.shape
+    middle = light[:, h // 4 : h - h // 4, w // 4 : w - w // 4].mean(axis=(1, 2))
+    border = np.concatenate(
+        [light[:, 0], light[:, -1], light[:, 1:-1, 0], light[:, 1:-1, -1]], axis=1
+    )
+    return border.mean(axis=1) > middle

@@ -1,0 +1,50 @@
+"""Tiny Shakespeare: 1,115,394 characters of Shakespeare's plays (Karpathy 2015)."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+from dlfun.data import tfds
+from dlfun.data.folders import roots
+from dlfun.errors import UserError
+
+FOLDER, FILE = "tiny_shakespeare", "input.txt"
+SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+"""Of the uncompressed text."""
+
+
+def text(data_dir: Path | None = None) -> str:
+    """The whole text.
+
+    Read from input.txt or input.txt.gz in the folder tiny_shakespeare of `data_dir`, $DLFUN_DATA or
+    the user's cache; else through TFDS, whose three splits are consecutive parts of it.
+
+    Raises:
+        UserError: the text is nowhere and cannot be downloaded, or its SHA-256 is another.
+    """
+    folders = [root / FOLDER for root in roots(data_dir)]
+    for file in (folder / name for folder in folders for name in (FILE, f"{FILE}.gz")):
+        if file.is_file():
+            return _check(_read(file), str(file))
+    try:
+        splits = tfds.texts(FOLDER, data_dir)
+    except UserError as error:
+        raise UserError(f"{error}; or put {FILE} of char-rnn into {folders[0]}") from error
+    parts = ("train", "validation", "test")
+    return _check("".join(part for split in parts for part in splits[split]), f"tfds:{FOLDER}")
+
+
+def _read(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+        return (gzip.decompress(content) if file.suffix == ".gz" else content).decode()
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+
+
+def _check(characters: str, origin: str) -> str:
+    digest = hashlib.sha256(characters.encode()).hexdigest()
+    if digest != SHA256:
+        raise UserError(f"{origin} is not the expected text: its SHA-256 is {digest}, not {SHA256}")
+    return characters

@@ -1,0 +1,79 @@
+"""The networks that a learner calls as it makes its state, and where their parameters lie in it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Path = tuple[str, ...]
+NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats"])
+"""Parts of a state without parameters: the optimizer's memory and running statistics."""
+
+
+class Network(NamedTuple):
+    """A call of a Flax module that no other module calls."""
+
+    kind: str
+    """The module's class."""
+    rows: dict[int, Any]
+    """The rows of a summary, by the number of the layer's call."""
+    params: dict[Path, Any]
+    """Its parameters, as they are traced."""
+
+
+def first_calls(networks: Sequence[Network]) -> list[Network]:
+    """The networks, but not those that another call with the same parameters comes before."""
+    known: set[int] = set()
+    kept = []
+    for network in networks:
+        arrays = {id(array) for array in network.params.values()}
+        if network.rows and not (arrays and arrays <= known):
+            kept.append(network)
+        known |= arrays
+    return kept
+
+
+def places(networks: Sequence[Network], params: Mapping[Path, Any]) -> list[Path]:
+    """Where the parameters of each network lie in the state.
+
+    They are known by their identity as traced arrays. A network whose parameters `init` has
+    replaced is named by its class, and numbered where there are others.
+    """
+    by_identity = {id(array): path for path, array in reversed(list(params.items()))}
+    places = []
+    for number, network in enumerate(networks, 1):
+        known = [
+            by_identity[id(array)][: -len(path)]
+            for path, array in network.params.items()
+            if id(array) in by_identity
+        ]
+        numbered = (f"{network.kind} {number}",) if len(networks) > 1 else ()
+        places.append(known[0] if known else numbered)
+    return places
+
+
+def owns(network: Network, path: Path, array: Any) -> bool:
+    """True if an array of the state is a parameter of the network: by its name and shape.
+
+    It may have more axes in front, where `init` makes several networks by `vmap`.
+    """
+    return any(
+        path[-len(inner) :] == inner and array.shape[array.ndim - param.ndim :] == param.shape
+        for inner, param in network.params.items()
+    )
+
+
+def parameters(state: Any) -> dict[Path, Any]:
+    """The arrays of floats in a state by their paths, without those of optimizers."""
+
+    def of_optax(node: Any) -> bool:
+        return type(node).__module__.startswith("optax.")
+
+    params: dict[Path, Any] = {}
+    for keys, leaf in jax.tree_util.tree_flatten_with_path(state, is_leaf=of_optax)[0]:
+        names = tuple(jax.tree_util.keystr((key,), simple=True) for key in keys)
+        floats = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        if floats and NO_PARAMETERS.isdisjoint(names):
+            params[tuple(name for name in names if name != "params")] = leaf
+    return params

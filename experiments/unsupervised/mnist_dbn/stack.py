@@ -1,0 +1,91 @@
+"""A stack of Boltzmann machines: each learns the hidden units of those below, which are frozen."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from dlfun.algorithms.boltzmann_machine import (
+    RBM,
+    gibbs,
+    hidden_probabilities,
+    visible_probabilities,
+)
+from dlfun.data.images import normalize
+from dlfun.learner import Batch, Key, Learner, State
+from dlfun.metrics import Metrics
+
+
+class Stack(NamedTuple):
+    """Machines whose training is over, lowest first, and the state of what is trained."""
+
+    below: tuple[RBM, ...]
+    top: State
+
+
+def pixels(
+    images: UInt8[Array, "batch height width 1"],
+) -> Float[Array, "batch pixels"]:
+    """Images as rows of numbers in [0, 1]."""
+    return normalize()(images).reshape(len(images), -1)
+
+
+def features(below: Sequence[RBM], batch: Batch) -> Batch:
+    """The batch with p(h = 1 | v) of the topmost machine, or its pixels without one, as "x"."""
+    x = pixels(batch["image"])
+    for rbm in below:
+        x = hidden_probabilities(rbm, x)
+    return {"x": x, "weight": batch["weight"]}
+
+
+def with_frozen(
+    learner: Learner, sizes: Sequence[int], read: Callable[[Sequence[RBM], Batch], Batch]
+) -> Learner:
+    """The learner on `read(below, batch)`, with machines in its state that no update changes.
+
+    `sizes` are the numbers of units of the frozen layers, lowest first. `init` leaves the machines
+    at zero: a stage's `begin` fills them in.
+    """
+
+    def init(key: Key, batch: Batch) -> Stack:
+        below = tuple(
+            RBM(jnp.zeros((v, h)), jnp.zeros(v), jnp.zeros(h)) for v, h in pairwise(sizes)
+        )
+        return Stack(below, learner.init(key, read(below, batch)))
+
+    def update(state: Stack, batch: Batch, key: Key) -> tuple[Stack, Metrics]:
+        top, measured = learner.update(state.top, read(state.below, batch), key)
+        return Stack(state.below, top), measured
+
+    def evaluate(state: Stack, batch: Batch, key: Key) -> Metrics:
+        return learner.evaluate(state.top, read(state.below, batch), key)
+
+    def predict(state: Stack, batch: Batch) -> Any:
+        assert learner.predict is not None
+        return learner.predict(state.top, read(state.below, batch))
+
+    return Learner(init, update, evaluate, learner.predict and predict, learner.averages)
+
+
+def machines(state: Stack) -> tuple[RBM, ...]:
+    """All machines of a stage that trains one: those below, and that one."""
+    return (*state.below, state.top.params)
+
+
+def draw(stack: Sequence[RBM], key: Key, count: int, steps: int) -> Float[Array, "count visible"]:
+    """Samples of the belief network: a long Gibbs chain in the topmost machine, then downwards.
+
+    The layers below pass on p(v = 1 | h), which makes grey images of binary ones.
+    """
+    *below, top = stack
+    start, chain = jax.random.split(key)
+    keys = jax.random.split(chain, count)
+    noise = jax.random.bernoulli(start, 0.5, (count, len(top.visible_bias)))
+    x = gibbs(top, noise.astype(jnp.float32), keys, steps)
+    x = visible_probabilities(top, hidden_probabilities(top, x))
+    for rbm in reversed(below):
+        x = visible_probabilities(rbm, x)
+    return x

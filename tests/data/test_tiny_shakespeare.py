@@ -1,0 +1,71 @@
+"""Tiny Shakespeare from a folder and through TFDS, without a network."""
+
+import gzip
+import hashlib
+
+import pytest
+import tensorflow_datasets as tfds
+
+from dlfun.data import tiny_shakespeare
+from dlfun.errors import UserError
+
+TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch, tmp_path):
+    """A short text is the expected one, and lies in no folder of this machine."""
+    monkeypatch.setattr(tiny_shakespeare, "SHA256", hashlib.sha256(TEXT.encode()).hexdigest())
+    monkeypatch.delenv("DLFUN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def put(root, name, content):
+    folder = root / "tiny_shakespeare"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("input.txt", TEXT.encode()), ("input.txt.gz", gzip.compress(TEXT.encode()))],
+)
+def test_the_text_is_read_from_a_folder(tmp_path, monkeypatch, name, content):
+    put(tmp_path, name, content)
+    assert tiny_shakespeare.text(tmp_path) == TEXT
+    monkeypatch.setenv("DLFUN_DATA", str(tmp_path))
+    assert tiny_shakespeare.text() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("input.txt", TEXT[1:].encode(), "is not the expected text"),
+        ("input.txt", b"\xff\xfe", "cannot be read"),
+        ("input.txt.gz", gzip.compress(TEXT.encode())[:-9], "cannot be read"),
+        ("input.txt.gz", TEXT.encode(), "cannot be read"),
+        ("input.txt.gz", gzip.compress(TEXT.encode())[:12] + b"!" * 99, "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line(tmp_path, name, content, fault):
+    file = put(tmp_path, name, content)
+    with pytest.raises(UserError, match=fault) as raised:
+        tiny_shakespeare.text(tmp_path)
+    assert str(file) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_without_a_network_one_line_names_the_folder(tmp_path):
+    with pytest.raises(UserError) as raised:
+        tiny_shakespeare.text(tmp_path)
+    assert f"put input.txt of char-rnn into {tmp_path / 'tiny_shakespeare'}" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_splits_of_tfds_make_the_whole_text(tmp_path, monkeypatch):
+    downloaded = tmp_path / "downloaded.txt"
+    downloaded.write_text(TEXT, encoding="utf-8")
+    monkeypatch.setattr(tfds.download.DownloadManager, "download", lambda self, url: downloaded)
+    assert tiny_shakespeare.text(tmp_path / "data") == TEXT
+    assert tiny_shakespeare.text(tmp_path / "data") == TEXT

@@ -1,0 +1,241 @@
+"""The laws of a learner (`dlfun.learner.Learner`), for every stage of every experiment."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dlfun import config as configs
+from dlfun import experiment as experiments
+from dlfun.data.order import in_order
+from dlfun.train.compile import BY_MEMBER, INDICES, REPLICATED, compile_learner
+from dlfun.train.loop import sample_batch, zero_totals
+from dlfun.train.options import Options, settle
+
+NAMES = list(experiments.paths())
+KEY = jax.random.key(1)
+ROWS = 8
+
+
+class Case(NamedTuple):
+    """A stage of an experiment, with the compiled functions that the laws are about."""
+
+    stages: Any
+    """From values to the stages."""
+    number: int
+    values: dict[str, Any]
+    init: Any
+    update: Any
+    evaluate: Any
+    train: dict[str, Any]
+    """Columns of some training examples."""
+    test: dict[str, Any]
+
+    @property
+    def stage(self):
+        return self.stages(self.values)[self.number]
+
+    @property
+    def lanes(self):
+        """True if a batch's rows are the lanes of a text, so that their number is fixed."""
+        return self.stage.dataset.order is in_order and "first" in self.train
+
+
+def quick(name):
+    """The experiment, and its Config in the quick setting where there is one."""
+    experiment = experiments.load(name)
+    smaller = experiment.quick.values if experiment.quick else {}
+    return experiment, configs.replace(experiment.default, smaller)
+
+
+@functools.lru_cache(maxsize=1)  # The laws of one experiment come one after another.
+def cases(name, _digits):
+    """The stages of an experiment, each with the state that the stages before it lead to."""
+    experiment, config = quick(name)
+    data = experiment.data(config)
+    values = {path: np.float32(v) for path, v in configs.values(config).items()}
+
+    def stages(values):
+        return experiment.stages(configs.replace(config, values), data)
+
+    def function(which, number):
+        return jax.jit(lambda values, *rest: getattr(stages(values)[number].learner, which)(*rest))
+
+    made = []
+    for number, stage in enumerate(stages(values)):
+        rows = stage.batch_size if stage.dataset.order is in_order else ROWS
+        train = columns(stage.dataset.splits["train"], rows)
+        test = columns(stage.dataset.splits["test"], ROWS)
+        made.append(
+            Case(
+                stages,
+                number,
+                values,
+                function("init", number),
+                function("update", number),
+                function("evaluate", number),
+                train,
+                test,
+            )
+        )
+    return made
+
+
+def columns(split, rows):
+    size = len(next(iter(split.values())))
+    indices = np.arange(rows) % size
+    return {name: np.asarray(column[indices]) for name, column in split.items()}
+
+
+def batch(data, weight=None):
+    rows = len(next(iter(data.values())))
+    weight = np.ones(rows, np.float32) if weight is None else np.asarray(weight, np.float32)
+    return {name: jnp.asarray(column) for name, column in data.items()} | {"weight": weight}
+
+
+def start(made, number):
+    """The state at the start of a stage, after one update in each stage before it."""
+    state = None
+    for case in made[: number + 1]:
+        fresh = case.init(case.values, KEY, sample_batch(case.stage.dataset))
+        state = fresh if state is None else case.stage.begin(state, fresh)
+        if case.number < number:
+            state, _ = case.update(case.values, state, batch(case.train), KEY)
+    return state
+
+
+def assert_close(a, b, tolerance=2e-3):
+    """Each array is equal to rounding: its norm's relative difference is at most `tolerance`."""
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        x, y = (np.asarray(leaf, np.float64) for leaf in (x, y))
+        assert x.shape == y.shape
+        assert np.linalg.norm(x - y) <= tolerance * np.linalg.norm(y) + 1e-5, (x, y)
+
+
+def assert_equal(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_laws(name, small_mnist):
+    experiment, config = quick(name)
+    made = cases(name, id(small_mnist))
+    check_data(experiment, config)
+    for case in made:
+        state = start(made, case.number)
+        updated = case.update(case.values, state, batch(case.train), KEY)
+        check_finite(case, updated)
+        check_pure(case, state, updated)
+        check_padding(case, state)
+        check_metrics_add(case, updated[0])
+        check_devices(case, state, updated)
+        check_members(case, state, updated)
+
+
+def check_finite(case, updated):
+    measured = case.evaluate(case.values, updated[0], batch(case.test), KEY)
+    for leaf in jax.tree.leaves((updated, measured)):
+        assert np.isfinite(np.asarray(leaf)).all()
+
+
+def check_pure(case, state, updated):
+    """Law 1: equal arguments give equal bits; no key travels in the state."""
+    assert_equal(case.update(case.values, state, batch(case.train), KEY), updated)
+    for leaf in jax.tree.leaves(state):
+        assert not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def check_padding(case, state):
+    """Law 2: an example of weight 0 counts for nothing, whatever it is."""
+    rows = len(next(iter(case.train.values())))
+    weight = (np.arange(rows) < max(1, rows - 2)).astype(np.float32)
+    padded = batch(case.train, weight)
+    result = case.update(case.values, state, padded, KEY)
+    other = {
+        name: np.where(weight.reshape(-1, *[1] * (column.ndim - 1)) > 0, column, column[:1])
+        for name, column in case.train.items()
+    }
+    # Where the first example stands in for the padding, the arithmetic is the same.
+    assert_close(case.update(case.values, state, batch(other, weight), KEY), result, 1e-5)
+    if not case.lanes:
+        kept = {name: column[weight > 0] for name, column in case.train.items()}
+        assert_close(case.update(case.values, state, batch(kept), KEY), result)
+
+
+def check_metrics_add(case, state):
+    """Law 3: metrics of two batches sum to those of both."""
+    half = np.arange(ROWS) < ROWS // 2
+    parts = [
+        case.evaluate(case.values, state, batch(case.test, weight), KEY)
+        for weight in (half, ~half, np.ones(ROWS))
+    ]
+    total = jax.tree.map(lambda a, b: a + b, parts[0], parts[1])
+    assert_close(total, parts[2], 1e-4)
+
+
+def check_devices(case, state, updated):
+    """Law 4: a batch split over two devices gives the state and metrics of one device."""
+    stage = case.stages(case.values)[case.number]
+    small = stage._replace(batch_size=1)
+    options = settle(Options(devices=2, feed="memory"), [small])
+    assert options.parallel == ("shard_map" if stage.learner.averages else "jit")
+    programs = compile_learner(
+        lambda values: case.stages(values)[case.number].learner,
+        devices=2,
+        parallel=options.parallel,
+    )
+    members = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (case.values, state))
+    totals = zero_totals(stage.learner, stage.dataset, programs.rows)
+    totals = jax.tree.map(lambda leaf: leaf[None], totals)
+    rows = len(next(iter(case.train.values())))
+    indices = np.arange(rows, dtype=np.int32)[None, None]
+    # The loop folds the number of the step into the key: here 0, into one that `update` was not
+    # given.
+    split, counted, _ = programs.train(
+        programs.put(members[0], BY_MEMBER),
+        programs.put(members[1], BY_MEMBER),
+        programs.put(totals, BY_MEMBER),
+        programs.put(case.train, REPLICATED),
+        programs.put(indices, INDICES),
+        programs.put(KEY[None], BY_MEMBER),
+        np.int32(0),
+        np.int32(0),
+        np.int32(1),
+    )
+    alone = case.update(case.values, state, batch(case.train), jax.random.fold_in(KEY, 0))
+    assert_close(jax.tree.map(lambda leaf: leaf[0], (split, programs.total(counted))), alone)
+
+
+def check_members(case, state, updated):
+    """Law 5: `vmap` over members gives each member what it would get alone."""
+    values = {path: np.stack([v, v * np.float32(0.9)]) for path, v in case.values.items()}
+    keys = jnp.stack([KEY, jax.random.key(2)])
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
+    together = jax.jit(jax.vmap(case.update.__wrapped__, in_axes=(0, 0, None, 0)))(
+        values, states, batch(case.train), keys
+    )
+    for number in range(2):
+        member = jax.tree.map(lambda leaf: leaf[number], values)  # noqa: B023
+        alone = case.update(member, state, batch(case.train), keys[number])
+        assert_close(jax.tree.map(lambda leaf: leaf[number], together), alone)  # noqa: B023
+
+
+def check_data(experiment, config):
+    """Law 6: values change nothing in `data` (that they may be tracers, each law relies on)."""
+    changed = config
+    for path, value in configs.values(config).items():
+        trial = configs.replace(changed, {path: value * 0.9375})
+        configs.check(trial)
+        changed = trial
+    assert_equal(
+        [leaf for leaf in jax.tree.leaves(experiment.data(config)) if hasattr(leaf, "dtype")],
+        [leaf for leaf in jax.tree.leaves(experiment.data(changed)) if hasattr(leaf, "dtype")],
+    )
+
+
+def test_the_walk_finds_experiments():
+    assert {"mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_dbn", "shakespeare_lstm"} <= set(NAMES)
