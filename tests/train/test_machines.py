@@ -30,7 +30,7 @@ def test_two_processes_give_the_single_process_result(tmp_path):
     ]
     one = launch(*SETTING, "--devices", 2, "--run-dir", tmp_path / "one")
     for process in (*both, one):
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=400)
         assert process.returncode == 0, err
         assert "completed" in out
     assert not (tmp_path / "two1").exists()
