@@ -17,13 +17,8 @@ SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 def text(data_dir: Path | None = None) -> str:
     """Read the whole text.
 
-<<<<<<< HEAD
-    It is read from input.txt or input.txt.gz in the folder tiny_shakespeare of `data_dir`, $DLFUN_DATA
-    or the user's cache; else by TFDS, whose three splits are consecutive parts of it.
-=======
     It is read from input.txt or input.txt.gz in the folder tiny_shakespeare of `data_dir`,
     $DLFUN_DATA or the user's cache; else by TFDS, whose three splits are consecutive parts of it.
->>>>>>> h-pack
 
     Raises:
         UserError: the text is absent and cannot be downloaded, or its SHA-256 is wrong.
