@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from dlfun import data
-from dlfun.data import Dataset
+from dlfun.data import Dataset, tiny_shakespeare
 
 REAL_READ = data.read
 
@@ -58,10 +58,12 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def small_mnist(monkeypatch, digits):
-    """Have every experiment load the small MNIST, and image folders as they are."""
+    """Have every experiment load the small MNIST or a short text, and image folders as they are."""
 
     def read(name, data_dir, folders):
         return REAL_READ(name, data_dir, folders) if name.startswith("folder:") else digits
 
+    text = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 500
     monkeypatch.setattr(data, "read", read)
+    monkeypatch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
     return digits

@@ -57,12 +57,12 @@ class LanguageModel(nn.Module):
 def truncated_bptt(
     model: LanguageModel, lanes: int, optimizer: optax.GradientTransformation
 ) -> Learner:
-    """Learner of the next token; each row of a batch goes on where that of the batch before ended.
+    """Learner that predicts the next token of long texts by truncated BPTT (Williams, Peng 1990).
 
-    Reads the columns of `dlfun.data.lanes`. The state holds a carry for each lane, which no
-    gradient follows back into the batch before (Williams, Peng 1990); a row whose weight is 0
-    leaves its lane's carry as it was. In evaluation each row is a text of its own. The loss is the
-    mean over tokens, in nats.
+    Batches are those of `dlfun.data.lanes`. The state holds a carry for each lane, from which the
+    lane's row in the next batch starts; gradients do not reach back into earlier batches. A row of
+    weight 0 leaves its lane's carry unchanged. In evaluation each row starts from a carry of zeros
+    and no carry is kept. The loss is the mean over tokens, in nats.
     """
 
     def init(key: Key, batch: Batch) -> Mapping[str, Any]:
@@ -74,11 +74,11 @@ def truncated_bptt(
     ) -> LossAndMetrics:
         weight, rows = batch["weight"], len(batch["weight"])
         kept, start = variables["carry"], model.zeros(rows)
-        # A batch may have more rows than there are lanes, all padding, or lack the last ones.
+        # A batch may be padded to more rows than there are lanes, or lack the last lanes.
         shared = min(rows, lanes)
         if training:
-            going_on = 1 - batch["first"][:shared, None]
-            start = jax.tree.map(lambda h, k: h.at[:shared].set(k[:shared] * going_on), start, kept)
+            keep = 1 - batch["first"][:shared, None]
+            start = jax.tree.map(lambda h, k: h.at[:shared].set(k[:shared] * keep), start, kept)
         logits, after = model.apply({"params": variables["params"]}, batch["x"], start)
         each = losses.cross_entropy(logits.reshape(-1, model.vocabulary), batch["y"].reshape(-1))
         loss = metrics.mean(each, jnp.repeat(weight, batch["y"].shape[1]))
@@ -90,7 +90,7 @@ def truncated_bptt(
         )
         return LossAndMetrics(loss, collections={"carry": carry})
 
-    # Whoever splits a batch would have to split the carry with it: that is left to the compiler.
+    # The carry has to be split over devices with the batch: that is left to the compiler.
     return minimize(init, objective, optimizer)._replace(averages=False)
 
 
@@ -109,7 +109,8 @@ def generate(
 
     def step(state: tuple[Array, Carry], key: Key) -> tuple[tuple[Array, Carry], Array]:
         token, carry = state
-        logits, carry = model.apply({"params": params}, token[:, None], carry)
+        result: Any = model.apply({"params": params}, token[:, None], carry)
+        logits, carry = result
         token = jax.random.categorical(key, logits[:, 0] / temperature).astype(first.dtype)
         return (token, carry), token
 

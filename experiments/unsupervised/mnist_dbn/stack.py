@@ -75,17 +75,18 @@ def machines(state: Stack) -> tuple[RBM, ...]:
     return (*state.below, state.top.params)
 
 
-def draw(stack: Sequence[RBM], key: Key, count: int, steps: int) -> Float[Array, "count visible"]:
-    """Samples of the belief network: a long Gibbs chain in the topmost machine, then downwards.
+def draw(
+    stack: Sequence[RBM], key: Key, x: Float[Array, "count visible"], steps: int
+) -> Float[Array, "count visible"]:
+    """Samples of the belief network, each at the end of a Gibbs chain in the topmost machine.
 
-    The layers below pass on p(v = 1 | h), which makes grey images of binary ones.
+    A chain starts from the hidden units of a row of x. Downwards from its end each layer passes on
+    p(v = 1 | h), and not a draw: so images are grey.
     """
     *below, top = stack
-    start, chain = jax.random.split(key)
-    keys = jax.random.split(chain, count)
-    noise = jax.random.bernoulli(start, 0.5, (count, len(top.visible_bias)))
-    x = gibbs(top, noise.astype(jnp.float32), keys, steps)
-    x = visible_probabilities(top, hidden_probabilities(top, x))
+    for rbm in below:
+        x = hidden_probabilities(rbm, x)
+    x = gibbs(top, x, jax.random.split(key, len(x)), steps)
     for rbm in reversed(below):
         x = visible_probabilities(rbm, x)
     return x

@@ -1,0 +1,131 @@
+"""The character model: its carry over batches, its samples, and the counts beside it."""
+
+import collections
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from dlfun.data.lanes import lanes
+from dlfun.metrics import values
+from experiments.recurrent.shakespeare_lstm.count_model import count_losses
+from experiments.recurrent.shakespeare_lstm.language_model import (
+    LanguageModel,
+    generate,
+    truncated_bptt,
+)
+
+KEY = jax.random.key(0)
+LANES, LENGTH, BATCHES = 3, 5, 4
+TOKENS = np.random.default_rng(0).integers(0, 7, LANES * LENGTH * BATCHES + 1)
+MODEL = LanguageModel(7, hidden=8, layers=2)
+
+
+def batches():
+    split = lanes(TOKENS, LANES, LENGTH)
+    for start in range(0, LANES * BATCHES, LANES):
+        part = {name: jnp.asarray(column[start : start + LANES]) for name, column in split.items()}
+        yield part | {"weight": jnp.ones(LANES)}
+
+
+def close(a, b):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
+
+
+@pytest.fixture(scope="module")
+def learner():
+    """One that learns nothing, so that its losses are those of one set of parameters."""
+    return truncated_bptt(MODEL, LANES, optax.sgd(0.0))
+
+
+def start(learner):
+    one = {name: column[:1] for name, column in next(batches()).items()}
+    return learner.init(KEY, one)
+
+
+def test_batches_in_turn_read_each_lane_as_one_text(learner):
+    state, update = start(learner), jax.jit(learner.update)
+    losses = []
+    for batch in batches():
+        state, measured = update(state, batch, KEY)
+        losses.append(values(measured)["loss"])
+    whole = jax.tree.map(jnp.asarray, lanes(TOKENS, LANES, LENGTH * BATCHES))
+    alone = learner.evaluate(state, {**whole, "weight": jnp.ones(LANES)}, KEY)
+    np.testing.assert_allclose(np.mean(losses), values(alone)["loss"], rtol=1e-5)
+    assert float(alone["loss"].count) == len(TOKENS) - 1
+
+
+def test_the_first_row_of_a_lane_starts_from_zeros(learner):
+    first = next(batches())
+    fresh = start(learner)
+    used, measured = learner.update(fresh, first, KEY)
+    again, same = learner.update(used, first, KEY)
+    close(same, measured)
+    close(again.collections, used.collections)
+    _, other = learner.update(used, first | {"first": jnp.zeros(LANES)}, KEY)
+    assert abs(values(other)["loss"] - values(measured)["loss"]) > 1e-5
+
+
+def test_a_row_without_weight_keeps_its_lanes_carry(learner):
+    first, second, *_ = batches()
+    used, _ = learner.update(start(learner), first, KEY)
+    whole, _ = learner.update(used, second, KEY)
+    padded = second | {"weight": jnp.asarray([1.0, 0.0, 1.0])}
+    part, measured = learner.update(used, padded, KEY)
+    assert float(measured["loss"].count) == 2 * LENGTH
+    for layer in range(2):
+        for after, all_rows, before in zip(
+            *(s.collections["carry"][layer] for s in (part, whole, used)), strict=True
+        ):
+            close(after, jnp.stack([all_rows[0], before[1], all_rows[2]]))
+
+
+@pytest.mark.parametrize("rows", [LANES - 1, LANES + 2])
+def test_a_batch_may_lack_rows_or_be_padded_beyond_the_lanes(learner, rows):
+    first, second, *_ = batches()
+    used, _ = learner.update(start(learner), first, KEY)
+    weight = jnp.where(jnp.arange(LANES) < rows, 1.0, 0.0)
+    padded = second | {"weight": weight}
+
+    def resized(column):
+        extra = jnp.zeros((max(rows - LANES, 0), *column.shape[1:]), column.dtype)
+        return jnp.concatenate([column[:rows], extra])
+
+    batch = {name: resized(column) for name, column in padded.items()}
+    close(learner.update(used, batch, KEY), learner.update(used, padded, KEY))
+
+
+def test_cold_texts_are_the_likeliest_and_follow_the_network():
+    params = MODEL.init(KEY, jnp.zeros((1, 1), jnp.int32), MODEL.zeros(1))["params"]
+    params = jax.tree.map(lambda p: 3 * p, params)
+    first = jnp.asarray([0, 1], jnp.int32)
+    text = generate(MODEL, params, KEY, first, 6, 1e-6)
+    read = jnp.concatenate([first[:, None], text[:, :-1]], axis=1)
+    logits, _ = MODEL.apply({"params": params}, read, MODEL.zeros(2))
+    np.testing.assert_array_equal(text, logits.argmax(axis=-1))
+
+
+def test_counts_equal_a_loop_over_contexts():
+    text = np.random.default_rng(1).choice(4, 300, p=[0.4, 0.3, 0.2, 0.1])
+    train, test = text[:250], text[250:]
+    following = collections.defaultdict(collections.Counter)
+    for order in range(3):
+        for at in range(order, len(train)):
+            following[tuple(train[at - order : at])][train[at]] += 1
+
+    def probability(context, token):
+        below = probability(context[1:], token) if context else 1 / 4
+        if context not in following:
+            return below
+        seen = following[context]
+        return (seen[token] + len(seen) * below) / (seen.total() + len(seen))
+
+    for order, loss in enumerate(count_losses(train, test, 4, 2)):
+        logs = [
+            math.log(probability(tuple(test[max(0, at - order) : at]), test[at]))
+            for at in range(len(test))
+        ]
+        assert loss == pytest.approx(-sum(logs) / len(logs))
