@@ -234,8 +234,12 @@ def test_a_population_is_one_program_a_stage(whole, tmp_path, monkeypatch):
                 n: v for n, v in b.items() if n != "loss"
             }
             assert a["loss"] == pytest.approx(b["loss"], rel=1e-5)
-        moved = [run_directory.read_result(f)["metrics"]["test"]["moved"] for f in (run_of, alone)]
-        assert moved[0] == pytest.approx(moved[1], rel=1e-5)
+        for which in ("last", "best"):
+            a, b = (evaluate(folder, pytest.fail, which)["test"] for folder in (run_of, alone))
+            assert a == pytest.approx(b, rel=1e-5)
+        a, b = (run_directory.read_result(folder)["metrics"] for folder in (run_of, alone))
+        assert list(a) == list(b) == ["train", "validation", "test"]
+        assert a["test"] == pytest.approx(b["test"], rel=1e-5)
 
 
 def test_a_population_interrupted_in_a_stage_goes_on(whole, tmp_path, monkeypatch):
