@@ -121,6 +121,11 @@ class Experiment(NamedTuple):
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
 
 
+def format_metric(name: str, value: float) -> str:
+    """A metric's value for people: accuracies in percent, others with four digits."""
+    return f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4g}"
+
+
 def from_module(name: str, module: ModuleType) -> Experiment:
     """The experiment that a module describes. Raises UserError where it lacks what each needs."""
     given = vars(module)

@@ -21,19 +21,19 @@ class Row(NamedTuple):
     """One call of one layer, whose shapes are of one example; or one array of a state."""
 
     path: Path
-    """Where the layer's parameters lie among those of its network."""
+    """Path of the layer's parameters among those of its network."""
     kind: str
     """The layer's class; "array" for an array of the state."""
     input: Shape
     output: Shape
-    """Of an array, its shape."""
+    """The shape of an array of the state."""
     parameters: int
     """0 where an earlier call of the same layer has counted them."""
     multiply_adds: int
     field: Field | None = None
-    """What a position of the output sees of the network's input, where that is a rectangle."""
+    """The part of the network's input that a position of the output depends on, if a rectangle."""
     network: Path = ()
-    """Where the network's parameters lie in the learner's state."""
+    """Path of the network's parameters in the learner's state."""
 
     @property
     def name(self) -> str:

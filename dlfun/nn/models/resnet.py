@@ -27,7 +27,7 @@ STAGES = {
     101: (True, (3, 4, 23, 3)),
     152: (True, (3, 8, 36, 3)),
 }
-"""By depth: True for bottleneck blocks, and the number of blocks in each stage."""
+"""Blocks by depth: True for bottlenecks, and the number of blocks in each stage."""
 
 
 class Residual(nn.Module):
