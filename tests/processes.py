@@ -9,8 +9,9 @@ ROOT = Path(__file__).parent.parent
 CHECKPOINT_EVERY_EPOCH = """
 import sys
 from dlfun.cli.main import main
-from dlfun.train import trainer
-trainer.SHARE = 0
+from dlfun.train import lockstep
+assert lockstep.SHARE > 0
+lockstep.SHARE = 0
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -1,13 +1,12 @@
 """Small trainings for tests of the loop, below the run directory."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dlfun import experiment as experiments
 from dlfun.train import loop
 from dlfun.train.compile import compile_learner
-from dlfun.train.loop import Position, Work
+from dlfun.train.loop import Work
 
 
 def make_work(dataset, seeds=(0,), **fields):
@@ -16,16 +15,6 @@ def make_work(dataset, seeds=(0,), **fields):
     values = {"hidden": (16,), "epochs": 2, "seed": seeds[0]} | fields
     (stage,) = experiment.stages(experiment.Config(**values), dataset)
     return Work(stage, seeds)
-
-
-def start(work, rows=1):
-    """The position before the first update; a leading axis of members in its arrays."""
-    stage = work.stage
-    batch, init = loop.sample_batch(stage.dataset), jax.jit(stage.learner.init)
-    totals = loop.zero_totals(stage.learner, stage.dataset, rows)
-    members = [(init(key, batch), totals) for key in work.keys("init")]
-    state, totals = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    return Position(state, work.first_step, totals, work.number)
 
 
 def programs_of(work, devices=1, parallel="jit", feed="memory"):
@@ -38,7 +27,7 @@ def programs_of(work, devices=1, parallel="jit", feed="memory"):
 def finish(work, programs=None, position=None, **options):
     """The last progress of a stage, its arrays on the host."""
     programs = programs or programs_of(work)
-    position = position or start(work, programs.rows)
+    position = position or loop.start(work, programs)
     *_, last = loop.fit(work, position, programs, **options)
     return jax.device_get(last)
 

@@ -129,7 +129,7 @@ class Lockstep:
                 break
             self._begin_stage(work.number + 1)
         for slot in list(self.alive):
-            yield self._end(slot, self.last[slot])
+            yield self._end(slot)
 
     def _begin_stage(self, number: int) -> None:
         """Hand the states on to the next stage, whose checkpoints are compared among themselves."""
@@ -171,12 +171,16 @@ class Lockstep:
         if progress.stopped and progress.epoch < trainer.until:
             for slot in list(self.alive):
                 seconds = self.before[slot] + share
-                stopped = Snapshot(self._position(slot, arrays), seconds, {})
-                yield self._end(slot, self.last[slot] if evaluated else stopped)
-        elif evaluated and now - self.saved_at > SHARE * trainer.write_seconds * len(self.alive):
-            self.saved_at = now
-            for slot in self.alive:
-                self._save(slot, self.last[slot])
+                if not evaluated:
+                    self.last[slot] = Snapshot(self._position(slot, arrays), seconds, {})
+                yield self._end(slot)
+        elif evaluated:
+            # The best is written too, or a training that is killed would not have it when resumed.
+            unsaved = [(slot, one) for slot in self.alive for one in self._unsaved(slot)]
+            if now - self.saved_at > SHARE * trainer.write_seconds * len(unsaved):
+                self.saved_at = now
+                for slot, snapshot in unsaved:
+                    self._save(slot, snapshot)
 
     def _position(self, slot: int, arrays: Any) -> Position:
         """The position of one member, as if it were alone."""
@@ -199,18 +203,25 @@ class Lockstep:
         if value < self.best_score[slot]:
             self.best[slot], self.best_score[slot] = self.last[slot], value
 
-    def _save(self, slot: int, snapshot: Snapshot | None) -> None:
-        """Have a checkpoint written by the trainer's thread, unless it was."""
+    def _unsaved(self, slot: int) -> list[Snapshot]:
+        """The best and the last position of a member, those that are not written, by step."""
+        kept = [one for one in (self.best.get(slot), self.last.get(slot)) if one]
+        by_step = {one.position.step: one for one in kept}
+        return [by_step[step] for step in sorted(by_step) if step not in self.saves[slot]]
+
+    def _save(self, slot: int, snapshot: Snapshot) -> None:
+        """Have a checkpoint written by the trainer's thread."""
         saves = self.saves[slot]
         for save in saves.values():
             if save is not None and save.done():
                 save.result()  # Raises what writing has raised.
-        if snapshot and self.trainer.leads and snapshot.position.step not in saves:
+        if self.trainer.leads:
             saves[snapshot.position.step] = self.trainer.save(self.runs[slot], snapshot)
 
-    def _end(self, slot: int, snapshot: Snapshot) -> Ended:
+    def _end(self, slot: int) -> Ended:
         """Save a member and write its result: completed, or interrupted for now."""
-        trainer, step, splits = self.trainer, snapshot.position.step, snapshot.splits
+        trainer, snapshot = self.trainer, self.last[slot]
+        step, splits = snapshot.position.step, snapshot.splits
         completed = step == trainer.works[-1].last_step
         if completed:
             trained = trainer.trained(self.alive[slot], snapshot.position)
@@ -219,19 +230,18 @@ class Lockstep:
                 return self._diverged(slot, step, snapshot.seconds)
             splits = merge(splits, measured)
         status = "completed" if completed else "interrupted"
-        return self._finish(slot, snapshot, result_of(status, step, snapshot.seconds, splits))
+        return self._finish(slot, result_of(status, step, snapshot.seconds, splits))
 
     def _diverged(self, slot: int, step: int, seconds: float) -> Ended:
         """Save a member's last good epoch and record the step at which it diverged."""
-        return self._finish(slot, self.last.get(slot), result_of("diverged", step, seconds, {}))
+        return self._finish(slot, result_of("diverged", step, seconds, {}))
 
-    def _finish(self, slot: int, snapshot: Snapshot | None, result: dict[str, Any]) -> Ended:
-        """Have the thread write what is left of a member: the best, `snapshot` and the result."""
+    def _finish(self, slot: int, result: dict[str, Any]) -> Ended:
+        """Have the thread write what is left of a member: its best, its last and the result."""
         trainer, run = self.trainer, self.runs[slot]
         number, folder = self.alive.pop(slot), run / run_directory.CHECKPOINTS
-        pending = [one for one in (self.best.get(slot), snapshot) if one]
-        for one in sorted(pending, key=lambda one: one.position.step):
-            self._save(slot, one)
+        for snapshot in self._unsaved(slot):
+            self._save(slot, snapshot)
 
         def finish() -> dict[str, Any]:
             for save in self.saves[slot].values():

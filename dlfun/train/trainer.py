@@ -198,7 +198,9 @@ class GroupTrainer:
         if number not in self.placed:
             dataset = work.stage.dataset
             if not self.alone:
-                splits = self.programs(number).put(dataset.splits, REPLICATED)
+                put = self.programs(number).put
+                # A loop and not one tree, in which JAX would sort the names of the splits.
+                splits = {name: put(split, REPLICATED) for name, split in dataset.splits.items()}
                 dataset = dataset._replace(splits=splits)
             self.placed[number] = work.stage._replace(dataset=dataset)
         return work._replace(stage=self.placed[number], seeds=self.group.seeds(numbers))

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dlfun.train import run_directory
-from dlfun.train.driver import open_run
+from dlfun.train.driver import read_run
 from tests.processes import launch
 from tests.works import assert_equal
 
@@ -51,7 +51,7 @@ def assert_same_run(a, b):
     assert rest_a == rest_b
     assert last_a.name == last_b.name
     for which in ("last", "best"):
-        one, other = (open_run(run, pytest.fail, which).trained for run in (a, b))
+        one, other = (read_run(run, pytest.fail, which).trained for run in (a, b))
         assert one.step == other.step
         assert_equal(one.state, other.state)
 

@@ -13,7 +13,7 @@ from dlfun.random import stream
 from dlfun.train import batches, loop
 from dlfun.train.compile import NO_STEP, compile_learner
 from dlfun.train.gather import gather
-from tests.works import assert_equal, finish, make_work, params, programs_of, start
+from tests.works import assert_equal, finish, make_work, params, programs_of
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,14 @@ def test_streams_differ_by_seed_name_and_stage(work):
     np.testing.assert_array_equal(stages[0][0], jax.random.key_data(stream(0, "init")))
 
 
-def test_fit_equals_a_plain_loop_over_a_compiled_update(work, whole):
+def test_fit_equals_a_plain_loop_over_a_compiled_update(work, programs, whole):
     learner, dataset = work.stage.learner, work.stage.dataset
     data = {name: jnp.asarray(array) for name, array in dataset.splits["train"].items()}
-    state, update, step = loop.member(start(work).state, 0), jax.jit(learner.update), 0
+    state, update, step = (
+        loop.member(loop.start(work, programs).state, 0),
+        jax.jit(learner.update),
+        0,
+    )
     for epoch in range(work.stage.epochs):
         for indices in dataset.order(0, epoch, dataset.size("train"), work.stage.batch_size):
             batch = gather(data, jnp.asarray(indices))
@@ -101,7 +105,7 @@ def test_seeds(work, programs, whole):
 def test_resume_within_an_epoch_is_exact(work, programs, whole, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS", 1e-9)
     for stop in (1, 4, 5, 8):
-        for progress in loop.fit(work, start(work), programs):
+        for progress in loop.fit(work, loop.start(work, programs), programs):
             if progress.position.step == stop:
                 middle = jax.device_get(progress.position)
                 break
@@ -118,7 +122,7 @@ def test_until_ends_at_an_epoch_and_stop_after_a_piece(work, programs, monkeypat
 
 
 def test_evaluation_batches_do_not_matter(work, programs, monkeypatch):
-    state = loop.member(start(work).state, 0)
+    state = loop.member(loop.start(work, programs).state, 0)
     whole = loop.evaluate(work, state, programs)["test"]
     monkeypatch.setattr(batches, "EVALUATION_BATCH", 7)
     parts = loop.evaluate(work, state, programs_of(work, 2, "shard_map"))["test"]
