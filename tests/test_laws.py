@@ -54,7 +54,7 @@ def cases(name, _digits):
     """The stages of an experiment, each with the state that the stages before it lead to."""
     experiment, config = quick(name)
     data = experiment.data(config)
-    values = {path: np.float32(v) for path, v in configs.values(config).items()}
+    values = {path: jnp.float32(v) for path, v in configs.values(config).items()}
 
     def stages(values):
         return experiment.stages(configs.replace(config, values), data)

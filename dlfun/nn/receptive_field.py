@@ -100,6 +100,8 @@ def _walk(
     """
     known = dict(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
+        if not eqn.outvars:
+            continue  # A transformation such as a gradient has left out what is not used.
         seen = [set() if isinstance(v, Literal) else known.get(v, set()) for v in eqn.invars]
         name = str(eqn.params.get("name", ""))
         inner = _inner(eqn)
