@@ -7,7 +7,8 @@ An experiment is a module, or a package where it needs code of its own, with the
   `learner` and change nothing in `data`. All else is structure;
 - `CLAIMS`, a sequence of `Claim`;
 - `data(config)`, the `Dataset`, or a pytree of them where stages use several: runs on the host,
-  reads files, draws examples, is never traced;
+  reads files, draws examples, is never traced. All that depends on the seed but the state and the
+  order is made here;
 - `learner(config, dataset)`, a `Learner`: pure. `config.epochs` and `config.batch_size` say how it
   is trained. Or, where a training has several parts or other lengths, in its place
   `stages(config, dataset)`, a sequence of `Stage`;

@@ -8,7 +8,7 @@ import optax
 from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import compose, cut_out, flip, shift
-from dlfun.learner import AXIS, Learner, device_key, sum_over_devices
+from dlfun.learner import AXIS, Learner, batch_noise, sum_over_devices
 from dlfun.metrics import values
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
@@ -186,12 +186,12 @@ def test_transforms_keep_how_a_batch_may_be_split():
     assert partly.predict is None
 
 
-def test_dropout_differs_over_devices():
-    """Though the key is the same on each."""
+def test_noise_is_that_of_the_whole_batch():
+    """On each device its own share, though the key is the same."""
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
     whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
-    found = jax.shard_map(
-        lambda key: jax.random.uniform(device_key(key), (1,)),
+    noise = jax.shard_map(
+        lambda key: batch_noise(lambda shape: jax.random.uniform(key, shape), (2, 3)),
         mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
     )(KEY)  # fmt: skip
-    assert found[0] != found[1]
+    np.testing.assert_array_equal(noise, jax.random.uniform(KEY, (4, 3)))

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
+from jax import Array
 from matplotlib.figure import Figure
 
 from dlfun.algorithms.linear_regression import random_features, ridge
@@ -57,21 +58,23 @@ def columns(split: Split) -> Split:
     return {"x": rows, "y": np.eye(10, dtype=np.float32)[split["label"]]}
 
 
-def data(config: Config) -> Dataset:
-    """A random subset of the images, as vectors."""
+def data(config: Config) -> tuple[Dataset, Array]:
+    """A random subset of the images, as vectors, and a key of random features."""
     sizes = {"train": config.examples, "test": config.test_examples}
     few = subset(load("mnist"), config.seed, **sizes)
-    return few._replace(splits={name: columns(split) for name, split in few.splits.items()})
+    few = few._replace(splits={name: columns(split) for name, split in few.splits.items()})
+    return few, stream(config.seed, "features")
 
 
-def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
+def stages(config: Config, dataset: tuple[Dataset, Array]) -> Sequence[Stage]:
     """A least-squares fit of each width, in one update on the whole training set."""
-    key, pixels = stream(config.seed, "features"), dataset.splits["train"]["x"].shape[1]
+    images, key = dataset
+    pixels = images.splits["train"]["x"].shape[1]
     features = {width: random_features(width, pixels, key) for width in config.widths}
     learner = compare(
         {f"width_{w}": ridge(config.l2, function) for w, function in features.items()}
     )
-    return [Stage(learner, dataset, epochs=1, batch_size=dataset.size("train"))]
+    return [Stage(learner, images, epochs=1, batch_size=images.size("train"))]
 
 
 def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
+from dlfun.learner import batch_noise
+
 
 def dropout(
     key: Key[Array, ""], x: Float[Array, "*shape"], rate: float | Array
@@ -16,7 +18,8 @@ def dropout(
     uniform random numbers are below 1.
     """
     keep = jnp.asarray(1 - rate, x.dtype)
-    return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+    kept = batch_noise(lambda shape: jax.random.bernoulli(key, keep, shape), x.shape)
+    return jnp.where(kept, x / keep, 0)
 
 
 class Dropout(nn.Module):

@@ -78,7 +78,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         "l2": network(l2=config.l2),
         "l1": network(l1=config.l1),
         # Split by the compiler, a batch gets the same noise on any number of devices.
-        "dropout": network(config.dropout)._replace(averages=False),
+        "dropout": network(config.dropout),
         "early_stopping": early_stopping(network(), dataset.splits["validation"], interval=16),
     }
     return compare({name: with_gap(method, seen) for name, method in learners.items()})
