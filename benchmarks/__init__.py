@@ -1,1 +1,1 @@
-"""Side-by-side timings against PyTorch, runnable by anyone: `python -m benchmarks.mnist`."""
+"""Timings beside PyTorch on the same machine: `python -m benchmarks.mnist`."""

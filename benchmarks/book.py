@@ -1,4 +1,4 @@
-"""The ten-epoch script of a book in PyTorch, as a whole process: train, evaluate, print.
+"""Ten-epoch script in PyTorch as a book writes it, a whole process: train, evaluate, print.
 
 `python -m benchmarks.book '{"network": "mnist_mlp", "config": {...}}'`; mnist.py runs it.
 """
@@ -14,7 +14,7 @@ from dlfun import data
 
 
 def main() -> None:
-    """Train as the settings say; the last line is the test accuracy of the last epoch."""
+    """Train by the settings and print the test accuracy of the last epoch as the last line."""
     settings = json.loads(sys.argv[1])
     name, config = settings["network"], settings["config"]
     scale = SCALE.get(name, (0, 1))

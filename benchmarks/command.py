@@ -1,4 +1,4 @@
-"""The command line of a comparison with PyTorch: from its arguments to the tables."""
+"""Command line of a comparison with PyTorch, from arguments to tables."""
 
 import importlib.metadata
 import json
@@ -29,11 +29,11 @@ def compare(
     shown: Callable[[Any, dict[str, Any]], Iterable[Rows]],
     remark: Callable[[dict[str, Any]], str],
 ) -> int:
-    """Measure and print; the exit status.
+    """Measure, print the tables, and return the exit status.
 
-    `kind` is the dataclass of flags, "json" and "markdown" among them; `measure` makes the report
-    of them, with "date", "device", "versions" and "load_before"; `shown` its tables, and `remark`
-    what is said below them.
+    `kind` is the dataclass of flags, including "json" and "markdown". `measure` makes a report from
+    them, with "date", "device", "versions" and "load_before"; `shown` makes its tables, and
+    `remark` is printed below them.
     """
     try:
         benchmark = cli.parse(kind, arguments, program)
@@ -63,7 +63,7 @@ def compare(
 
 
 def about() -> dict[str, Any]:
-    """When, on what and with which versions."""
+    """Date, device and versions of a report."""
     return {
         "date": date.today().isoformat(),
         "device": f"{runs.environment()['device']['processor']}, {os.cpu_count()} cores",

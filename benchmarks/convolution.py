@@ -1,4 +1,4 @@
-"""Convolution on the CPU beside PyTorch's: `python -m benchmarks.convolution --help`."""
+"""Timings of convolution on the CPU beside PyTorch: `python -m benchmarks.convolution --help`."""
 
 import os
 import sys
@@ -25,20 +25,20 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Time every lowering of convolution, and whole networks, in dlfun and in PyTorch in turns."""
+    """Time all lowerings of convolution, and whole networks, in dlfun and PyTorch in turns."""
 
     repeats: Annotated[int, Ge(1)] = 3
-    """Measurements of each, of which the median is taken."""
+    """Measurements of each task, of which the median is reported."""
     quick: bool = False
-    """Tiny shapes, once each: only whether it runs."""
+    """Measure tiny shapes once each, to check that the benchmark runs."""
     json: Path | None = None
-    """File to write everything measured to."""
+    """File for all measurements."""
     markdown: bool = False
     """Print Markdown instead of tables."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit status."""
+    """Measure, print the tables, and return the exit status."""
     return compare(
         Benchmark,
         arguments,
@@ -53,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def shown(benchmark: Benchmark, report: dict[str, Any]) -> list[Rows]:
-    """The tables of a report."""
+    """Tables of a report."""
     settings = {"quick": benchmark.quick}
     return [*(layers(report, settings, part) for part in PARTS), networks(report, settings)]
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
-    """Every time measured: seconds by framework and task, one for each repeat."""
+    """Measure: seconds by framework and task, one for each repeat."""
     busy = os.getloadavg()[0]
     settings = {"quick": benchmark.quick}
     repeats = 1 if benchmark.quick else benchmark.repeats
@@ -85,7 +85,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def subjects(settings: Mapping[str, Any]) -> list[str]:
-    """What is measured together, both frameworks taking turns."""
+    """Groups of tasks that are measured together, with the frameworks in turns."""
     found, nets, _, _ = work(settings)
     parts = [f"{layer.name} {part}" for layer in found for part in PARTS]
     return parts + [network.name for network in nets]

@@ -1,6 +1,6 @@
-"""The worker of `benchmarks.convolution` that computes in dlfun, on one CPU device a core.
+"""Worker of `benchmarks.convolution` that computes in dlfun, with a CPU device for each core.
 
-A batch is split over the devices as in training, and everything runs inside a compiled loop.
+A batch is split over the devices as in training, and all tasks run inside a compiled loop.
 """
 
 import time
@@ -44,7 +44,7 @@ SPLIT, WHOLE = PartitionSpec("batch"), PartitionSpec()
 
 
 def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
-    """A convolution of x by kernel, computed in one of the `ways` of the layer."""
+    """Function of x and kernel: a convolution, computed in one of the `ways` of the layer."""
     pads = [(layer.padding, layer.padding)] * 2
     steps: dict[str, Any] = {
         "strides": (layer.stride,) * 2,
@@ -64,7 +64,7 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
 
 
 def arrays(layer: Layer) -> tuple[Array, Array, Array]:
-    """Images, a kernel, and a gradient of the output."""
+    """Arrays of a layer: images, a kernel, and a gradient of the output."""
     draw = np.random.default_rng(0).standard_normal
     shapes = (
         (layer.batch, layer.size, layer.size, layer.channels),
@@ -76,7 +76,7 @@ def arrays(layer: Layer) -> tuple[Array, Array, Array]:
 
 
 def computation(layer: Layer, way: str, part: str) -> Callable[..., Any]:
-    """(x, kernel, y) → the output, and for the part "all" the gradients that training takes."""
+    """Function of (x, kernel, y): the output, and for the part "all" the gradients of training."""
     f = lowering(layer, way)
 
     def compute(x: Array, kernel: Array, y: Array) -> Any:
@@ -93,13 +93,13 @@ def computation(layer: Layer, way: str, part: str) -> Callable[..., Any]:
 
 
 def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], float]:
-    """Compile; a function that computes for `budget` seconds or once, and gives seconds a time."""
+    """Compile; return a function that runs for `budget` seconds or once, to seconds a run."""
     compute, given = computation(layer, way, part), arrays(layer)
     devices = cores() if layer.batch % cores() == 0 else 1
     mesh = Mesh(np.array(jax.devices()[:devices]), ("batch",))
 
     def run(times: Array, *given: Array) -> Any:
-        # Through the barriers the compiler cannot see that each time computes the same.
+        # The barriers hide from the compiler that all runs compute the same.
         def body(_: Array, carry: Any) -> Any:
             given, _ = lax.optimization_barrier(carry)
             return lax.optimization_barrier((given, compute(*given)))
@@ -122,7 +122,7 @@ def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], floa
 
 
 def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
-    """Compile and warm up; a function that trains so many steps and gives seconds a step."""
+    """Compile and warm up; return a function that trains `steps` steps, to seconds a step."""
     draw = np.random.default_rng(0).integers
     size = network.batch * steps
     images = draw(0, 256, (size, network.size, network.size, 1), np.uint8)
@@ -151,7 +151,7 @@ def training(network: Network, devices: int, steps: int) -> Callable[[], float]:
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
-    """A task for each layer, way and part, and for each network and number of devices."""
+    """Tasks for each layer, way and part, and for each network and number of devices."""
     configure_jax(Options(), cpu_devices=max(cores(), 2))
     layers, networks, budget, steps = work(settings)
     tasks: dict[str, Callable[[], Any]] = {"product": product_rate}

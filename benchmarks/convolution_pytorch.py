@@ -1,4 +1,4 @@
-"""The worker of `benchmarks.convolution` that computes in PyTorch, in either memory format."""
+"""Worker of `benchmarks.convolution` that computes in PyTorch, in two memory formats."""
 
 import time
 from collections.abc import Callable
@@ -19,12 +19,12 @@ CLASSES = 10
 
 
 def conv(cin: int, cout: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """A convolution by 3×3 that keeps the size at stride 1."""
+    """Convolution by 3×3 that keeps the size at stride 1."""
     return nn.Conv2d(cin, cout, 3, stride, 1, bias=bias)
 
 
 class Residual(nn.Module):
-    """Two convolutions and a shortcut that pads with zero channels where the shape changes."""
+    """Residual block of two convolutions; its shortcut pads with zeros where the shape changes."""
 
     def __init__(self, cin: int, cout: int, stride: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """relu(x + F(x))."""
+        """Compute relu(x + F(x))."""
         y = self.layers(x)
         if self.missing:
             x = pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *(self.missing,) * 2))
@@ -46,7 +46,7 @@ class Residual(nn.Module):
 
 
 def resnet20() -> nn.Module:
-    """ResNet-20 with shortcuts A, as `dlfun.nn.models.resnet.resnet_small(20)`."""
+    """ResNet-20 with shortcuts A, equal to `dlfun.nn.models.resnet.resnet_small(20)`."""
     widths = (16,) * 4 + (32,) * 3 + (64,) * 3
     blocks = [Residual(a, b, 1 if a == b else 2) for a, b in pairwise(widths)]
     ends = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, CLASSES)]
@@ -54,7 +54,7 @@ def resnet20() -> nn.Module:
 
 
 def vgg_small() -> nn.Module:
-    """As `dlfun.nn.models.vgg.vgg_small()`."""
+    """VGG equal to `dlfun.nn.models.vgg.vgg_small()`."""
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise((1, 32, 32, 64, 64, 128, 128))):
         layers += [conv(a, b, bias=True), nn.BatchNorm2d(b), nn.ReLU()]
@@ -64,7 +64,7 @@ def vgg_small() -> nn.Module:
 
 
 def lenet() -> nn.Module:
-    """As `dlfun.nn.models.lenet.LeNet()`."""
+    """LeNet-5 equal to `dlfun.nn.models.lenet.LeNet()`."""
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
@@ -82,7 +82,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 
 def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], float]:
-    """Warm up; a function that computes for `budget` seconds or once, and gives seconds a time."""
+    """Warm up; return a function that runs for `budget` seconds or once, to seconds a run."""
     n, c, size, k = layer.batch, layer.channels, layer.size, layer.window
     x = torch.randn(n, c, size, size).contiguous(**FORMATS[way])
     kernel = torch.randn(layer.features, c // layer.groups, k, k).contiguous(**FORMATS[way])
@@ -103,7 +103,7 @@ def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], floa
 
 
 def training(network: Network, way: str, steps: int) -> Callable[[], float]:
-    """Warm up; a function that trains so many steps and gives seconds a step."""
+    """Warm up; return a function that trains `steps` steps, to seconds a step."""
     images = torch.rand(network.batch * steps, 1, network.size, network.size)
     labels = torch.randint(CLASSES, (len(images),))
     model = MODELS[network.name]()
@@ -119,8 +119,8 @@ def training(network: Network, way: str, steps: int) -> Callable[[], float]:
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
-    """A task for each layer, part and memory format, and for each network and memory format."""
-    torch.set_flush_denormal(True)  # as XLA does; before the first thread is started
+    """Tasks for each layer, part and memory format, and for each network and memory format."""
+    torch.set_flush_denormal(True)  # As XLA does; before the first thread starts.
     layers, networks, budget, steps = work(settings)
     tasks: dict[str, Callable[[], Any]] = {"product": product_rate}
     for layer, part, way in product(layers, PARTS, FORMATS):

@@ -1,9 +1,9 @@
 """Decoding and cropping of photographs, images a second: `python -m benchmarks.images --help`.
 
-1,024 JPEGs of 500×375 made of noise of several octaves, about 100 kB each, to random resized crops
-of 224 mirrored by chance: dlfun's threads, as a stream of batches of 256; torchvision's ImageFolder
-under PyTorch's DataLoader with as many worker processes as cores, where it is installed; and a loop
-over Pillow, on one core. Whole passes by turns; medians.
+1,024 JPEGs of 500×375, made of noise of several octaves, about 100 kB each, are decoded to random
+resized crops of 224, mirrored at random: by dlfun's threads, as a stream of batches of 256; by
+torchvision's ImageFolder and PyTorch's DataLoader with a worker process for each core, if it is
+installed; and by a loop over Pillow on one core. Whole passes in turns; medians.
 """
 
 import os
@@ -37,9 +37,9 @@ class Benchmark:
     """Time the decoding and cropping of photographs in dlfun, torchvision and a loop, in turns."""
 
     images: Annotated[int, Ge(2)] = 1024
-    """How many photographs, of two classes."""
+    """Number of photographs, of two classes."""
     passes: Annotated[int, Ge(1)] = 5
-    """Passes over them, of which the median is taken, after one to warm up."""
+    """Passes over the photographs, of which the median is reported, after one to warm up."""
 
 
 def photographs(root: Path, count: int) -> None:
@@ -58,7 +58,7 @@ def photographs(root: Path, count: int) -> None:
 
 
 def stream(dataset: Dataset) -> Callable[[int], int]:
-    """An epoch of dlfun's stream, without a network: how many images it gave."""
+    """Make a function that reads an epoch of dlfun's stream and returns the number of images."""
     order = Order(dataset, (0,), BATCH)
     steps = order.steps_per_epoch
 
@@ -70,7 +70,7 @@ def stream(dataset: Dataset) -> Callable[[int], int]:
 
 
 def loop(images: EncodedImages) -> Callable[[int], int]:
-    """One image after another."""
+    """Make a function that decodes images one after another and returns their number."""
 
     def run(epoch: int) -> int:
         for index in range(len(images)):
@@ -83,12 +83,12 @@ def loop(images: EncodedImages) -> Callable[[int], int]:
 
 
 def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
-    """An epoch of torchvision's loader; None where it is not installed."""
+    """Make a function that reads an epoch of torchvision's loader; None if not installed."""
     try:
         from torch.utils.data import DataLoader
         from torchvision import transforms
         from torchvision.datasets import ImageFolder
-    except (ImportError, RuntimeError):  # RuntimeError where it was built for another PyTorch.
+    except (ImportError, RuntimeError):  # RuntimeError: built for another PyTorch.
         return None
     steps = [
         transforms.RandomResizedCrop(SIZE),
@@ -97,13 +97,13 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
     ]
     folder = ImageFolder(str(root / "train"), transforms.Compose(steps))
     processes: dict = {"num_workers": workers, "persistent_workers": True}
-    processes["multiprocessing_context"] = "spawn"  # JAX has threads here, which fork would lose.
+    processes["multiprocessing_context"] = "spawn"  # fork would lose JAX's threads.
     loader = DataLoader(folder, BATCH, shuffle=True, **processes)
     return lambda epoch: sum(len(labels) for _, labels in loader)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, and print a row for each; the exit status."""
+    """Measure, print a row for each reader, and return the exit status."""
     try:
         benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.images")
         configs.check(benchmark)
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
             for name in rates:
                 began = time.perf_counter()
                 count = peers[name](epoch)  # type: ignore[misc]
-                if epoch:  # The first one warms up: workers start, files come into the cache.
+                if epoch:  # The first epoch warms up workers and the file cache.
                     rates[name].append(count / (time.perf_counter() - began))
     print("| pipeline | images/s |\n| --- | --- |")
     for name, found in rates.items():

@@ -1,17 +1,17 @@
-"""The convolutions and the networks that `benchmarks.convolution` times."""
+"""Convolutions and networks that `benchmarks.convolution` times."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 PARTS = ("forward", "all")
-"""What is timed of a layer: its output, or with it the gradients that training takes."""
+"""Parts of a layer to time: its output, or the output and the gradients of training."""
 
 LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)", "F(5×5)")
-"""Those in `dlfun.nn.layers`, the ones for any convolution first."""
+"""Lowerings of convolution; those for all convolutions come first."""
 
 
 class Layer(NamedTuple):
-    """A convolution of a batch of square images."""
+    """Convolution of a batch of square images."""
 
     name: str
     batch: int
@@ -23,16 +23,16 @@ class Layer(NamedTuple):
     padding: int = 1
     groups: int = 1
     of_image: bool = False
-    """Whether it reads the image, of which a network takes no gradient."""
+    """True for the first layer, whose input needs no gradient."""
 
     @property
     def plain(self) -> bool:
-        """Whether the lowerings for 3×3 at stride 1 apply."""
+        """True if the lowerings for 3×3 at stride 1 apply."""
         return (self.window, self.stride, self.groups) == (3, 1, 1)
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """How dlfun can compute it; "chosen" is what `dlfun.nn.layers.conv.conv` takes."""
+        """Lowerings that apply; "chosen" is that of `dlfun.nn.layers.conv.conv`."""
         return ("chosen", *(LOWERINGS if self.plain else LOWERINGS[:2]))
 
     @property
@@ -41,14 +41,14 @@ class Layer(NamedTuple):
         return (self.size - self.window + 2 * self.padding) // self.stride + 1
 
     def flops(self, part: str) -> int:
-        """Operations of a direct convolution, "forward" or with "all" the gradients taken here."""
+        """Operations of a direct convolution: "forward", or "all" with the gradients."""
         products = self.out**2 * self.window**2 * self.channels * self.features // self.groups
         times = 1 if part == "forward" else 2 if self.of_image else 3
         return 2 * self.batch * products * times
 
 
 class Network(NamedTuple):
-    """A network by its name in both workers, and the batches that it learns from."""
+    """Network by its name in the two workers, with the shape of its batches."""
 
     name: str
     batch: int
@@ -87,14 +87,14 @@ QUICK_NETWORKS = (Network("LeNet-5", 4, 28),)
 def work(
     settings: Mapping[str, Any],
 ) -> tuple[tuple[Layer, ...], tuple[Network, ...], float, int]:
-    """Layers, networks, seconds a measurement of a layer takes, and steps of one of a network."""
+    """Layers, networks, seconds of a measurement of a layer, and steps of one of a network."""
     if settings["quick"]:
         return QUICK_LAYERS, QUICK_NETWORKS, 0.0, 3
     return LAYERS, NETWORKS, 0.1, 20
 
 
 def lazily(make: Callable[[], Callable[[], float]]) -> Callable[[], float]:
-    """A task that makes what it measures with when it is first asked."""
+    """Task that prepares its measurement at its first call."""
     made: list[Callable[[], float]] = []
 
     def task() -> float:
@@ -106,7 +106,7 @@ def lazily(make: Callable[[], Callable[[], float]]) -> Callable[[], float]:
 
 
 def repeated(seconds: Callable[[int], float], budget: float) -> Callable[[], float]:
-    """Warm up `seconds`, which does so much many times; the same for as much as fits a budget."""
+    """Warm up `seconds(repeats)`; return a function that repeats as often as a budget allows."""
     seconds(1)
     times = max(1, round(budget / max(seconds(1), 1e-6)))
     return lambda: seconds(times)

@@ -1,4 +1,4 @@
-"""dlfun beside PyTorch on the five networks for MNIST: `python -m benchmarks.mnist --help`."""
+"""Timings of five networks for MNIST beside PyTorch: `python -m benchmarks.mnist --help`."""
 
 import os
 import sys
@@ -28,27 +28,27 @@ WORKERS = {
 class Benchmark:
     """Time the same networks in dlfun and in PyTorch, in turns, on this machine's CPU.
 
-    Each in three settings: dlfun; PyTorch tuned (tensors in memory, fused Adam, the faster number
-    of threads and memory format); and PyTorch as a book's script has it (DataLoader).
+    There are three settings: dlfun; PyTorch tuned (tensors in memory, fused Adam, the fastest
+    number of threads and memory format); and PyTorch as in a book's script (DataLoader).
     """
 
     networks: tuple[
         Literal["mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_lstm", "mnist_gru"], ...
     ] = ("mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_lstm", "mnist_gru")
-    """Which networks."""
+    """Networks to time."""
     repeats: Annotated[int, Ge(1)] = 3
-    """Timed epochs of each setting, and timed runs of each whole process."""
+    """Timed epochs of each setting, and timed runs of whole processes."""
     steps: Annotated[int, Ge(1)] | None = None
-    """Cut the training set to this many batches of 64, for a quick look; leaves out whole
-    processes. Default: all 60,000 examples."""
+    """Number of batches of 64 in an epoch, for a quick look without whole processes. Default: all
+    60,000 examples."""
     json: Path | None = None
-    """File to write everything measured to."""
+    """File for all measurements."""
     markdown: bool = False
     """Print Markdown instead of tables."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit status."""
+    """Measure, print the tables, and return the exit status."""
     return compare(
         Benchmark,
         arguments,
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
-    """Everything that the tables say, and every single time, as JSON values."""
+    """Report with the contents of the tables and all measured times, as JSON values."""
     steps = benchmark.steps
     busy = os.getloadavg()[0]
     examples = TRAINING_SET if steps is None else min(TRAINING_SET, steps * BATCH)
@@ -82,12 +82,12 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def config_of(name: str) -> dict[str, Any]:
-    """The Config of an experiment, with its own defaults."""
+    """Default Config of an experiment, as JSON values."""
     return configs.to_dict(experiments.load(name).default)
 
 
 def time_epochs(name: str, repeats: int, steps: int | None, examples: int) -> dict[str, Any]:
-    """Epochs of one network in each setting, in turns, and products between them."""
+    """Time epochs of a network in each setting in turns, and matrix products between them."""
     config = config_of(name)
     seconds: dict[str, list[float]] = {setting: [] for setting in WORKERS}
     memory, products, idle = {}, [], [0.0, 0.0]
@@ -119,7 +119,7 @@ def time_epochs(name: str, repeats: int, steps: int | None, examples: int) -> di
 
 
 def whole_processes(networks: Sequence[str], repeats: int) -> dict[str, list[Mapping[str, Any]]]:
-    """The ten-epoch MLP in both, in turns; of the other networks one epoch, for its memory."""
+    """Time whole processes of the ten-epoch MLP in turns; measure the memory of all networks."""
     found: dict[str, list[Mapping[str, Any]]] = {}
 
     def add(label: str, finished: whole.Finished) -> None:
@@ -131,7 +131,7 @@ def whole_processes(networks: Sequence[str], repeats: int) -> dict[str, list[Map
             add(f"launch.py train {name}, 1 epoch", whole.dlfun_run(name, "--epochs", "1"))
             continue
         config = config_of(name)
-        whole.dlfun_run(name)  # What is asked is the second run on a machine.
+        whole.dlfun_run(name)  # The second run on a machine is timed: the first one fills caches.
         for _ in range(repeats):
             add(f"launch.py train {name}, {config['epochs']} epochs", whole.dlfun_run(name))
             add(f"PyTorch script, {config['epochs']} epochs", whole.book_run(name, config))

@@ -1,4 +1,4 @@
-"""The worker that trains in dlfun: epochs of `dlfun.train.loop.fit`, the loop of every run."""
+"""Worker that trains in dlfun, by epochs of `dlfun.train.loop.fit`, as runs do."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,12 +16,12 @@ from dlfun.train.compile import NO_STEP, Programs, compile_learner
 from dlfun.train.options import Options, configure_jax, settle
 
 WARM_UP = 100
-"""Updates before the first timed epoch; compiling is before them."""
+"""Updates between compilation and the first timed epoch."""
 FOREVER = 10**6
 
 
 def only_training(stage: Stage, steps: int | None) -> Stage:
-    """The stage on its training set alone, cut to `steps` batches, without end."""
+    """Endless stage on the training set alone, cut to `steps` batches."""
     train = stage.dataset.splits["train"]
     cut = None if steps is None else steps * stage.batch_size
     splits = {"train": {name: array[:cut] for name, array in train.items()}}
@@ -29,7 +29,7 @@ def only_training(stage: Stage, steps: int | None) -> Stage:
 
 
 def compiled(stage: Stage, options: Options) -> Programs:
-    """The programs of a stage under settled options."""
+    """Compiled programs of a stage under settled options."""
     return compile_learner(
         lambda _: stage.learner,
         devices=options.devices or 1,
@@ -39,9 +39,9 @@ def compiled(stage: Stage, options: Options) -> Programs:
 
 
 def epochs(stage: Stage, programs: Programs) -> Iterator[None]:
-    """Each `next` trains one epoch, and reads the metrics of its pieces as a run does.
+    """Generator that trains an epoch at each `next`, and reads its metrics as a run does.
 
-    The first one only warms up: it starts `WARM_UP` updates before the end of an epoch.
+    The first epoch is a warm-up of `WARM_UP` updates.
     """
     work = loop.Work(stage, (0,))
     first = max(0, work.steps_per_epoch - WARM_UP)
@@ -55,7 +55,7 @@ def epochs(stage: Stage, programs: Programs) -> Iterator[None]:
 
 
 def of_experiment(name: str, config: Any, options: Options) -> tuple[Stage, Options]:
-    """The one stage of an experiment, and the options settled for it."""
+    """Only stage of an experiment, and the options settled for it."""
     experiment = experiments.load(name)
     stages = experiment.stages(config, experiment.data(config))
     return stages[0], settle(options, stages)

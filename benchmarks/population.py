@@ -1,4 +1,4 @@
-"""Populations beside single trainings: a whole sweep, and members by the number trained at once.
+"""Timings of populations beside single trainings: a sweep, and members by their number.
 
 python -m benchmarks.population                       # sizes that suit the device
 python -m benchmarks.population --no-sweep --mlp 1 8 64 512 --cnn 1 8 64
@@ -50,26 +50,26 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What to time."""
+    """Time a whole sweep, and epochs of populations of several sizes."""
 
     networks: tuple[str, ...] | None = None
     """Experiments whose single epoch is timed. Default: on a CPU the MLP, else five on MNIST."""
     mlp: tuple[int, ...] | None = None
-    """MLPs at once. Default: 1 2 4 8 on a CPU, else 1 8 64 512."""
+    """Numbers of MLPs trained at once. Default: 1 2 4 8 on a CPU, else 1 8 64 512."""
     cnn: tuple[int, ...] | None = None
-    """CNNs at once. Default: none on a CPU, else 1 8 64."""
+    """Numbers of CNNs trained at once. Default: none on a CPU, else 1 8 64."""
     sweep: bool = True
     """Time the sweep of 120 trainings, and separate processes."""
     processes: int = 12
-    """How many of the 120 to time as separate processes."""
+    """Number of the 120 trainings to time as separate processes."""
     repeats: int = 3
-    """Epochs of which the median is taken."""
+    """Epochs of which the median is reported."""
     markdown: bool = False
-    """Print Markdown."""
+    """Print Markdown instead of tables."""
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     benchmark = tyro.cli(
         Benchmark, args=arguments, prog="benchmarks.population", description=__doc__
     )
@@ -107,7 +107,7 @@ def one_epoch(name: str, repeats: int, feed: Feed | None = None, dataset: str = 
 
 
 def together(name: str, count: int, repeats: int) -> float:
-    """Median seconds of an epoch of `count` members with rates and seeds of their own."""
+    """Median seconds of an epoch of `count` members with different rates and seeds."""
     experiment = experiments.load(name)
     base = experiment.Config()
     rates = [1e-3 * (1 + i / count) for i in range(count)]
@@ -149,7 +149,7 @@ def _singles(single: dict[str, float]) -> Rows:
 
 
 def _feeds(repeats: int) -> Rows:
-    """The same epoch with the data on the device and streamed from the host."""
+    """Seconds of an epoch with the data on the device, and streamed from the host."""
     rows = []
     for feed in get_args(Feed):
         seconds = one_epoch("mnist_mlp", repeats, feed, "fashion_mnist")
@@ -168,7 +168,7 @@ def _populations(name: str, sizes: tuple[int, ...], repeats: int) -> Rows:
 
 
 def _sweep(processes: int, repeats: int) -> Rows:
-    """The sweep and, before and after it, bare epochs and some of its trainings as processes."""
+    """Time the sweep and, before and after it, bare epochs and trainings as processes."""
     folder, bare = Path(tempfile.mkdtemp(prefix="dlfun-")), [one_epoch("mnist_mlp", repeats)]
     try:
         before = [_process(folder, number) for number in range(processes // 2)]
@@ -193,7 +193,7 @@ def _sweep(processes: int, repeats: int) -> Rows:
 
 
 def _process(folder: Path, number: int) -> float:
-    """Seconds of one training of the sweep as a process of its own."""
+    """Seconds of one training of the sweep as a separate process."""
     began = time.perf_counter()
     rate = 10 ** (-4 + 3 * (number % RATES) / (RATES - 1))
     flags = ("--optimizer.learning-rate", str(rate), "--optimizer.weight-decay", "1e-4")

@@ -1,9 +1,9 @@
 """The same networks in PyTorch, and the worker that trains them in one of two settings.
 
-- tuned: the training set as one float tensor in memory, batches by index, fused Adam; of one
-  thread and one per core, and for the CNN of the two memory formats, what a trial finds faster;
-- loader: as a book's script has it: a Dataset that scales each image when asked for it, a shuffling
-  DataLoader, Adam, and the loss read after each batch.
+- tuned: the training set as one float tensor in memory, batches by index, fused Adam, and the
+  fastest in a trial of one thread or one per core and, for the CNN, of two memory formats;
+- loader: as in a book's script, a Dataset that scales each image on access, a shuffling DataLoader,
+  Adam, and the loss read after each batch.
 """
 
 import time
@@ -24,9 +24,9 @@ from dlfun import data
 BATCH, LEARNING_RATE = 64, 1e-3
 WARM_UP, TRIAL = 100, 30
 THREADS = torch.get_num_threads()
-"""PyTorch's own choice: one a core, or what OMP_NUM_THREADS says."""
+"""PyTorch's default number of threads: one for each core, or OMP_NUM_THREADS."""
 SCALE = {"mnist_cnn": (0.1307, 0.3081)}
-"""Mean and deviation that pixels in [0, 1] are normalized by, where it is not (0, 1)."""
+"""Mean and deviation by which pixels in [0, 1] are normalized; by default (0, 1)."""
 FORMATS: dict[str, dict[str, Any]] = {
     "contiguous": {"memory_format": torch.contiguous_format},
     "channels_last": {"memory_format": torch.channels_last},
@@ -49,7 +49,7 @@ class RowReader(nn.Module):
 
 
 def network(name: str, config: Mapping[str, Any]) -> nn.Module:
-    """The network of the experiment `name` with its Config's values."""
+    """Network of the experiment `name` with the values of its Config."""
     if name == "mnist_mlp":
         return nn.Sequential(nn.Flatten(), *_dense(SIDE**2, config["hidden"]))
     if name == "mnist_cnn":
@@ -70,7 +70,7 @@ def _dense(inputs: int, hidden: Iterable[int]) -> list[nn.Module]:
 
 
 class Digits(Dataset):
-    """Images scaled one at a time, as torchvision's ToTensor and Normalize do it."""
+    """Dataset that scales an image on access, as torchvision's ToTensor and Normalize do."""
 
     def __init__(self, split: Mapping[str, np.ndarray], scale: tuple[float, float]) -> None:
         self.images = torch.tensor(split["image"]).permute(0, 3, 1, 2).contiguous()
@@ -90,7 +90,7 @@ class Digits(Dataset):
 def train_from_loader(
     model: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterable[tuple[Tensor, Tensor]]
 ) -> float:
-    """One epoch as a book writes it; the mean loss."""
+    """Train an epoch as a book writes it; return the mean loss."""
     total, batches = 0.0, 0
     for images, labels in loader:
         optimizer.zero_grad()
@@ -102,7 +102,7 @@ def train_from_loader(
 
 
 class Way(NamedTuple):
-    """How the tuned setting computes."""
+    """Number of threads and memory format of the tuned setting."""
 
     threads: int
     format: str
@@ -111,7 +111,7 @@ class Way(NamedTuple):
 def tuned_training(
     model: nn.Module, images: Tensor, labels: Tensor, way: Way, size: int = BATCH
 ) -> Callable[[int | None], float]:
-    """A function that trains an epoch, in batches of `size`, or its first; the mean loss."""
+    """Make a function that trains an epoch, or its first batches, and returns the mean loss."""
     layout = FORMATS[way.format]
     model, images = model.to(**layout), images.contiguous(**layout)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
@@ -132,13 +132,13 @@ def tuned_training(
 
 
 def fastest(ways: dict[Way, Callable[[int | None], float]], steps: int) -> Way:
-    """The way whose better of two trials is the shortest."""
+    """The fastest way, by the better of two trials."""
     times: dict[Way, list[float]] = {way: [] for way in ways}
     for _, (way, train) in product(range(3), ways.items()):
         began = time.perf_counter()
         train(steps)
         times[way].append(time.perf_counter() - began)
-    return min(ways, key=lambda way: min(times[way][1:]))  # the first trial warms up
+    return min(ways, key=lambda way: min(times[way][1:]))  # The first trial warms up.
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
@@ -156,7 +156,7 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
         about = {"setting": f"{torch.get_num_threads()} threads"}
         return about, {"epoch": lambda: train_from_loader(model, optimizer, loader)}
 
-    torch.set_flush_denormal(True)  # as XLA does; before the first thread is started
+    torch.set_flush_denormal(True)  # As XLA does; before the first thread starts.
     images = torch.stack([digits[index][0] for index in range(len(digits))])
     formats = ("contiguous", "channels_last") if name == "mnist_cnn" else ("contiguous",)
     ways = {

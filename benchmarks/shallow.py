@@ -1,7 +1,7 @@
 """Accuracy of shallow and deep classifiers against the number of training images.
 
-`python -m benchmarks.shallow --help`. The methods of `shallow_against_deep`, and those of
-scikit-learn on pixels and on the same visual words; needs `pip install 'dlfun[shallow]'`.
+`python -m benchmarks.shallow --help` compares the methods of `shallow_against_deep` with those of
+scikit-learn on pixels and on the same visual words. It needs `pip install 'dlfun[shallow]'`.
 """
 
 import dataclasses
@@ -29,31 +29,31 @@ from dlfun.train import loop
 from dlfun.train.compile import compile_learner
 
 UPDATES = 2000
-"""About how many, in 3 to 20 passes over the images."""
+"""Approximate number of updates, in 3 to 20 passes over the images."""
 SVM_MOST = 10_000
-"""Images: the time of a kernel machine grows with their square."""
+"""Maximum number of images for a kernel machine, whose time grows with their square."""
 LABELS = {"words": "visual words, linear", "logistic": "logistic regression, pixels",
           "mlp": "MLP 784-128-10", "cnn": "CNN of T3"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Test accuracy of each method at each number of Fashion-MNIST's training images."""
+    """Measure the test accuracy of all methods for numbers of Fashion-MNIST's training images."""
 
     sizes: tuple[Annotated[int, Ge(20)], ...] = (100, 1_000, 10_000, 60_000)
-    """Training images."""
+    """Numbers of training images."""
     test_examples: Annotated[int, Ge(1)] = 10_000
-    """Test images."""
+    """Number of test images."""
     seed: Annotated[int, Ge(0)] = 0
     """Random seed."""
     json: Path | None = None
-    """File to write the accuracies to."""
+    """File for the accuracies."""
     figure: Path | None = None
-    """PNG to draw them in."""
+    """PNG file for a figure of the accuracies."""
 
 
 def learned(stage: Stage, seed: int) -> dict[str, float]:
-    """Train in the one loop; the accuracy of each method at the end."""
+    """Train all methods together; return the accuracy of each."""
     evaluated: Any = None
     work, programs = loop.Work(stage, (seed,)), compile_learner(lambda _: stage.learner)
     for progress in loop.fit(work, loop.start(work, programs), programs):
@@ -91,7 +91,7 @@ def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
 
 
 def draw(measured: dict[int, dict[str, float]]) -> Figure:
-    """Accuracy of each method against the number of images it learned from."""
+    """Figure of the accuracy of each method against the number of training images."""
     few, many = min(measured), max(measured)
     best = {}
     for size in (few, many):
@@ -118,7 +118,7 @@ def draw(measured: dict[int, dict[str, float]]) -> Figure:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit status."""
+    """Measure, print the accuracies, and return the exit status."""
     try:
         if importlib.util.find_spec("sklearn") is None:
             raise UserError("scikit-learn is missing: pip install 'dlfun[shallow]'")

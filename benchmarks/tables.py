@@ -1,4 +1,4 @@
-"""The measurements as tables, for a terminal or in Markdown."""
+"""Tables of the measurements, for a terminal or in Markdown."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 AIMS = {"mnist_mlp": 4.0, "mnist_cnn": 1.5, "mnist_rnn": 1.2, "mnist_lstm": 2.0, "mnist_gru": 3.0}
-"""How many times as fast as tuned PyTorch an epoch should be."""
+"""Targets: the time of an epoch in tuned PyTorch over the time in dlfun."""
 GB = 1e9
 
 
 class Rows(NamedTuple):
-    """A table of text."""
+    """Title, columns and rows of a table, as text."""
 
     title: str
     header: tuple[str, ...]
@@ -21,13 +21,13 @@ class Rows(NamedTuple):
 
 
 def tables(report: Mapping[str, Any]) -> list[Rows]:
-    """The tables of a report as `benchmarks.mnist` gathers it."""
+    """Tables of a report of `benchmarks.mnist`."""
     found = [_epochs(report), _shares(report)]
     return [*found, _whole(report)] if report["whole"] else found
 
 
 def ratio(report: Mapping[str, Any], network: str, setting: str) -> float:
-    """Median epoch of a PyTorch setting over dlfun's."""
+    """Median time of an epoch in a setting of PyTorch over that in dlfun."""
     times = report["networks"][network]["seconds"]
     return median(times[setting]) / median(times["dlfun"])
 
@@ -120,13 +120,13 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def markdown(table: Rows) -> str:
-    """The table in Markdown, under its title."""
+    """Markdown of a table, with its title."""
     lines = [table.header, ("---",) * len(table.header), *table.rows]
     return f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def show(table: Rows) -> None:
-    """Print the table with rich; unbroken, however wide, where the output is no terminal."""
+    """Print a table with rich; outside a terminal, lines are not wrapped."""
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=250)
     grid = Table(*table.header, title=table.title, title_justify="left")

@@ -1,4 +1,4 @@
-"""Whole processes from Enter to result, and the memory that they take."""
+"""Time and memory of whole processes, from start to result."""
 
 import json
 import os
@@ -16,18 +16,18 @@ from dlfun.train import run_directory as runs
 
 
 class Finished(NamedTuple):
-    """A process that ended well."""
+    """Measurements of a process that ended with status 0."""
 
     seconds: float
-    """From its start to its end."""
+    """Wall-clock time of the process."""
     memory: int
     """Peak resident bytes."""
     accuracy: float
-    """On the test set."""
+    """Accuracy on the test set."""
 
 
 def dlfun_run(network: str, *flags: str) -> Finished:
-    """`launch.py train NETWORK` in a new run directory."""
+    """Run `launch.py train NETWORK` in a new run directory."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "run"
         command = [str(ROOT / "launch.py"), "train", network, "--run-dir", str(directory), *flags]
@@ -37,14 +37,14 @@ def dlfun_run(network: str, *flags: str) -> Finished:
 
 
 def book_run(network: str, config: Mapping[str, Any]) -> Finished:
-    """The PyTorch script of `benchmarks.book`."""
+    """Run the PyTorch script of `benchmarks.book`."""
     settings = json.dumps({"network": network, "config": config})
     seconds, memory, benchmark = _run(["-m", "benchmarks.book", settings])
     return Finished(seconds, memory, float(benchmark.splitlines()[-1]))
 
 
 def _run(arguments: Sequence[str]) -> tuple[float, int, str]:
-    """Seconds, peak memory and output of a Python process. Raises UserError where it fails."""
+    """Seconds, peak memory and output of a Python process. Raises UserError if it fails."""
     with tempfile.TemporaryFile("w+") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str]) -> tuple[float, int, str]:
             cwd=ROOT,
             env=os.environ | ENVIRONMENT,
         )
-        # Not process.wait: only wait4 tells the memory of this child alone.
+        # Unlike process.wait, wait4 returns the memory of this child alone.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -9,15 +9,15 @@ GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
 class Product(NamedTuple):
-    """Multiply-adds that one product of weights costs per example."""
+    """Multiply-adds of one product of weights, per example."""
 
     multiply_adds: int
     of_input: bool = False
-    """Whether it reads the image, of which no gradient is taken."""
+    """True for the first product, whose input needs no gradient."""
 
 
 def products(network: str, config: Mapping[str, Any]) -> list[Product]:
-    """The products of weights in `network`; biases, activations and pooling are not counted."""
+    """Products of weights in `network`; biases, activations and pooling are not counted."""
     if network == "mnist_mlp":
         return _dense(SIDE**2, config["hidden"], of_input=True)
     if network == "mnist_cnn":
@@ -26,10 +26,10 @@ def products(network: str, config: Mapping[str, Any]) -> list[Product]:
 
 
 def training_flops(network: str, config: Mapping[str, Any]) -> int:
-    """Operations that training on one example costs.
+    """Operations of training on one example.
 
-    A product of n multiply-adds costs 2n forward, 2n for the gradient of its weights and 2n for
-    that of what it reads, which the image does not need. The optimizer is not counted.
+    A product of n multiply-adds takes 2n forward, 2n for the gradient of its weights and 2n for
+    that of its input, which the first product does not need. The optimizer is not counted.
     """
     found = products(network, config)
     return sum(2 * p.multiply_adds * (2 if p.of_input else 3) for p in found)

@@ -1,8 +1,8 @@
-"""Workers: processes that hold one framework and one network, and do a task when told to.
+"""Workers: processes that hold one framework and one network, and run tasks on request.
 
-In one process the thread pools of two frameworks would wait for work on the same cores. A worker
-is one process, started once, compiled and warmed up; one at a time works, while the others wait
-for a line on their standard input. How much processor time they burn in waiting is measured.
+In one process the thread pools of two frameworks would compete for the cores. A worker is one
+process, started once, compiled and warmed up. One worker at a time runs a task, while the others
+wait for a line on standard input. Their processor time while waiting is measured.
 """
 
 import json
@@ -20,11 +20,11 @@ from dlfun.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {"JAX_PLATFORMS": "cpu", pages.VARIABLE: pages.SETTING}
-"""On the CPU, also where there is a GPU; memory as `launch.py` takes it, for PyTorch too."""
+"""Variables for the CPU, also if there is a GPU, and for huge pages, for PyTorch too."""
 
 
 class Worker:
-    """The asking side. Raises UserError where the process ends before it has answered."""
+    """A worker seen by the process that asks. Raises UserError if it ends without an answer."""
 
     def __init__(self, module: str, settings: Mapping[str, Any]) -> None:
         self.name = module
@@ -46,7 +46,7 @@ class Worker:
         self.process.communicate()
 
     def ask(self, task: str) -> dict[str, Any]:
-        """Have `task` done; its answer, seconds, idle and peak memory."""
+        """Run `task` in the worker; return its answer, seconds, idle time and peak memory."""
         assert self.process.stdin
         self.process.stdin.write(task + "\n")
         self.process.stdin.flush()
@@ -61,13 +61,13 @@ class Worker:
 
 
 def serve(prepare: Callable[[dict[str, Any]], tuple[Any, Mapping[str, Callable[[], Any]]]]) -> None:
-    """The working side: `prepare(settings)` gives what to say about itself and the tasks by name.
+    """Serve tasks: `prepare(settings)` returns a description of the worker and its tasks by name.
 
-    For each task named on a line of standard input, answers one line of JSON:
-    answer: what the task returned; seconds: wall-clock time it took; memory: peak resident bytes
-    so far; idle: [processor seconds, wall-clock seconds] between the answer before and this task.
+    A line of standard input names a task. The answer is a line of JSON: answer: the result of the
+    task; seconds: its wall-clock time; memory: peak resident bytes so far; idle: [processor
+    seconds, wall-clock seconds] between the previous answer and this task.
     """
-    # What libraries print must not come between the answers.
+    # Output of libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -88,12 +88,12 @@ def serve(prepare: Callable[[dict[str, Any]], tuple[Any, Mapping[str, Callable[[
 
 
 def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
+    """Peak resident size of this process so far, in bytes."""
     return in_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def in_bytes(maxrss: int) -> int:
-    """`ru_maxrss` in bytes: Linux counts in KiB, macOS in bytes."""
+    """Convert `ru_maxrss` to bytes: Linux counts in KiB, macOS in bytes."""
     return maxrss if sys.platform == "darwin" else maxrss * 1024
 
 

@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class LayerError(ValueError):
-    """An input that a layer cannot take, such as too small an image, with the layer's path."""
+    """Bad input of a layer, such as an image too small for it; the message has the layer's path."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -22,7 +22,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 @contextmanager
 def with_layer_path(layer: Any) -> Iterator[None]:
-    """Put a Flax module's path before the message of a ValueError raised in it: `LayerError`."""
+    """Turn a ValueError into a `LayerError` that names the Flax module by its path."""
     try:
         yield
     except ValueError as error:

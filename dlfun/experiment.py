@@ -7,7 +7,8 @@ An experiment is a module, or a package where it needs code of its own, with the
   `learner` and change nothing in `data`. All else is structure;
 - `CLAIMS`, a sequence of `Claim`;
 - `data(config)`, the `Dataset`, or a pytree of them where stages use several: runs on the host,
-  reads files, draws examples, is never traced;
+  reads files, draws examples, is never traced. All that depends on the seed but the state and the
+  order is made here;
 - `learner(config, dataset)`, a `Learner`: pure. `config.epochs` and `config.batch_size` say how it
   is trained. Or, where a training has several parts or other lengths, in its place
   `stages(config, dataset)`, a sequence of `Stage`;
@@ -119,6 +120,11 @@ class Experiment(NamedTuple):
     measure: Callable[[Trained, "Key"], Mapping[str, float]] | None
     sample: Callable[[Trained, "Key", int], Iterable[Any]] | None
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
+
+
+def format_metric(name: str, value: float) -> str:
+    """A metric's value for people: accuracies in percent, others with four digits."""
+    return f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4g}"
 
 
 def from_module(name: str, module: ModuleType) -> Experiment:

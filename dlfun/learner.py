@@ -49,7 +49,7 @@ class Learner(NamedTuple):
     averages: bool = False
     """True if the functions take their means over `AXIS` (`mean_over_devices`), so that `shard_map`
     and `pmap` may split a batch: the state is then the same on each device, metrics are sums over
-    the device's examples, and the key is the same on each, so noise comes from `device_key` or
+    the device's examples, and the key is the same on each, so noise comes from `batch_noise` or
     `example_keys`. False leaves the split to the compiler (`jit`), which needs nothing of it."""
 
 
@@ -73,9 +73,17 @@ def gather_devices(tree: Any) -> Any:
     return jax.vmap(back)(jax.lax.all_gather(flat, AXIS) if _split() else flat[None])
 
 
-def device_key(key: Key) -> Key:
-    """A key that no other device that shares the batch has; `key` where it is not split."""
-    return jax.random.fold_in(key, jax.lax.axis_index(AXIS)) if _split() else key
+def batch_noise(draw: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> Array:
+    """This device's share of the noise that `draw(shape)` gives for the whole batch.
+
+    The first axis of `shape` is this device's share of the examples. The noise of an example is the
+    same whatever the devices that share the batch.
+    """
+    if not _split():
+        return draw(shape)
+    rows = shape[0]
+    whole = draw((jax.lax.axis_size(AXIS) * rows, *shape[1:]))
+    return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(AXIS) * rows, rows)
 
 
 def example_keys(key: Key, size: int) -> Key:

@@ -1,4 +1,4 @@
-"""Metrics as sums and counts, so that batches and devices of any number combine exactly."""
+"""Metrics as sums and counts, so that any number of batches and devices combine exactly."""
 
 from typing import Any, NamedTuple
 
@@ -9,10 +9,10 @@ from jaxtyping import Array, Float, Int
 
 
 class Ratio(NamedTuple):
-    """A mean kept as its sum and its count; the two may be arrays of one shape."""
+    """A mean, kept as a sum and a count; they may be arrays of one shape."""
 
     total: Array
-    count: Array  # type: ignore[assignment]  # Hides tuple.count, which nobody calls.
+    count: Array  # type: ignore[assignment]  # Hides tuple.count, which is not used.
 
 
 Metrics = dict[str, Ratio]
@@ -38,7 +38,7 @@ def mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Ratio
 
 
 def scalar(value: Float[Array, ""], weight: Float[Array, " batch"]) -> Ratio:
-    """A figure that is no mean over examples, such as a norm of the parameters."""
+    """A number that the examples share, such as a norm of the parameters."""
     return Ratio(value * jnp.sum(weight), jnp.sum(weight))
 
 
@@ -48,11 +48,11 @@ def top_k(
     weight: Float[Array, " batch"],
     k: int = 1,
 ) -> Ratio:
-    """Share of examples whose label is among the k largest logits; a tie counts for the label."""
-    own = jnp.take_along_axis(logits, label[:, None], axis=1)
-    rank = jnp.sum(logits > own, axis=1)
-    # A label's logit that is nan is larger than none and must not count as a hit.
-    hit = (rank < k) & jnp.isfinite(own[:, 0])
+    """Share of examples whose label is among the k largest logits; a tie counts as a hit."""
+    label_logit = jnp.take_along_axis(logits, label[:, None], axis=1)
+    rank = jnp.sum(logits > label_logit, axis=1)
+    # Comparisons with nan are false, so a label with logit nan would have rank 0.
+    hit = (rank < k) & jnp.isfinite(label_logit[:, 0])
     return mean(hit.astype(weight.dtype), weight)
 
 
@@ -61,12 +61,12 @@ def accuracy(
     label: Int[Array, " batch"],
     weight: Float[Array, " batch"],
 ) -> Metrics:
-    """Share of examples whose label has the largest logit."""
+    """Share of examples whose label has the largest logit, as the metric "accuracy"."""
     return {"accuracy": top_k(logits, label, weight)}
 
 
 def no_metrics(prediction: Array, target: Array, weight: Float[Array, " batch"]) -> Metrics:
-    """No metric beside the loss: for regression."""
+    """No metrics, so that only the loss is reported, as for regression."""
     return {}
 
 

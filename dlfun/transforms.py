@@ -1,4 +1,8 @@
-"""Learners made from learners: side by side, in pieces, augmented, with more to tell."""
+"""Functions from learners to learners: comparison, mini-batches, repetition, augmentation, metrics.
+
+The result splits its batch over devices as its learners do (`Learner.averages`), and predicts what
+they predict, unless its docstring says otherwise.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,44 +12,56 @@ import jax.numpy as jnp
 from jax import Array
 
 from dlfun.data.augmentation import Augmentation
-from dlfun.learner import Batch, Key, Learner, State, example_keys, sum_over_devices
+from dlfun.learner import Batch, Key, Learner, State, example_keys
 from dlfun.metrics import Metrics, Ratio, scalar
 
 
 def compare(learners: Mapping[str, Learner]) -> Learner:
-    """Several learners as one, to be compared: each sees the same batches and the same keys.
+    """Several learners as one, to be compared: all see the same batches and the same keys.
 
-    The state is a dict of theirs by name. The metric `loss` of the learner `adam` becomes
-    `adam_loss`; "loss" itself is the sum over learners, not finite as soon as one of them is not.
+    The state is a dict of theirs by name, and so are the predictions, where all of them predict.
+    The metric `loss` of the learner `adam` becomes `adam_loss`; "loss" itself is the sum over
+    learners, not finite as soon as one of them is not.
     """
 
-    def named(measured: dict[str, Metrics]) -> Metrics:
+    def named(measured: Mapping[str, Metrics]) -> Metrics:
         losses = [metrics["loss"] for metrics in measured.values()]
         loss = Ratio(jnp.stack([loss.total for loss in losses]).sum(), losses[0].count)
-        every = {f"{n}_{m}": ratio for n, ms in measured.items() for m, ratio in ms.items()}
-        return {"loss": loss} | every
+        by_name = {f"{n}_{m}": ratio for n, ms in measured.items() for m, ratio in ms.items()}
+        return {"loss": loss} | by_name
 
     def init(key: Key, batch: Batch) -> dict[str, State]:
         return {name: learner.init(key, batch) for name, learner in learners.items()}
 
     def update(state: dict[str, State], batch: Batch, key: Key) -> tuple[dict[str, State], Metrics]:
-        both = {name: one.update(state[name], batch, key) for name, one in learners.items()}
-        return {n: after for n, (after, _) in both.items()}, named(
-            {n: m for n, (_, m) in both.items()}
-        )
+        results = {n: learner.update(state[n], batch, key) for n, learner in learners.items()}
+        states = {name: after for name, (after, _) in results.items()}
+        return states, named({name: measured for name, (_, measured) in results.items()})
 
     def evaluate(state: dict[str, State], batch: Batch, key: Key) -> Metrics:
-        return named({n: one.evaluate(state[n], batch, key) for n, one in learners.items()})
+        return named({n: learner.evaluate(state[n], batch, key) for n, learner in learners.items()})
 
-    return Learner(init, update, evaluate)
+    predictors = {n: learner.predict for n, learner in learners.items() if learner.predict}
+
+    def predict(state: dict[str, State], batch: Batch) -> dict[str, Any]:
+        return {name: predictor(state[name], batch) for name, predictor in predictors.items()}
+
+    return Learner(
+        init,
+        update,
+        evaluate,
+        predict if len(predictors) == len(learners) else None,
+        averages=all(learner.averages for learner in learners.values()),
+    )
 
 
 def in_minibatches(learner: Learner, size: int) -> Learner:
-    """Learner that goes through each batch in pieces of `size` examples, with an update for each.
+    """Learner that cuts each batch into mini-batches of `size` examples, with an update for each.
 
-    Given the whole training set as its batch it makes an epoch of mini-batches out of it; given
-    pieces of one example, an epoch of stochastic gradient descent. A piece without any example
-    changes nothing. Over several devices each splits its own share.
+    Given the whole training set as its batch it makes an epoch of mini-batches out of it; with
+    `size` 1, an epoch of stochastic gradient descent. A mini-batch without examples changes
+    nothing. A device that cut its share of a batch would make other mini-batches, so the compiler
+    splits them (`averages` is False).
     """
 
     def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
@@ -56,16 +72,17 @@ def in_minibatches(learner: Learner, size: int) -> Learner:
             return filled.reshape(-1, size, *array.shape[1:])
 
         def step(state: State, numbered: tuple[Array, Batch]) -> tuple[State, Metrics]:
-            number, piece = numbered
-            after, measured = learner.update(state, piece, jax.random.fold_in(key, number))
-            some = sum_over_devices(piece["weight"].sum()) > 0
+            number, minibatch = numbered
+            after, measured = learner.update(state, minibatch, jax.random.fold_in(key, number))
+            some = minibatch["weight"].sum() > 0
             return jax.tree.map(lambda new, old: jnp.where(some, new, old), after, state), measured
 
-        pieces = jax.tree.map(split, dict(batch))
-        state, measured = jax.lax.scan(step, state, (jnp.arange(len(pieces["weight"])), pieces))
+        minibatches = jax.tree.map(split, dict(batch))
+        numbers = jnp.arange(len(minibatches["weight"]))
+        state, measured = jax.lax.scan(step, state, (numbers, minibatches))
         return state, jax.tree.map(lambda m: m.sum(axis=0), measured)
 
-    return Learner(learner.init, update, learner.evaluate)
+    return learner._replace(update=update, averages=False)
 
 
 def repeat_update(learner: Learner, times: int) -> Learner:
@@ -81,35 +98,35 @@ def repeat_update(learner: Learner, times: int) -> Learner:
         state, measured = jax.lax.scan(step, state, jnp.arange(times))
         return state, jax.tree.map(lambda m: m.mean(axis=0), measured)
 
-    return Learner(learner.init, update, learner.evaluate)
+    return learner._replace(update=update)
 
 
 def augmented(learner: Learner, augmentation: Augmentation, name: str = "image") -> Learner:
     """Learner that is trained on randomly changed images and evaluated on them as they are.
 
     Each example is changed by its own draw, a new one in every step, the same however the batch is
-    padded or split over devices. `name` is what the images are called in a batch.
+    padded or split over devices. `name` is the column of the images in a batch.
     """
 
     def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
-        ours, theirs = jax.random.split(key)
+        image_key, update_key = jax.random.split(key)
         images = batch[name]
-        changed = jax.vmap(augmentation)(example_keys(ours, len(images)), images)
-        return learner.update(state, {**batch, name: changed}, theirs)
+        changed = jax.vmap(augmentation)(example_keys(image_key, len(images)), images)
+        return learner.update(state, {**batch, name: changed}, update_key)
 
-    return Learner(learner.init, update, learner.evaluate)
+    return learner._replace(update=update)
 
 
 def with_state_metrics(
     learner: Learner, scalars: Callable[[State], Mapping[str, Array]]
 ) -> Learner:
-    """Learner whose evaluation also tells some figures of its state, such as a norm."""
+    """Learner whose evaluation adds numbers that are computed of the state, such as a norm."""
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
-        told = {n: scalar(value, batch["weight"]) for n, value in scalars(state).items()}
-        return learner.evaluate(state, batch, key) | told
+        added = {n: scalar(value, batch["weight"]) for n, value in scalars(state).items()}
+        return learner.evaluate(state, batch, key) | added
 
-    return Learner(learner.init, learner.update, evaluate)
+    return learner._replace(evaluate=evaluate)
 
 
 def with_gap(learner: Learner, seen: Mapping[str, Any]) -> Learner:
@@ -119,8 +136,8 @@ def with_gap(learner: Learner, seen: Mapping[str, Any]) -> Learner:
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
         measured = learner.evaluate(state, batch, key)
-        loss, known = measured["loss"], learner.evaluate(state, examples, key)["loss"]
-        gap = Ratio(loss.total - known.total / known.count * loss.count, loss.count)
+        loss, training = measured["loss"], learner.evaluate(state, examples, key)["loss"]
+        gap = Ratio(loss.total - training.total / training.count * loss.count, loss.count)
         return measured | {"gap": gap}
 
-    return Learner(learner.init, learner.update, evaluate)
+    return learner._replace(evaluate=evaluate)

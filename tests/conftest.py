@@ -1,5 +1,6 @@
 """Every test runs with strict promotion, two virtual CPU devices, checked shapes and no network."""
 
+import contextlib
 import os
 import socket
 
@@ -56,14 +57,29 @@ def digits() -> Dataset:
     return mnist._replace(splits=splits)
 
 
-@pytest.fixture
-def small_mnist(monkeypatch, digits):
-    """Have every experiment load the small MNIST or a short text, and image folders as they are."""
+@contextlib.contextmanager
+def _reading(dataset):
+    """Have every experiment load a dataset or a short text, and image folders as they are."""
 
     def read(name, data_dir, folders):
-        return REAL_READ(name, data_dir, folders) if name.startswith("folder:") else digits
+        return REAL_READ(name, data_dir, folders) if name.startswith("folder:") else dataset
 
     text = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 500
-    monkeypatch.setattr(data, "read", read)
-    monkeypatch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
-    return digits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "read", read)
+        patch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
+        yield dataset
+
+
+@pytest.fixture
+def small_mnist(digits):
+    """Have every experiment load the small MNIST or a short text, and folders as they are."""
+    with _reading(digits) as dataset:
+        yield dataset
+
+
+@pytest.fixture(scope="module")
+def small_mnist_in_module(digits):
+    """The same for a module, and for its fixtures that train once for many tests."""
+    with _reading(digits) as dataset:
+        yield dataset

@@ -6,6 +6,7 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
+from dlfun.sweep.population import group
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -14,7 +15,6 @@ from dlfun.cli.main import default
 from dlfun.learner import Learner
 from dlfun.metrics import values
 from dlfun.random import stream
-from dlfun.sweep.population import group
 from dlfun.train import batches as feed
 from dlfun.train import loop
 from dlfun.train.driver import Trained

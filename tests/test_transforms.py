@@ -1,4 +1,4 @@
-"""Learners made from learners keep what is true of each."""
+"""Learners made from learners keep the properties of those."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import optax
 from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import compose, cut_out, flip, shift
-from dlfun.learner import AXIS, Learner, device_key, sum_over_devices
+from dlfun.learner import AXIS, Learner, batch_noise, sum_over_devices
 from dlfun.metrics import values
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
@@ -20,6 +20,7 @@ from dlfun.transforms import (
     with_gap,
     with_state_metrics,
 )
+from experiments.foundations.regularization_mnist.early_stopping import early_stopping
 
 KEY = jax.random.key(0)
 
@@ -27,7 +28,11 @@ KEY = jax.random.key(0)
 def make(rate=0.5):
     model = MLP((4,), 3)
     return supervised(
-        model, losses.cross_entropy, optax.sgd(rate), measure=metrics.accuracy, names=("x", "y")
+        model,
+        losses.cross_entropy,
+        optax.sgd(rate),
+        eval_metrics=metrics.accuracy,
+        columns=("x", "y"),
     )
 
 
@@ -44,43 +49,44 @@ def close(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), a, b)
 
 
-def test_side_by_side_is_each_alone():
+def test_compared_learners_are_as_alone():
     learners = {"slow": make(0.1), "fast": make(0.5)}
-    both = compare(learners)
-    state, measured = both.update(both.init(KEY, batch()), batch(), KEY)
-    held_out = both.evaluate(state, batch(), KEY)
+    compared = compare(learners)
+    state, measured = compared.update(compared.init(KEY, batch()), batch(), KEY)
+    held_out = compared.evaluate(state, batch(), KEY)
+    predictions = compared.predict(state, batch())
     for name, learner in learners.items():
-        alone, own = learner.update(learner.init(KEY, batch()), batch(), KEY)
+        alone, metrics_alone = learner.update(learner.init(KEY, batch()), batch(), KEY)
         close(state[name], alone)
-        close(measured[f"{name}_loss"], own["loss"])
+        close(measured[f"{name}_loss"], metrics_alone["loss"])
+        close(predictions[name], learner.predict(alone, batch()))
         close(held_out[f"{name}_accuracy"], learner.evaluate(alone, batch(), KEY)["accuracy"])
     total = sum(values(measured)[f"{name}_loss"] for name in learners)
     np.testing.assert_allclose(values(measured)["loss"], total, rtol=1e-6)
 
 
-def test_pieces_are_batches_one_after_another():
+def test_minibatches_are_batches_one_after_another():
     learner = make()
-    pieces, alone = in_minibatches(learner, 4), learner
     state = learner.init(KEY, batch(10))
-    found, measured = pieces.update(state, batch(10, [1] * 9 + [0]), KEY)
+    found, measured = in_minibatches(learner, 4).update(state, batch(10, [1] * 9 + [0]), KEY)
     seen = []
     for part in (slice(0, 4), slice(4, 8), slice(8, 9)):
-        state, one = alone.update(state, {n: a[part] for n, a in batch(10).items()}, KEY)
+        state, one = learner.update(state, {n: a[part] for n, a in batch(10).items()}, KEY)
         seen.append(one["loss"])
     close(found, state)
     close(measured["loss"].total, sum(one.total for one in seen))
     assert float(measured["loss"].count) == 9
 
 
-def test_pieces_without_examples_change_nothing():
-    pieces = in_minibatches(make(), 2)
-    state = pieces.init(KEY, batch())
-    padded, _ = pieces.update(state, batch(6, [1, 1, 1, 0, 0, 0]), KEY)
-    short, _ = pieces.update(state, batch(4, [1, 1, 1, 0]), KEY)
+def test_minibatches_without_examples_change_nothing():
+    learner = in_minibatches(make(), 2)
+    state = learner.init(KEY, batch())
+    padded, _ = learner.update(state, batch(6, [1, 1, 1, 0, 0, 0]), KEY)
+    short, _ = learner.update(state, batch(4, [1, 1, 1, 0]), KEY)
     close(padded, short)
 
 
-def test_told_scalars_do_not_depend_on_how_batches_are_cut():
+def test_state_metrics_do_not_depend_on_how_batches_are_cut():
     learner = with_state_metrics(make(), lambda state: {"norm": optax.tree.norm(state.params)})
     state = learner.init(KEY, batch())
     parts = [learner.evaluate(state, batch(n), KEY) for n in (2, 6)]
@@ -88,13 +94,13 @@ def test_told_scalars_do_not_depend_on_how_batches_are_cut():
     np.testing.assert_allclose(joined, optax.tree.norm(state.params), rtol=1e-6)
 
 
-def test_again_is_updates_one_after_another():
+def test_a_repeated_update_is_updates_one_after_another():
     learner, state = make(), make().init(KEY, batch())
     often, measured = repeat_update(learner, 3).update(state, batch(), KEY)
     losses = []
     for number in range(3):
-        state, own = learner.update(state, batch(), jax.random.fold_in(KEY, number))
-        losses.append(values(own)["loss"])
+        state, measured_once = learner.update(state, batch(), jax.random.fold_in(KEY, number))
+        losses.append(values(measured_once)["loss"])
     close(often, state)
     np.testing.assert_allclose(values(measured)["loss"], np.mean(losses), rtol=1e-6)
 
@@ -104,16 +110,16 @@ def test_the_gap_is_the_loss_less_that_on_what_was_seen():
     learner, held_out = make(), batch(6)
     seen = {name: array for name, array in batch(4).items() if name != "weight"}
     state = learner.init(KEY, batch())
-    told = with_gap(learner, seen)
+    with_gaps = with_gap(learner, seen)
     loss, known = (values(learner.evaluate(state, b, KEY))["loss"] for b in (held_out, batch(4)))
     cut = [jax.tree.map(lambda a, p=part: a[p], held_out) for part in (slice(0, 4), slice(4, 6))]
-    parts = [told.evaluate(state, part, KEY) for part in (held_out, *cut)]
+    parts = [with_gaps.evaluate(state, part, KEY) for part in (held_out, *cut)]
     for measured in (parts[0], jax.tree.map(jnp.add, *parts[1:])):
         np.testing.assert_allclose(values(measured)["gap"], loss - known, rtol=1e-5)
 
 
-def looking():
-    """A learner whose state is the sum of what it is trained on, by the place in the batch."""
+def recording():
+    """A learner whose state is the images that it was trained on, by their place in the batch."""
 
     def update(state, batch, key):
         seen = batch["x"] * batch["weight"].astype(jnp.uint8)[:, None, None, None]
@@ -135,7 +141,7 @@ def images(padding):
 
 
 def test_augmented_images_do_not_depend_on_devices_or_padding():
-    learner = augmented(looking(), compose(shift(2), flip(), cut_out(3)), "x")
+    learner = augmented(recording(), compose(shift(2), flip(), cut_out(3)), "x")
     state, batch = jnp.zeros((8, 6, 6, 1), jnp.uint8), images(0)
     alone, _ = learner.update(state, batch, KEY)
     assert len({bytes(np.asarray(one)) for one in alone}) == 8
@@ -155,17 +161,37 @@ def test_augmented_images_do_not_depend_on_devices_or_padding():
 
 
 def test_evaluation_is_not_augmented():
-    learner, batch = looking(), images(0)
+    learner, batch = recording(), images(0)
     changed = augmented(learner, cut_out(6), "x")
     close(changed.evaluate(0, batch, KEY), learner.evaluate(0, batch, KEY))
 
 
-def test_dropout_differs_over_devices():
-    """Though the key is the same on each."""
+def test_transforms_keep_how_a_batch_may_be_split():
+    """Mini-batches of a device's share would be other ones."""
+    learner, alone = make(), make()._replace(averages=False, predict=None)
+    assert learner.averages
+    for made in (
+        compare({"a": learner, "b": learner}),
+        repeat_update(learner, 2),
+        augmented(learner, flip(), "x"),
+        with_state_metrics(learner, lambda state: {}),
+        with_gap(learner, {"x": np.zeros((1, 5), np.float32), "y": np.zeros(1, np.int32)}),
+        early_stopping(learner, {"x": np.zeros((1, 5), np.float32), "y": np.zeros(1, np.int32)}, 1),
+    ):
+        assert made.averages
+        assert made.predict is not None
+    assert not in_minibatches(learner, 2).averages
+    partly = compare({"a": learner, "b": alone})
+    assert not partly.averages
+    assert partly.predict is None
+
+
+def test_noise_is_that_of_the_whole_batch():
+    """On each device its own share, though the key is the same."""
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), (AXIS,))
     whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
-    found = jax.shard_map(
-        lambda key: jax.random.uniform(device_key(key), (1,)),
+    noise = jax.shard_map(
+        lambda key: batch_noise(lambda shape: jax.random.uniform(key, shape), (2, 3)),
         mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
     )(KEY)  # fmt: skip
-    assert found[0] != found[1]
+    np.testing.assert_array_equal(noise, jax.random.uniform(KEY, (4, 3)))

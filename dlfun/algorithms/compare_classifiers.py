@@ -1,40 +1,43 @@
-"""The experiment that compares networks: several models under cross entropy, side by side."""
+"""Several classifiers under cross entropy as one learner, to be compared."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import flax.linen as nn
+import optax
 from jax import Array
 
-from dlfun import data, metrics, optimizers
+from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
-from dlfun.data.dataset import subset
-from dlfun.experiment import Experiment
 from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.transforms import compare
 
 
 def compare_classifiers(
-    config: Any,
     models: Mapping[str, nn.Module],
+    optimizer: optax.GradientTransformation,
     inputs: Callable[[Array], Array],
-    also: Callable[[nn.Module, Learner], Learner] = lambda model, learner: learner,
-) -> Experiment:
-    """Experiment that trains each model on the same images in the same order.
+    wrap: Callable[[Learner], Learner] = lambda learner: learner,
+) -> Learner:
+    """Learner that trains all models on the same images in the same order, as `compare` does.
 
-    Of `config` it reads dataset, examples (how many training images, drawn at random), epochs,
-    batch_size, optimizer and seed. `inputs` turns stored pixels into what the models read; `also`
-    may make of a model's learner one that tells more than its loss and accuracy.
+    Args:
+        models: networks from images to logits, by name.
+        optimizer: gradient transformation of every one of them.
+        inputs: from stored pixels to what the models read.
+        wrap: transformation of each model's learner, such as one that adds metrics.
     """
-    dataset = subset(data.load(config.dataset), config.seed, train=config.examples)
-    steps = dataset.steps_per_epoch(config.batch_size)
-    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
-
-    def learner(model: nn.Module) -> Learner:
-        loss, measure = losses.cross_entropy, metrics.accuracy
-        one = supervised(model, loss, optimizer, inputs=inputs, measure=measure)
-        return also(model, one)
-
-    together = compare({name: learner(model) for name, model in models.items()})
-    return Experiment(together, dataset, config.epochs, config.batch_size, config.seed)
+    return compare(
+        {
+            name: wrap(
+                supervised(
+                    model,
+                    losses.cross_entropy,
+                    optimizer,
+                    inputs=inputs,
+                    eval_metrics=metrics.accuracy,
+                )
+            )
+            for name, model in models.items()
+        }
+    )

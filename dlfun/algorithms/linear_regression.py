@@ -32,16 +32,18 @@ class Linear(NamedTuple):
 
 
 def predict(model: Linear, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-    """x·w + b."""
+    """Outputs x·w + b."""
     return jnp.matmul(x, model.weights, precision="highest") + model.bias
 
 
 def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
-    """The closed form w = (XᵀX/N + λ₂ I)⁻¹ Xᵀy/N of centred X and y; b = ȳ − x̄·w.
+    """Ridge regression by its closed form w = (XᵀX/N + λ₂ I)⁻¹ Xᵀy/N, b = ȳ − x̄·w.
 
-    (Hoerl, Kennard 1970.) `update` solves for its batch: let that be the whole training set. By
-    X = U S Vᵀ it is w = V S/(S² + N λ₂) Uᵀy, where singular values that are 0 up to rounding are
-    left out: of several solutions at λ₂ = 0 it takes the smallest. Not to be split over devices.
+    X and y are centred (Hoerl, Kennard 1970). `update` solves for its batch: let that be the whole
+    training set. By X = U S Vᵀ it is w = V S/(S² + N λ₂) Uᵀy, where singular values that are 0 up
+    to rounding are left out: of several solutions at λ₂ = 0 it takes the smallest. Only the
+    compiler may split a batch over devices (`averages` is False): the mean of the devices'
+    solutions is not the solution for the whole batch.
     """
 
     @jax.default_matmul_precision("highest")
@@ -50,13 +52,14 @@ def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
         count = weight.sum()
         x_mean, y_mean = (weight * x).sum(axis=0) / count, (weight * y).sum(axis=0) / count
         u, s, v = jnp.linalg.svd(weight * (x - x_mean), full_matrices=False)
-        least = jnp.finfo(s.dtype).eps * max(x.shape) * s[0]
+        # Of the examples' count and not of the batch's size, which padding changes.
+        least = jnp.finfo(s.dtype).eps * jnp.maximum(count, x.shape[1]) * s[0]
         scale = jnp.where(s > least, s / (jnp.maximum(s, least) ** 2 + count * l2), 0)
         weights = v.T @ (scale[:, None] * (u.T @ (weight * (y - y_mean))))
         solved = Linear(weights, y_mean - x_mean @ weights)
         return solved, _measure(features, solved, batch)
 
-    return _linear(features, update)
+    return _linear(features, update, averages=False)
 
 
 def proximal_gradient(
@@ -85,10 +88,10 @@ def proximal_gradient(
         bias = state.bias - learning_rate * mean_over_devices(error.sum(axis=0))
         return Linear(moved, bias), _measure(features, state, batch)
 
-    return _linear(features, update)
+    return _linear(features, update, averages=True)
 
 
-def _linear(features: Features, update: Callable) -> Learner:
+def _linear(features: Features, update: Callable, averages: bool) -> Learner:
     def init(key: Key, batch: Batch) -> Linear:
         outputs = batch["y"].shape[1]
         return Linear(jnp.zeros((features(batch["x"]).shape[1], outputs)), jnp.zeros(outputs))
@@ -96,31 +99,34 @@ def _linear(features: Features, update: Callable) -> Learner:
     def evaluate(state: Linear, batch: Batch, key: Key) -> Metrics:
         return _measure(features, state, batch)
 
-    return Learner(init, update, evaluate)
+    def prediction(state: Linear, batch: Batch) -> Float[Array, "batch outputs"]:
+        return predict(state, features(batch["x"]))
+
+    return Learner(init, update, evaluate, prediction, averages)
 
 
 def _measure(features: Features, state: Linear, batch: Batch) -> Metrics:
-    found = losses.mse(predict(state, features(batch["x"])), batch["y"])
-    return {"loss": metrics.mean(found, batch["weight"])}
+    squares = losses.mse(predict(state, features(batch["x"])), batch["y"])
+    return {"loss": metrics.mean(squares, batch["weight"])}
 
 
 def polynomial(degree: int) -> Features:
-    """Legendre's P₁(x) … P_degree(x) of x [batch, 1] in [−1, 1].
+    """Legendre's polynomials P₁(x) … P_degree(x) of x [batch, 1] in [−1, 1].
 
     They span what x, x², … span, and are far from parallel, so that the least squares stay
     solvable in float32. (n + 1) P_{n+1} = (2n + 1) x P_n − n P_{n−1}.
     """
 
     def features(x: Float[Array, "batch 1"]) -> Float[Array, "batch degree"]:
-        found = [jnp.ones_like(x), x]
+        p = [jnp.ones_like(x), x]
         for n in range(1, degree):
-            found.append(((2 * n + 1) * x * found[n] - n * found[n - 1]) / (n + 1))
-        return jnp.concatenate(found[1 : degree + 1], axis=1)
+            p.append(((2 * n + 1) * x * p[n] - n * p[n - 1]) / (n + 1))
+        return jnp.concatenate(p[1 : degree + 1], axis=1)
 
     return features
 
 
 def random_features(count: int, inputs: int, key: Key) -> Features:
-    """max(0, x V) of `count` fixed directions, V ~ N(0, 2/F_in) (Rahimi, Recht 2007)."""
+    """Features max(0, x V) of `count` fixed directions, V ~ N(0, 2/F_in) (Rahimi, Recht 2007)."""
     directions = nn.initializers.he_normal()(key, (inputs, count))
     return lambda x: nn.relu(x @ directions)

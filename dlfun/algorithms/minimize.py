@@ -7,7 +7,7 @@ import jax
 import optax
 from jaxtyping import Array
 
-from dlfun.learner import Batch, Key, Learner, device_key, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
 
 
@@ -47,8 +47,8 @@ def minimize(
 ) -> Learner:
     """A learner that follows ∂(Σ/n)/∂params of `objective(variables, batch, key, training)`.
 
-    Σ and n are summed over the devices that share the batch. In an update `training` is True and
-    `key` differs between devices; in evaluation `training` is False.
+    Σ and n are summed over the devices that share the batch. `training` is True in an update and
+    False in evaluation. `key` is the same on each device: noise comes from `batch_noise`.
 
     Args:
         init: first variables, {"params": …} and other collections.
@@ -65,7 +65,7 @@ def minimize(
     def update(state: MinimizeState, batch: Batch, key: Key) -> tuple[MinimizeState, Metrics]:
         def mean_loss(params: Any) -> tuple[Array, LossAndMetrics]:
             variables = {"params": params, **state.collections}
-            result = objective(variables, batch, device_key(key), True)
+            result = objective(variables, batch, key, True)
             # Divided by the mean count of the devices, the mean over devices is Σ/n of them all.
             return result.loss.total / mean_over_devices(result.loss.count), result
 

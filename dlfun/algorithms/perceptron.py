@@ -41,7 +41,7 @@ MCP_GATES: dict[str, tuple[Layer, ...]] = {
 def threshold_output(
     x: Float[Array, "batch inputs"], layers: Sequence[Layer]
 ) -> Float[Array, "batch out"]:
-    """Layer by layer y = 1 if Σᵢ wᵢ xᵢ ≥ θ, else 0."""
+    """Outputs of the last layer, where each neuron's is y = 1 if Σᵢ wᵢ xᵢ ≥ θ, else 0."""
     for weights, thresholds in layers:
         x = (jnp.matmul(x, weights, precision="highest") >= thresholds).astype(x.dtype)
     return x
@@ -59,42 +59,44 @@ def all_neurons(inputs: int) -> Layer:
 
 
 def best_neuron(x: Float[np.ndarray, "rows inputs"], target: Float[np.ndarray, " rows"]) -> Layer:
-    """The neuron among `every_neuron` that is right on the most rows; the first of several."""
-    every = all_neurons(x.shape[1])
-    right = (np.asarray(threshold_output(jnp.asarray(x), [every])) == target[:, None]).sum(axis=0)
-    best = int(right.argmax())
-    return Layer(every.weights[:, best : best + 1], every.thresholds[best : best + 1])
+    """The neuron among `all_neurons` that is right on the most rows; the first of several."""
+    neurons = all_neurons(x.shape[1])
+    # In NumPy, so that it may be called where a learner is being traced.
+    outputs = x @ neurons.weights >= neurons.thresholds
+    best = int((outputs == (target[:, None] > 0)).sum(axis=0).argmax())
+    return Layer(neurons.weights[:, best : best + 1], neurons.thresholds[best : best + 1])
 
 
 def frozen(layers: Sequence[Layer], target: str) -> Learner:
-    """McCulloch and Pitts' network: it learns nothing, its weights are given.
+    """McCulloch and Pitts' network of given weights: an update changes nothing.
 
-    Reads batch["x"] and says the output batch[target]; "loss" is the share of wrong outputs.
+    Reads batch["x"] and predicts batch[target]; "loss" is the share of wrong outputs.
     """
 
     def init(key: Key, batch: Batch) -> tuple[Layer, ...]:
-        return tuple(Layer(*(jnp.asarray(part) for part in each)) for each in layers)
+        return tuple(Layer(jnp.asarray(w), jnp.asarray(threshold)) for w, threshold in layers)
+
+    def predict(state: tuple[Layer, ...], batch: Batch) -> Float[Array, " batch"]:
+        return threshold_output(batch["x"], state)[:, 0]
 
     def evaluate(state: tuple[Layer, ...], batch: Batch, key: Key) -> Metrics:
-        return _right_and_wrong(
-            threshold_output(batch["x"], state)[:, 0], batch[target], batch["weight"]
-        )
+        return _right_and_wrong(predict(state, batch), batch[target], batch["weight"])
 
     def update(
         state: tuple[Layer, ...], batch: Batch, key: Key
     ) -> tuple[tuple[Layer, ...], Metrics]:
         return state, evaluate(state, batch, key)
 
-    return Learner(init, update, evaluate)
+    return Learner(init, update, evaluate, predict, averages=True)
 
 
 class PerceptronState(NamedTuple):
-    """Of one perceptron."""
+    """Weights of one perceptron, and how often it was wrong."""
 
     weights: Float[Array, " inputs"]
     bias: Float[Array, ""]
     mistakes: Int[Array, ""]
-    """Examples that it got wrong since the start."""
+    """Training examples that it classified wrongly since the start."""
 
 
 def perceptron(learning_rate: float | Array, target: str) -> Learner:
@@ -103,22 +105,21 @@ def perceptron(learning_rate: float | Array, target: str) -> Learner:
     The sum goes over the batch: of one example at a time it is the rule of 1957. From w = 0 with
     one example at a time, examples that some unit vector separates with margin γ cost at most
     (R/γ)² mistakes, where x has 1 appended for the bias and R is the largest ‖(x, 1)‖ (Novikoff
-    1962); the learning rate only scales w. Examples that no line separates cost mistakes for ever,
-    while w stays bounded (Minsky, Papert 1969).
+    1962); the learning rate only scales w. On examples that no line separates the mistakes never
+    end, while w stays bounded (Minsky, Papert 1969).
     """
 
     def init(key: Key, batch: Batch) -> PerceptronState:
         zeros = jnp.zeros(batch["x"].shape[1])
         return PerceptronState(zeros, jnp.zeros(()), jnp.zeros((), jnp.int32))
 
-    def answer(state: PerceptronState, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
-        activation = jnp.matmul(x, state.weights, precision="highest") + state.bias
-        return (activation >= 0).astype(x.dtype)
+    def predict(state: PerceptronState, batch: Batch) -> Float[Array, " batch"]:
+        activation = jnp.matmul(batch["x"], state.weights, precision="highest") + state.bias
+        return (activation >= 0).astype(activation.dtype)
 
     def update(state: PerceptronState, batch: Batch, key: Key) -> tuple[PerceptronState, Metrics]:
-        x, weight = batch["x"], batch["weight"]
-        said = answer(state, x)
-        error = (batch[target] - said) * weight
+        x, weight, prediction = batch["x"], batch["weight"], predict(state, batch)
+        error = (batch[target] - prediction) * weight
         # Before the learning rate comes in: small integers, which add up exactly.
         step, bias, wrong = sum_over_devices((error @ x, error.sum(), jnp.abs(error).sum()))
         after = PerceptronState(
@@ -126,12 +127,12 @@ def perceptron(learning_rate: float | Array, target: str) -> Learner:
             state.bias + learning_rate * bias,
             state.mistakes + wrong.astype(jnp.int32),
         )
-        return after, _right_and_wrong(said, batch[target], weight)
+        return after, _right_and_wrong(prediction, batch[target], weight)
 
     def evaluate(state: PerceptronState, batch: Batch, key: Key) -> Metrics:
-        return _right_and_wrong(answer(state, batch["x"]), batch[target], batch["weight"])
+        return _right_and_wrong(predict(state, batch), batch[target], batch["weight"])
 
-    return Learner(init, update, evaluate)
+    return Learner(init, update, evaluate, predict, averages=True)
 
 
 def hebbian(learning_rate: float | Array, x: str = "x") -> Learner:
@@ -139,8 +140,8 @@ def hebbian(learning_rate: float | Array, x: str = "x") -> Learner:
 
     After each pattern once, W = η Σ x yᵀ, and the recall of xₖ is η (‖xₖ‖² yₖ + Σ_{j≠k} (xⱼ·xₖ)
     yⱼ): exact for orthogonal x, where η = 1/‖x‖² gives y itself; else with crosstalk (Hebb 1949;
-    Kohonen 1972). Reads batch[x] and batch["y"], both of ±1. "loss" is the mean of (xW − y)²,
-    "accuracy" the share of signs recalled.
+    Kohonen 1972). Reads batch[x] and batch["y"], both of ±1. Predictions are xW, "loss" is the
+    mean of (xW − y)², "accuracy" the share of signs recalled.
     """
 
     def init(key: Key, batch: Batch) -> Float[Array, "inputs outputs"]:
@@ -150,19 +151,24 @@ def hebbian(learning_rate: float | Array, x: str = "x") -> Learner:
         outer = (batch[x] * batch["weight"][:, None]).T @ batch["y"]
         return weights + learning_rate * sum_over_devices(outer), evaluate(weights, batch, key)
 
+    def predict(weights: Array, batch: Batch) -> Float[Array, "batch outputs"]:
+        return jnp.matmul(batch[x], weights, precision="highest")
+
     def evaluate(weights: Array, batch: Batch, key: Key) -> Metrics:
-        recalled, wanted = jnp.matmul(batch[x], weights, precision="highest"), batch["y"]
-        right = (jnp.sign(recalled) == wanted).astype(wanted.dtype).mean(axis=1)
+        recalled, y = predict(weights, batch), batch["y"]
+        right = (jnp.sign(recalled) == y).astype(y.dtype).mean(axis=1)
         return {
-            "loss": metrics.mean(jnp.square(recalled - wanted).mean(axis=1), batch["weight"]),
+            "loss": metrics.mean(jnp.square(recalled - y).mean(axis=1), batch["weight"]),
             "accuracy": metrics.mean(right, batch["weight"]),
         }
 
-    return Learner(init, update, evaluate)
+    return Learner(init, update, evaluate, predict, averages=True)
 
 
 def _right_and_wrong(
-    said: Float[Array, " batch"], target: Float[Array, " batch"], weight: Float[Array, " batch"]
+    prediction: Float[Array, " batch"],
+    target: Float[Array, " batch"],
+    weight: Float[Array, " batch"],
 ) -> Metrics:
-    wrong = jnp.abs(target - said)
+    wrong = jnp.abs(target - prediction)
     return {"loss": metrics.mean(wrong, weight), "accuracy": metrics.mean(1 - wrong, weight)}

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dlfun import experiment as experiments
 from dlfun.errors import UserError
+from dlfun.experiment import format_metric
 
 COLUMNS = ("claim", "source", "printed", "ours", "verdict", "seconds")
 WRITTEN = ("claim", "source", "printed", "ours", "seeds", "verdict", "seconds", "made")
@@ -38,11 +39,6 @@ def cells(row: dict[str, Any]) -> list[str]:
         "holds" if row["holds"] else "FAILS",
         f"{row['seconds']:.1f}",
     ]
-
-
-def format_metric(name: str, value: float) -> str:
-    """A metric's value for people: accuracies in percent, others with four digits."""
-    return f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4g}"
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:

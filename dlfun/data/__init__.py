@@ -1,6 +1,6 @@
-"""Datasets as arrays: `load` one by its name, or list them with `catalogue`.
+"""Datasets as arrays: `load` loads one by its name, `catalogue` lists them.
 
-Importing this needs NumPy only; TFDS is imported where a set is prepared with it.
+This package imports NumPy, and TFDS only to prepare a dataset.
 """
 
 import functools
@@ -20,21 +20,21 @@ _NAMES = ("mnist", "fashion_mnist")
 def load(
     name: str, *, data_dir: Path | None = None, validation: float = 0.0, seed: int = 0
 ) -> Dataset:
-    """Load a dataset.
+    """Load a dataset by its name.
 
     Args:
-        name: "mnist", carried in the package; "fashion_mnist", from IDX files in the folder
-            fashion_mnist of `data_dir` or $DLFUN_DATA, else through TFDS; or "tfds:NAME", any image
+        name: "mnist", which the package includes; "fashion_mnist", from IDX files in the folder
+            fashion_mnist of `data_dir` or $DLFUN_DATA, else by TFDS; "tfds:NAME", any image
             classification set of TFDS, downloaded and decoded once and then mapped into memory
             (images of unequal sizes stay encoded); or "folder:PATH", images by class in
-            PATH/train/CLASS and PATH/validation or PATH/test likewise.
-        data_dir: looked into, and written to, before $DLFUN_DATA and the user's cache.
+            PATH/train/CLASS, and PATH/validation or PATH/test with the same classes.
+        data_dir: folder to read from, and to write to, before $DLFUN_DATA and the user's cache.
         validation: share in [0, 1) of "train" to hold out as "validation".
-        seed: which examples are held out depends on it, and on nothing else.
+        seed: seed of the choice of held-out examples, which depends on nothing else.
 
     Raises:
-        UserError: an unknown name; a missing, truncated or changed file; a share out of range; and
-            what goes wrong in TFDS or is wrong in a folder.
+        UserError: an unknown name; a missing, truncated or changed file; a share out of range;
+            errors of TFDS; or a malformed folder.
     """
     if not 0 <= validation < 1:
         raise UserError(f"validation must be at least 0 and below 1, not {validation}")
@@ -44,10 +44,10 @@ def load(
 
 @functools.lru_cache(maxsize=2)
 def read(name: str, data_dir: Path | None, folders: tuple[Path, ...]) -> Dataset:
-    """Read a dataset whole; the last two read are kept.
+    """Read a whole dataset; the last two are cached.
 
-    A command asks for the same one for each seed and structure. `folders` are those that the answer
-    depends on.
+    A command reads the same dataset for each seed and structure. `folders` are those on which the
+    result depends, for the cache.
     """
     if name == "mnist":
         return idx_sets.read(idx_sets.MNIST, idx_sets.bundled_mnist(), "install dlfun again")

@@ -1,8 +1,8 @@
-"""Datasets decoded once into .npy files, which later runs map into memory.
+"""Cache of decoded datasets: .npy files that later runs map into memory.
 
-A folder holds meta.json and, for each split, SPLIT.image.npy and SPLIT.label.npy; for images of
-unequal sizes, which stay encoded, the files of `packed_images` in the place of the first. It
-comes into being by one rename: it is whole, or it is not there.
+A folder holds meta.json and, for each split, SPLIT.image.npy and SPLIT.label.npy. Images of unequal
+sizes stay encoded, in the files of `packed_images` instead of SPLIT.image.npy. A folder is created
+by one rename, so it is complete or absent.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlfun.data import packed_images as encoded
+from dlfun.data import packed_images
 from dlfun.data.dataset import Dataset, Split
 from dlfun.data.encoded_images import EncodedImages
 from dlfun.errors import UserError
@@ -23,7 +23,7 @@ FOLDER = "decoded"
 
 
 class Source(NamedTuple):
-    """The examples of one split, on their way to the disk.
+    """Examples of one split, to be written to disk.
 
     Attributes:
         shape: (N, H, W, C), or (N,) where the images stay encoded.
@@ -35,17 +35,17 @@ class Source(NamedTuple):
 
 
 def folder(root: Path, key: str) -> Path:
-    """Where the arrays of the dataset `key` lie below `root`."""
+    """Folder of the arrays of the dataset `key` below `root`."""
     return root / FOLDER / key
 
 
 def write(target: Path, classes: Iterable[str], licence: str, splits: dict[str, Source]) -> None:
-    """Write the splits to the folder `target`, whole or not at all.
+    """Write the splits to the folder `target`, completely or not at all.
 
-    Where another process was first with the same folder, its arrays stay.
+    If another process has written the folder meanwhile, its arrays stay.
 
     Raises:
-        OSError: the disk is full, or cannot be written to.
+        OSError: the disk is full or not writable.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
@@ -75,10 +75,10 @@ def _write_split(new: Path, name: str, source: Source) -> None:
             yield image if isinstance(image, bytes) else image.tobytes()
 
     if len(source.shape) == 1:
-        encoded.write(new, name, images())
+        packed_images.write(new, name, images())
     else:
         header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
-        # A file, not a writable map: on a full disk a map kills the process, a write raises.
+        # Not a writable memory map: on a full disk that kills the process, where a write raises.
         with (new / f"{name}.image.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for image in images():
@@ -87,38 +87,38 @@ def _write_split(new: Path, name: str, source: Source) -> None:
 
 
 def meta(target: Path) -> dict:
-    """What `write` noted: classes, licence and the image shape of each split.
+    """Metadata that `write` left: classes, licence and the image shape of each split.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        found = json.loads((target / "meta.json").read_text(encoding="utf-8"))
-        if {"classes", "licence", "splits"} <= found.keys():
-            return found
+        metadata = json.loads((target / "meta.json").read_text(encoding="utf-8"))
+        if {"classes", "licence", "splits"} <= metadata.keys():
+            return metadata
     except (OSError, ValueError, AttributeError):
         pass
     raise _damaged(target / "meta.json", "unreadable")
 
 
 def read(target: Path, name: str) -> Dataset:
-    """Map the arrays in the folder `target`: read-only `np.memmap`s, and encoded `EncodedImages`.
+    """Map the arrays in the folder `target`, as read-only `np.memmap`s or as `EncodedImages`.
 
     Raises:
-        UserError: a file is missing, truncated or not what `write` left.
+        UserError: a file is missing, truncated or not as `write` left it.
     """
-    noted = meta(target)
+    metadata = meta(target)
     splits: dict[str, Split] = {}
-    for split, shape in noted["splits"].items():
+    for split, shape in metadata["splits"].items():
         if len(shape) == 1:
-            image: Any = EncodedImages(encoded.read(target, split, shape[0], name))
+            image: Any = EncodedImages(packed_images.read(target, split, shape[0], name))
         else:
             image = _map(target / f"{split}.image.npy", np.uint8, tuple(shape))
         splits[split] = {
             "image": image,
             "label": _map(target / f"{split}.label.npy", np.int32, tuple(shape[:1])),
         }
-    return Dataset(name, splits, tuple(noted["classes"]))
+    return Dataset(name, splits, tuple(metadata["classes"]))
 
 
 def _map(file: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
@@ -133,5 +133,5 @@ def _map(file: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def _damaged(file: Path, how: str) -> UserError:
-    return UserError(f"{file} is {how}: remove the folder {file.parent} to have it made again")
+def _damaged(file: Path, fault: str) -> UserError:
+    return UserError(f"{file} is {fault}: remove the folder {file.parent} to have it made again")

@@ -1,9 +1,8 @@
-"""Augmentation: random changes of an image that leave its label, inside the compiled step.
+"""Augmentation: random changes of images that preserve the label, inside the compiled step.
 
-Each is a pure function of a key and one image, of any dtype, which stays. `vmap` over keys and
-images augments a batch, every example by its own draw; `dlfun.transforms.augmented` does so
-to what a learner is trained on. Sizes in pixels are structure, probabilities are values and may be
-traced.
+An augmentation is a pure function of a key and one image, whose dtype it keeps. `vmap` over keys
+and images augments a batch with independent draws; `dlfun.transforms.augmented` does so for the
+batches of a learner. Sizes in pixels are structure; probabilities are values and may be traced.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ Augmentation = Callable[[Key[Array, ""], Image], Changed]
 
 
 def compose(*steps: Augmentation) -> Augmentation:
-    """One after another, each by a key of its own; of none, the identity."""
+    """Apply augmentations one after another, each with a separate key; the identity for none."""
 
     def apply(key: Key[Array, ""], image: Image) -> Changed:
         for number, step in enumerate(steps):
@@ -30,10 +29,10 @@ def compose(*steps: Augmentation) -> Augmentation:
 
 
 def crop(padding: int, size: Sequence[int] | None = None) -> Augmentation:
-    """A window of the image with `padding` zeros on each side, every place as likely.
+    """Crop a window, uniformly placed, from the image padded with `padding` zeros on each side.
 
-    `size` is the window's [height, width]: by default the image's own, as for CIFAR-10 (4 zeros; He
-    et al., 2016, sec. 4.2).
+    `size` is the window's [height, width], by default the image's, as for CIFAR-10 (4 zeros; He et
+    al., 2016, sec. 4.2).
 
     Raises:
         ValueError: a negative padding; a window larger than the padded image.
@@ -56,9 +55,9 @@ def crop(padding: int, size: Sequence[int] | None = None) -> Augmentation:
 
 
 def shift(pixels: int) -> Augmentation:
-    """The image moved by whole numbers of pixels down and right, each uniform in ±`pixels`.
+    """Shift the image down and right by whole pixels, each uniform in ±`pixels`, filled with zeros.
 
-    Zeros enter. It is a crop of the image's own size after a padding of so many zeros.
+    This is `crop` with that padding and the size of the image.
 
     Raises:
         ValueError: a negative number of pixels.
@@ -68,7 +67,7 @@ def shift(pixels: int) -> Augmentation:
 
 
 def flip(probability: float | Array = 0.5) -> Augmentation:
-    """The image mirrored left to right, with a probability (not for digits, which change)."""
+    """Mirror the image left to right with a probability (not for digits, whose label changes)."""
 
     def apply(key: Key[Array, ""], image: Image) -> Changed:
         return jnp.where(jax.random.bernoulli(key, probability), image[:, ::-1], image)
@@ -77,11 +76,10 @@ def flip(probability: float | Array = 0.5) -> Augmentation:
 
 
 def cut_out(size: int, probability: float | Array = 1.0, fill: float | Array = 0.0) -> Augmentation:
-    """A square of `size`² pixels set to `fill`, with a probability (DeVries & Taylor, 2017).
+    """Set a square of `size`² pixels to `fill`, with a probability (DeVries & Taylor, 2017).
 
-    Its centre is any pixel of the image, so at a border only part of the square lies within. The
-    paper's fill is 0 after normalization: the mean of the images, which on stored pixels has to be
-    given.
+    The centre is uniform over the pixels of the image, so at a border part of the square lies
+    outside. The paper fills with 0 after normalization, which is the mean of the stored pixels.
 
     Raises:
         ValueError: a negative size.
@@ -89,14 +87,14 @@ def cut_out(size: int, probability: float | Array = 1.0, fill: float | Array = 0
     _at_least_0("cut-out", size=size)
 
     def apply(key: Key[Array, ""], image: Image) -> Changed:
-        chance, place = jax.random.split(key)
+        chance_key, centre_key = jax.random.split(key)
         limits = jnp.array(image.shape[:2], jnp.int32)
-        first = jax.random.randint(place, (2,), 0, limits) - size // 2
+        first = jax.random.randint(centre_key, (2,), 0, limits) - size // 2
         rows, columns = (
             (jnp.arange(n) >= start) & (jnp.arange(n) < start + size)
             for n, start in zip(image.shape[:2], first, strict=True)
         )
-        cut = rows[:, None] & columns & jax.random.bernoulli(chance, probability)
+        cut = rows[:, None] & columns & jax.random.bernoulli(chance_key, probability)
         return jnp.where(cut[..., None], jnp.asarray(fill, image.dtype), image)
 
     return apply

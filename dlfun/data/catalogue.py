@@ -1,24 +1,23 @@
-"""What `launch.py data` shows: each dataset, and whether it is here."""
+"""Catalogue of the datasets and their presence on this machine, for the command `data`."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-from dlfun.data import array_cache as decoded
-from dlfun.data import idx_sets, image_folder, tfds
+from dlfun.data import array_cache, idx_sets, image_folder, tfds
 from dlfun.data.folders import roots
 
 
 class Entry(NamedTuple):
-    """One dataset by its name.
+    """Description of a dataset.
 
     Attributes:
-        name: what `load` takes.
-        present: whether it loads without a network; sizes are checked, contents on loading.
-        source: where it comes from.
-        location: the folder it lies in; where it is not present, where it would be read from.
-        size_bytes: size on disk, 0 where it is not present.
-        examples: number of examples in each split; empty where not known yet.
-        licence: the terms its owners give.
+        name: name for `load`.
+        present: True if it loads without a network; only file sizes are checked here.
+        source: origin of the data.
+        location: its folder; if it is absent, the folder from which it would be read.
+        size_bytes: size on disk, 0 if it is absent.
+        examples: number of examples in each split; empty if unknown.
+        licence: licence that its owners give.
     """
 
     name: str
@@ -31,9 +30,9 @@ class Entry(NamedTuple):
 
 
 def catalogue(data_dir: Path | None = None) -> list[Entry]:
-    """The datasets by name: those here first, then an entry for the rest of TFDS and of folders.
+    """List the datasets: present ones first, then an entry for all of TFDS and one for folders.
 
-    `data_dir` is looked into first, then $DLFUN_DATA and the user's cache.
+    The folders searched are `data_dir`, $DLFUN_DATA and the user's cache, in this order.
     """
     folders = roots(data_dir)
     cached = _decoded(folders)
@@ -41,21 +40,21 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
     fashion = next((folder for folder in with_fashion if folder.is_dir()), None)
     entries = [_idx(idx_sets.MNIST, Path(str(idx_sets.bundled_mnist())), "carried in the package")]
     if fashion or "tfds:fashion_mnist" not in cached:
-        where = fashion or with_fashion[0]
-        entries.append(_idx(idx_sets.FASHION_MNIST, where, "IDX files, else tfds:fashion_mnist"))
+        location = fashion or with_fashion[0]
+        entries.append(_idx(idx_sets.FASHION_MNIST, location, "IDX files, else tfds:fashion_mnist"))
     else:
         entries.append(cached.pop("tfds:fashion_mnist")._replace(name="fashion_mnist"))
-    rest = Entry(
+    any_tfds = Entry(
         "tfds:NAME",
         False,
         "any image classification set of https://www.tensorflow.org/datasets/catalog",
-        str(folders[0] / decoded.FOLDER),
+        str(folders[0] / array_cache.FOLDER),
         0,
         {},
         "as TFDS names it",
     )
     image_folders = _image_folders(folders)
-    anywhere = Entry(
+    any_folder = Entry(
         "folder:PATH",
         False,
         "any folder of images, as PATH/train/CLASS/*.jpg and PATH/test likewise",
@@ -64,7 +63,7 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
         {},
         "",
     )
-    return [*entries, *cached.values(), *image_folders.values(), rest, anywhere]
+    return [*entries, *cached.values(), *image_folders.values(), any_tfds, any_folder]
 
 
 def _idx(source: idx_sets.IdxSet, folder: Path, origin: str) -> Entry:
@@ -85,22 +84,22 @@ def _idx(source: idx_sets.IdxSet, folder: Path, origin: str) -> Entry:
 
 
 def _image_folders(folders: list[Path]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for root in folders:
         for name, (sizes, size_bytes) in image_folder.folders(root).items():
-            where = str(root / name)
-            entry = Entry(f"folder:{name}", True, "image folder", where, size_bytes, sizes, "")
-            found.setdefault(name, entry)
-    return found
+            location = str(root / name)
+            entry = Entry(f"folder:{name}", True, "image folder", location, size_bytes, sizes, "")
+            entries.setdefault(name, entry)
+    return entries
 
 
 def _decoded(folders: list[Path]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for root in folders:
-        for file in sorted((root / decoded.FOLDER).glob("[!.]*/meta.json")):
+        for file in sorted((root / array_cache.FOLDER).glob("[!.]*/meta.json")):
             name = tfds.PREFIX + file.parent.name.replace("--", "/", 1).replace("@", ":")
-            meta = decoded.meta(file.parent)
-            found.setdefault(
+            meta = array_cache.meta(file.parent)
+            entries.setdefault(
                 name,
                 Entry(
                     name,
@@ -112,4 +111,4 @@ def _decoded(folders: list[Path]) -> dict[str, Entry]:
                     meta["licence"],
                 ),
             )
-    return found
+    return entries

@@ -1,7 +1,7 @@
-"""A column of encoded images of unequal sizes: decoded and cropped when they are read.
+"""A column of encoded images of unequal sizes, which are decoded and cropped when they are read.
 
-A random crop is a function of (seed, epoch, index) alone, so a resumed training draws the very
-crops that the unbroken one would. Threads decode, for Pillow's decoders hold no lock.
+A random crop is a function of (seed, epoch, index), so a resumed training gets the same crops as an
+uninterrupted one. Images are decoded in threads, because Pillow's decoders release Python's lock.
 """
 
 import functools
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 class EncodedImages:
-    """Looks like uint8 [N, size, size, 3]; what is indexed is decoded, by central crops.
+    """Images in the interface of an array uint8 [N, size, size, 3]; indexing decodes central crops.
 
     Attributes:
-        files: a path, a stream of bytes or an array of pixels by its index.
+        files: sequence of paths, of streams of bytes or of arrays of pixels.
         size: height and width of the crops.
-        skip: whether an image whose pixels turn out to be damaged is left out, not an error.
-        chosen: which of `files` these are.
+        skip: True if an image with damaged pixels is skipped, False if it is an error.
+        chosen: indices into `files` of the images of this column.
     """
 
     dtype = np.dtype(np.uint8)
@@ -42,19 +42,19 @@ class EncodedImages:
         skip: bool = False,
         chosen: Int[np.ndarray, " n"] | None = None,
     ) -> None:
-        # Of a list that the process shares, which threads must not change as they read.
+        # The warnings filter is process-wide and not thread-safe: set it before threads start.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         self.files, self.size, self.skip = files, size, skip
         self.chosen = np.arange(len(files)) if chosen is None else chosen
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """As if all were decoded."""
+        """Shape of the decoded images."""
         return len(self), self.size, self.size, 3
 
     @property
     def nbytes(self) -> int:
-        """As if all were decoded."""
+        """Size in bytes of the decoded images."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -68,55 +68,59 @@ class EncodedImages:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def take(self, indices: Int[np.ndarray, " n"], axis: int = 0) -> "EncodedImages":
-        """Some of them, still encoded."""
+        """Select images by index; they stay encoded."""
         return EncodedImages(self.files, self.size, self.skip, self.chosen[indices])
 
     def read(
         self, indices: Int[np.ndarray, "*batch"], draw: tuple[int, int] | None = None
     ) -> tuple[UInt8[np.ndarray, "*batch height width 3"], Bool[np.ndarray, "*batch"]]:
-        """Crops, and which are images: -1 stands for none and is black, as are damaged ones.
+        """Decode and crop images; returns the crops and a mask of the readable ones.
 
-        With `draw`, (seed, epoch), the crops of a training epoch: random resized crops, half of
-        them mirrored; without, central ones.
+        An index of -1 stands for no image. Its crop and those of damaged images are black.
+        With `draw`, (seed, epoch), crops are those of a training epoch: random resized crops, half
+        of them mirrored. Otherwise they are central.
 
         Raises:
-            UserError: an image that cannot be decoded, where these are not to be skipped.
+            UserError: an image that cannot be decoded, unless these are skipped.
         """
-        from dlfun.data import image_decoding as crops
+        from dlfun.data import image_decoding
 
-        found = np.zeros((indices.size, *self.shape[1:]), np.uint8)
+        crops = np.zeros((indices.size, *self.shape[1:]), np.uint8)
 
-        def one(place: int, index: int) -> bool:
-            choose: Callable = crops.central_crop
+        def decode(row: int, index: int) -> bool:
+            choose: Callable = image_decoding.central_crop
             if draw is not None:
-                numbers = uniforms(*draw, index, crops.DRAWS)
-                choose = functools.partial(crops.random_crop, draws=numbers)
+                numbers = uniforms(*draw, index, image_decoding.DRAWS)
+                choose = functools.partial(image_decoding.random_crop, draws=numbers)
+            file = self.files[int(self.chosen[index])]
             try:
-                found[place] = crops.pixels(self.files[int(self.chosen[index])], self.size, choose)
+                crops[row] = image_decoding.pixels(file, self.size, choose)
             except UserError as error:
                 if not self.skip:
                     raise UserError(f"{error}; --skip-unreadable goes on without it") from None
-                _tell(f"{error}: left out")
+                _warn_once(f"{error}: left out")
                 return False
             return True
 
         flat = indices.reshape(-1)
-        there = flat >= 0
-        there[there] = list(_pool().map(one, np.flatnonzero(there).tolist(), flat[there].tolist()))
-        return found.reshape(*indices.shape, *self.shape[1:]), there.reshape(indices.shape)
+        readable = flat >= 0
+        rows = np.flatnonzero(readable)
+        readable[rows] = list(_pool().map(decode, rows.tolist(), flat[rows].tolist()))
+        return crops.reshape(*indices.shape, *self.shape[1:]), readable.reshape(indices.shape)
 
 
 def uniforms(seed: int, epoch: int, index: int, count: int) -> Float[np.ndarray, " count"]:
-    """Numbers in [0, 1) that depend on (seed, epoch, index) alone, by Philox's raw draws.
+    """Uniform numbers in [0, 1), a function of (seed, epoch, index), from Philox's raw output.
 
-    NumPy promises those for all its versions. The 1 keeps clear of the draws of `held_out`.
+    NumPy guarantees that output for all its versions. The counter's last word, 1, separates these
+    numbers from those of `dataset.partition`.
     """
     raw = np.random.Philox(key=seed, counter=[0, index, epoch, 1]).random_raw(count)
     return (raw >> np.uint64(11)) * 2.0**-53
 
 
-@functools.cache  # Once, and not in every epoch.
-def _tell(text: str) -> None:
+@functools.cache  # Once for all epochs.
+def _warn_once(text: str) -> None:
     _log.warning(text)
 
 
@@ -126,20 +130,21 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def is_encoded(dataset: Dataset) -> bool:
-    """Whether a dataset has a column that is decoded as it is read, so that it must be streamed."""
+    """True if a dataset has a column of `EncodedImages`, so that it must be streamed."""
     columns = (column for split in dataset.splits.values() for column in split.values())
     return any(isinstance(column, EncodedImages) for column in columns)
 
 
 def resized(dataset: Dataset, size: int, skip_unreadable: bool = False) -> Dataset:
-    """The dataset with its images cropped to size×size×3 when they are read.
+    """Dataset whose images are cropped to size×size×3 when they are read.
 
-    Images that lie decoded in arrays are cropped and resized likewise. The header of every file is
-    read now; unreadable ones are left out, named and counted, if `skip_unreadable` says so.
+    Images in decoded arrays are cropped and resized in the same way. The headers of all files are
+    read here; with `skip_unreadable`, unreadable images are left out, with a warning that names and
+    counts them.
 
     Raises:
-        UserError: no images; unreadable ones that are not to be skipped, named and counted; a class
-            of which nothing is left.
+        UserError: no images; unreadable images that are not skipped, named and counted; a class
+            without readable images.
     """
     splits = {}
     for name, split in dataset.splits.items():
@@ -156,33 +161,34 @@ def resized(dataset: Dataset, size: int, skip_unreadable: bool = False) -> Datas
 
 
 def _readable(dataset: Dataset, split: str, images: EncodedImages, skip: bool) -> np.ndarray:
-    """Indices of the images that can be opened. Raises UserError where others must not be."""
-    from dlfun.data import image_decoding as crops
+    """Indices of the images that can be opened. Raises UserError if others may not be skipped."""
+    from dlfun.data import image_decoding
 
-    def wrong(index: int) -> str | None:
+    def fault(index: int) -> str | None:
         file = images.files[index]
         try:
-            with crops.naming_file(file), crops.opened(file):
+            with image_decoding.naming_file(file), image_decoding.opened(file):
                 return None
         except UserError as error:
             return str(error).partition(";")[0]
 
     if isinstance(images.files, np.ndarray) and images.files.dtype != object:
         return np.arange(len(images))
-    told = list(_pool().map(wrong, images.chosen.tolist()))
-    if bad := [reason for reason in told if reason]:
-        some = "; ".join(bad[:3]) + ("; …" if len(bad) > 3 else "")
-        count = f"{dataset.name}: {len(bad):,} of {len(told):,} images in {split} cannot be read"
+    faults = list(_pool().map(fault, images.chosen.tolist()))
+    if reasons := [reason for reason in faults if reason]:
+        examples = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
+        total = f"{len(reasons):,} of {len(faults):,} images"
+        count = f"{dataset.name}: {total} in {split} cannot be read"
         if not skip:
             raise UserError(
-                f"{count}: {some}: mend or remove them, or leave them out by --skip-unreadable"
+                f"{count}: {examples}: mend or remove them, or leave them out by --skip-unreadable"
             )
-        _log.warning("%s and are left out: %s", count, some)
-    return np.flatnonzero([reason is None for reason in told])
+        _log.warning("%s and are left out: %s", count, examples)
+    return np.flatnonzero([reason is None for reason in faults])
 
 
 def sequence(paths: Sequence[Any]) -> np.ndarray:
-    """Paths as an array, to be indexed by arrays."""
-    found = np.empty(len(paths), object)
-    found[:] = paths
-    return found
+    """Array of paths, which can be indexed by arrays."""
+    array = np.empty(len(paths), object)
+    array[:] = paths
+    return array

@@ -1,4 +1,4 @@
-"""Where datasets lie on this machine."""
+"""Folders of datasets on this machine."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from dlfun.errors import UserError
 
 
 def roots(data_dir: Path | None) -> list[Path]:
-    """Folders to look in, best first: `data_dir`, $DLFUN_DATA, the user's cache.
+    """Folders to search, in this order: `data_dir`, $DLFUN_DATA, the user's cache.
 
     The user's cache is $XDG_CACHE_HOME/dlfun/data, by default ~/.cache/dlfun/data.
     """
@@ -17,10 +17,10 @@ def roots(data_dir: Path | None) -> list[Path]:
 
 
 def writable_root(data_dir: Path | None) -> Path:
-    """The first of `roots` that can be written to, made if it is not there.
+    """The first of `roots` that is writable, created if it is absent.
 
     Raises:
-        UserError: none can.
+        UserError: none is writable.
     """
     tried = roots(data_dir)
     for root in tried:
@@ -28,7 +28,7 @@ def writable_root(data_dir: Path | None) -> Path:
             root.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        # The superuser passes os.access even where the folder is marked read-only.
+        # os.access is True for the superuser even where the folder is marked read-only.
         if os.access(root, os.W_OK) and root.stat().st_mode & 0o222:
             return root
     raise UserError(

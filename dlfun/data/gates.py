@@ -19,7 +19,7 @@ GATES: dict[str, Callable[..., bool]] = {
 
 
 def inputs(gate: str) -> int:
-    """How many inputs a gate has. Raises UserError where there is no such gate."""
+    """Number of inputs of a gate. Raises UserError for an unknown gate."""
     if gate not in GATES:
         expected = f"expected one of {', '.join(GATES)}"
         raise UserError(f"no gate '{gate}'{nearest(gate, GATES)}: {expected}")
@@ -27,14 +27,14 @@ def inputs(gate: str) -> int:
 
 
 def truth_tables(*gates: str, copies: int = 1) -> Dataset:
-    """Every combination of inputs, with a column of outputs for each gate.
+    """Dataset of all combinations of inputs, with a column of outputs for each gate.
 
-    "test" is the table once: {"x": float32 [2ⁿ, n] of 0 and 1, and for each gate its own name:
-    float32 [2ⁿ] and, as labels for a classifier, "NAME_label": int32 [2ⁿ]}. "train" is the table
-    `copies` times, so that an epoch is more than one update.
+    "test" is the table once: {"x": float32 [2ⁿ, n] of 0 and 1, and for each gate NAME: float32 [2ⁿ]
+    and, as labels for a classifier, "NAME_label": int32 [2ⁿ]}. "train" is the table `copies` times,
+    so that an epoch has several updates.
 
     Raises:
-        UserError: no such gate; gates of different numbers of inputs.
+        UserError: an unknown gate; gates of different numbers of inputs.
     """
     sizes = {inputs(gate) for gate in gates}
     if len(sizes) != 1:

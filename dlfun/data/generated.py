@@ -1,4 +1,4 @@
-"""Small problems drawn at random: clusters in the plane, noisy curves, linear models."""
+"""Small random datasets: clusters in the plane, noisy curves, linear models, patterns."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,9 @@ def _random(seed: int, split: str) -> np.random.Generator:
 
 
 def clusters(examples: int, seed: int, classes: int = 3, spread: float = 0.35) -> Dataset:
-    """Normal clusters around points spaced evenly on the unit circle.
+    """Normal clusters around evenly spaced points of the unit circle.
 
-    Each split holds `examples` as {"x": float32 [N, 2], "y": float32 [N, classes], one-hot}.
+    A split holds `examples` examples as {"x": float32 [N, 2], "y": float32 [N, classes], one-hot}.
     """
 
     def split(name: str) -> Split:
@@ -39,10 +39,10 @@ def curve(
     noise: float = 0.0,
     test: int = 500,
 ) -> Dataset:
-    """Values of a function on [−1, 1], the training ones with normal noise.
+    """Values of a function on [−1, 1]; those of "train" have normal noise.
 
-    "train" has x uniform at random, "test" `test` of them evenly spaced and without noise:
-    {"x": float32 [N, 1], "y": float32 [N, 1]}.
+    "train" has `examples` uniformly distributed x, "test" has `test` evenly spaced ones without
+    noise: {"x": float32 [N, 1], "y": float32 [N, 1]}.
     """
 
     def split(x: np.ndarray, noise: np.ndarray | float) -> Split:
@@ -58,7 +58,7 @@ def curve(
 def linear(
     examples: int, weights: Float[np.ndarray, " inputs"], bias: float, seed: int, noise: float
 ) -> Dataset:
-    """Y = x·w + b and normal noise, of normal x: {"x": [N, inputs], "y": [N, 1]}, float32."""
+    """Linear model y = x·w + b + noise, x and noise normal: {"x": [N, inputs], "y": [N, 1]}."""
 
     def split(name: str) -> Split:
         random = _random(seed, name)
@@ -70,7 +70,7 @@ def linear(
 
 
 def patterns(pairs: int, seed: int) -> Dataset:
-    """Pairs of keys and values of ±1, of 32 numbers each; "test" equals "train".
+    """Pairs of a key and a value, vectors of 32 numbers ±1; "test" equals "train".
 
     {"orthogonal": float32 [pairs, 32], rows of Sylvester's matrix with columns of random sign;
     "random": float32 [pairs, 32]; "y": float32 [pairs, 32]}.

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: big-endian sizes, then the array (LeCun, Cortes, Burges)."""
+"""Reader of IDX, the file format of MNIST: big-endian sizes, then the array."""
 
 import hashlib
 import math
@@ -16,20 +16,20 @@ _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: "
 
 
 class Checksum(NamedTuple):
-    """What a file must be: its size in bytes and its SHA-256 in hexadecimal."""
+    """Expected size of a file in bytes, and its SHA-256 in hexadecimal."""
 
     size: int
     sha256: str
 
 
 def parse(content: bytes) -> np.ndarray:
-    """The array in an uncompressed IDX file, read-only, without a copy.
+    """Parse an uncompressed IDX file into a read-only array, without a copy.
 
     Layout: two zero bytes, the type of an element, the number of dimensions, each dimension as a
     big-endian uint32, the elements in C order, big-endian.
 
     Raises:
-        ValueError: the bytes are no IDX file, or more or fewer than the header says.
+        ValueError: the bytes are not an IDX file, or their number differs from the header's.
     """
     kind = content[2] if len(content) >= 4 and content[:2] == b"\0\0" else None
     if kind not in _TYPES or len(content) < 4 + 4 * content[3]:
@@ -43,9 +43,9 @@ def parse(content: bytes) -> np.ndarray:
 
 
 def read(file: Path | Traversable, expected: Checksum, remedy: str) -> np.ndarray:
-    """The array in a gzipped IDX file whose bytes are the expected ones.
+    """Read the array of a gzipped IDX file after checking its size and SHA-256.
 
-    `remedy` is what the user is told to do where they are not.
+    `remedy` is the advice at the end of an error message.
 
     Raises:
         UserError: the file is missing, cannot be read, or has another size or SHA-256.
@@ -61,9 +61,9 @@ def read(file: Path | Traversable, expected: Checksum, remedy: str) -> np.ndarra
         raise UserError(
             f"{file} {fault}: expected {expected.size:,} bytes, found {len(packed):,}: {remedy}"
         )
-    found = hashlib.sha256(packed).hexdigest()
-    if found != expected.sha256:
+    sha256 = hashlib.sha256(packed).hexdigest()
+    if sha256 != expected.sha256:
         raise UserError(
-            f"{file} is damaged: expected SHA-256 {expected.sha256}, found {found}: {remedy}"
+            f"{file} is damaged: expected SHA-256 {expected.sha256}, found {sha256}: {remedy}"
         )
     return parse(zlib.decompress(packed, wbits=31))

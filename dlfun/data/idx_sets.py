@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: 60,000 + 10,000 gray images of 28x28 in ten classes, as IDX files."""
+"""MNIST and Fashion-MNIST: 60,000 + 10,000 gray images of 28×28 in ten classes, as IDX files."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,7 +19,7 @@ EXAMPLES = {"train": 60_000, "test": 10_000}
 
 
 class IdxSet(NamedTuple):
-    """A dataset in four IDX files: what it is called, who made it, what its files must be."""
+    """Description of a dataset in four IDX files: name, origin, licence, classes, checksums."""
 
     name: str
     origin: str
@@ -83,7 +83,7 @@ FASHION_MNIST = IdxSet(
 
 
 def bundled_mnist() -> Traversable:
-    """The folder of the MNIST files that the package carries."""
+    """Folder of the MNIST files that the package includes."""
     return files("dlfun.data").joinpath("mnist")
 
 
@@ -91,7 +91,8 @@ def read(source: IdxSet, folder: Path | Traversable, remedy: str) -> Dataset:
     """Read and check the four files of `source` in `folder`.
 
     Raises:
-        UserError: a file is missing or is not the expected one; the message ends with `remedy`.
+        UserError: a file is missing or differs from the expected one; the message ends with
+            `remedy`.
     """
 
     def array(file: str) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""One image from its file to the pixels that a network reads: decoded, turned upright, cropped.
+"""Decoding of an image file to the pixels that a network reads: decoded, upright, cropped.
 
-Only formats whose decoders are plain code are opened: Pillow runs Ghostscript on others.
+Only formats that Pillow decodes itself are opened; for others it runs Ghostscript.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from dlfun.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
-"""Of a random crop: share of the image's area, width over height, and how often to try."""
+"""Ranges of a random crop's share of the area and of its width / height; number of tries."""
 DRAWS = 2 * TRIES + 3
 MARGIN = 0.875
-"""Of the shorter side, what a central crop keeps: 224 of 256."""
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-"""The EXIF tag, and its values under which rows and columns change places."""
+"""Share of the shorter side that a central crop keeps: 224 of 256."""
+_ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
+"""EXIF tag of the orientation, and its values that exchange rows and columns."""
 
 File = str | io.BytesIO | np.ndarray
-"""The path of an image, its bytes, or its pixels."""
+"""Path, bytes or pixels of an image."""
 
 
 class Crop(NamedTuple):
-    """A rectangle of an image, in pixels, perhaps mirrored left to right."""
+    """Rectangle of an image in pixels; `mirrored` means left to right."""
 
     left: float
     top: float
@@ -39,11 +39,11 @@ class Crop(NamedTuple):
 
 
 def random_crop(width: int, height: int, draws: Float[np.ndarray, " draws"]) -> Crop:
-    """A crop of 8 to 100 % of the area, of aspect 3/4 to 4/3, mirrored by chance (Szegedy 2015).
+    """Crop of 8 to 100 % of the area, of aspect 3/4 to 4/3, mirrored with probability ½.
 
-    "Going deeper with convolutions", sec. 6. Area uniform, aspect uniform in its logarithm, place
-    uniform over all where it fits in; after ten tries that do not fit, the largest central crop of
-    such an aspect. `draws` are `DRAWS` numbers, uniform in [0, 1).
+    Szegedy et al. (2015), sec. 6. The area is uniform, the aspect log-uniform, and the position
+    uniform where the crop fits. After ten tries that do not fit, it is the largest central crop
+    with an aspect in the range. `draws` are `DRAWS` numbers, uniform in [0, 1).
     """
     least, most = np.log(RATIO)
     mirrored = bool(draws[-1] < 0.5)
@@ -59,9 +59,9 @@ def random_crop(width: int, height: int, draws: Float[np.ndarray, " draws"]) -> 
 
 
 def central_crop(width: int, height: int) -> Crop:
-    """The middle square, of 7/8 of the shorter side.
+    """Central square with a side of 7/8 of the shorter side.
 
-    Resized to 224, that is the middle 224×224 of the image whose shorter side was resized to 256.
+    Resized to 224, it is the central 224×224 of the image resized to a shorter side of 256.
     """
     side = MARGIN * min(width, height)
     return Crop((width - side) / 2, (height - side) / 2, side, side)
@@ -70,33 +70,37 @@ def central_crop(width: int, height: int) -> Crop:
 def pixels(
     file: File, size: int, choose: Callable[[int, int], Crop]
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The crop that `choose(width, height)` names, resized to size×size.
+    """Crop `choose(width, height)` of an image, resized to size×size.
 
-    Gray becomes red, green and blue alike; transparency becomes white. A JPEG that is to be shrunk
-    by 2, 4 or 8 is decoded at that share of its size, which is faster. Bilinear, antialiased.
+    Gray becomes equal red, green and blue; transparency becomes white. A JPEG to be shrunk by 2, 4
+    or 8 is decoded at that fraction of its size, which is faster. Resizing is bilinear and
+    antialiased.
 
     Raises:
-        UserError: an image that cannot be read, named.
+        UserError: an image that cannot be read, with its name.
     """
     with naming_file(file), opened(file) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
-        turned = orientation in _TURNED
-        width, height = image.size[::-1] if turned else image.size
+        sideways = orientation in _SIDEWAYS
+        width, height = image.size[::-1] if sideways else image.size
         crop = choose(width, height)
         least = math.ceil(width * size / crop.width), math.ceil(height * size / crop.height)
-        image.draft(None, least[::-1] if turned else least)
+        image.draft(None, least[::-1] if sideways else least)
         upright = ImageOps.exif_transpose(image) if orientation != 1 else image
-        found = _resized(rgb(upright), size, crop, width, height)
-    return found[:, ::-1] if crop.mirrored else found
+        crop_pixels = _resized(rgb(upright), size, crop, width, height)
+    return crop_pixels[:, ::-1] if crop.mirrored else crop_pixels
 
 
 def cropped(image: Image.Image, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The central crop of a decoded image, as `pixels` has it."""
+    """Central crop of a decoded image, resized to size×size as by `pixels`."""
     return _resized(rgb(image), size, central_crop(*image.size), *image.size)
 
 
 def _resized(image: Image.Image, size: int, crop: Crop, width: int, height: int) -> np.ndarray:
-    """A crop given in pixels of width×height, of an image that may lie decoded at less."""
+    """Crop and resize an image; `crop` is in pixels of the full size, width×height.
+
+    The image may be decoded at a smaller size.
+    """
     x, y = image.width / width, image.height / height
     right = min((crop.left + crop.width) * x, image.width)
     bottom = min((crop.top + crop.height) * y, image.height)
@@ -106,7 +110,7 @@ def _resized(image: Image.Image, size: int, crop: Crop, width: int, height: int)
 
 
 def opened(file: File) -> Image.Image:
-    """The image of a file, its header read and its pixels not yet."""
+    """Open an image file; its header is read, its pixels are not."""
     if isinstance(file, np.ndarray):
         return Image.fromarray(file[..., 0] if file.shape[-1] == 1 else file)
     return Image.open(file, formats=FORMATS)
@@ -114,7 +118,7 @@ def opened(file: File) -> Image.Image:
 
 @contextlib.contextmanager
 def naming_file(file: File) -> Iterator[None]:
-    """Within, what goes wrong with an image is raised as a UserError that names its file."""
+    """Turn errors of decoding an image into a UserError that names its file."""
     name = getattr(file, "name", "an image") if isinstance(file, io.BytesIO) else file
     expected = "expected an image file, such as PNG or JPEG"
     try:
@@ -128,13 +132,13 @@ def naming_file(file: File) -> Iterator[None]:
         raise UserError(f"{name}: not a readable image; {expected}") from None
     except IsADirectoryError:
         raise UserError(f"{name}: a directory; {expected}") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what decoders raise on damage
+    except (OSError, ValueError, SyntaxError, EOFError) as error:  # Decoders of damaged files.
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{name}: cannot be read ({reason}); {expected}") from None
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """In red, green and blue of 8 bits, transparency on white."""
+    """Convert to red, green and blue of 8 bits, with transparency on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     image = eight_bits(image)
@@ -142,14 +146,14 @@ def rgb(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """An image with transparency, composed on white."""
+    """Compose an image with transparency on white."""
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """In mode L, LA, RGB or RGBA. Raises ValueError for pixels of other than 8 or 16 bits."""
+    """Convert to mode L, LA, RGB or RGBA. Raises ValueError for other than 8 or 16 bits."""
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255.
+        # Pillow's conversion clips at 255.
         return Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype("u1"))
     if image.mode in ("I", "F"):
         raise ValueError(f"its pixels are of mode {image.mode}, expected 8 or 16 bits a channel")

@@ -1,4 +1,4 @@
-"""Folders of images by class: ROOT/train/CLASS/*.jpg, and validation or test likewise."""
+"""Folders of images by class: ROOT/train/CLASS/*.jpg, ROOT/validation/… and ROOT/test/…."""
 
 import os
 from collections import Counter
@@ -25,32 +25,31 @@ SUFFIXES = {
     ".pgm",
     ".pbm",
 }
-"""Of files that `crops.FORMATS` can be in."""
+"""Suffixes of files in one of `image_decoding.FORMATS`."""
 NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
-"""What the folder of a split may be called."""
+"""Names of the folder of a split."""
 
 
 def load(name: str, data_dir: Path | None) -> Dataset:
-    """The images below the folder `name`, or below that folder of `data_dir`, $DLFUN_DATA, ….
+    """Dataset of the images below the folder `name`, or that folder of `data_dir`, $DLFUN_DATA, ….
 
-    Classes are the folders below train, in the order of their names; files that do not end like an
-    image, and hidden ones, are left alone. "validation", where there is no "test", takes its place;
-    where there is neither, a tenth of "train" does, as with TFDS. Only names are read here: images
-    are decoded when they are needed.
+    Classes are the folders below train, in the order of their names. Hidden files and files without
+    the suffix of an image are ignored. Where there is no "test", "validation" takes its place, or
+    else a tenth of "train", as with TFDS. Only names are read here; images are decoded when needed.
 
     Raises:
-        UserError: no such folder; no folder train in it; no classes; a class without an image;
-            classes that differ between splits.
+        UserError: no such folder; no folder train in it; fewer than two classes; a class without
+            images; classes that differ between splits.
     """
     root = _find(name, data_dir)
-    found = {split: folder for split in NAMES if (folder := _split(root, split))}
-    if "train" not in found:
+    split_folders = {split: folder for split in NAMES if (folder := _split(root, split))}
+    if "train" not in split_folders:
         guess = nearest("train", [path.name for path in root.iterdir()])
         raise UserError(f"{root} has no folder 'train'{guess}: expected {root}/train/CLASS/*.jpg")
-    classes = _classes(found["train"])
-    if "test" not in found and "validation" in found:
-        found["test"] = found.pop("validation")
-    splits = {split: _read(folder, classes) for split, folder in found.items()}
+    classes = _classes(split_folders["train"])
+    if "test" not in split_folders and "validation" in split_folders:
+        split_folders["test"] = split_folders.pop("validation")
+    splits = {split: _read(folder, classes) for split, folder in split_folders.items()}
     if "test" not in splits:
         train = splits["train"]
         parts = partition(len(train["label"]), TEST_SHARE, seed=0)
@@ -59,8 +58,8 @@ def load(name: str, data_dir: Path | None) -> Dataset:
 
 
 def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
-    """The image folders directly below `root` by name: images of each split, and bytes in all."""
-    found = {}
+    """Image folders directly below `root`: numbers of images by split and total bytes, by name."""
+    result = {}
     for folder in sorted(root.glob("[!.]*")):
         splits = {split: path for split in NAMES if (path := _split(folder, split))}
         if "train" in splits:
@@ -69,15 +68,15 @@ def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
             }
             if images["train"]:
                 size = sum(os.path.getsize(image) for split in images.values() for image in split)
-                found[folder.name] = {s: len(these) for s, these in images.items()}, size
-    return found
+                result[folder.name] = {s: len(paths) for s, paths in images.items()}, size
+    return result
 
 
 def _find(name: str, data_dir: Path | None) -> Path:
     tried = [Path(name).expanduser(), *(root / name for root in roots(data_dir))]
-    if not name or not (there := [path for path in tried if path.is_dir()]):
+    if not name or not (present := [path for path in tried if path.is_dir()]):
         raise UserError(f"'{PREFIX}{name}': no such folder; expected FOLDER/train/CLASS/*.jpg")
-    return there[0]
+    return present[0]
 
 
 def _split(root: Path, split: str) -> Path | None:
@@ -99,12 +98,12 @@ def _classes(train: Path) -> tuple[str, ...]:
 
 
 def _read(folder: Path, classes: tuple[str, ...]) -> Split:
-    here = [path.name for path in _below(folder)]
-    if (differ := Counter(classes)) != Counter(here):
-        missing, more = sorted(differ - Counter(here)), sorted(Counter(here) - differ)
-        told = [f"lacks {_some(missing)}"] if missing else []
-        told += [f"has {_some(more)}{nearest(more[0], missing or classes)}"] if more else []
-        raise UserError(f"{folder} has other classes than train: it {' and '.join(told)}")
+    expected, actual = Counter(classes), Counter(path.name for path in _below(folder))
+    if expected != actual:
+        missing, more = sorted(expected - actual), sorted(actual - expected)
+        faults = [f"lacks {_some(missing)}"] if missing else []
+        faults += [f"has {_some(more)}{nearest(more[0], missing or classes)}"] if more else []
+        raise UserError(f"{folder} has other classes than train: it {' and '.join(faults)}")
     files, labels = [], []
     for label, name in enumerate(classes):
         images = _images(folder / name)
@@ -121,13 +120,13 @@ def _some(names: list[str]) -> str:
 
 
 def _images(folder: Path) -> list[str]:
-    """Images in a folder and those below it, in the order of their paths."""
-    found = []
-    for where, below, files in os.walk(folder):
+    """Images in a folder and in the folders below it, in the order of their paths."""
+    images = []
+    for parent, below, files in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        found += [
-            os.path.join(where, name)
+        images += [
+            os.path.join(parent, name)
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
         ]
-    return sorted(found)
+    return sorted(images)

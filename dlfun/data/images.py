@@ -1,4 +1,4 @@
-"""Pixels to floats, inside the compiled step, so that images travel and wait as uint8."""
+"""Normalization of pixels inside the compiled step, so that images are stored as uint8."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,10 +9,10 @@ from jaxtyping import Array, Float, UInt8
 def normalize(
     mean: float | Sequence[float] = 0.0, deviation: float | Sequence[float] = 1.0
 ) -> Callable[[UInt8[Array, "*batch channels"]], Float[Array, "*batch channels"]]:
-    """A function from pixels in 0…255 to (pixels / 255 - mean) / deviation, float32.
+    """Make a function from pixels in 0…255 to (pixels / 255 - mean) / deviation, float32.
 
-    Mean and deviation are in units of the range [0, 1]: one number, or one for each channel
-    (the last axis). The defaults only scale to [0, 1]; MNIST's own are 0.1307 and 0.3081.
+    Mean and deviation refer to pixels in [0, 1]; they are one number, or one for each channel (the
+    last axis). The defaults only scale to [0, 1]; MNIST has mean 0.1307 and deviation 0.3081.
     """
 
     def apply(pixels: UInt8[Array, "*batch channels"]) -> Float[Array, "*batch channels"]:

@@ -1,6 +1,6 @@
-"""Encoded images, one after another in one file, which later runs map into memory.
+"""Encoded images, concatenated in one file that later runs map into memory.
 
-Beside SPLIT.image.bin lies SPLIT.offset.npy, int64 [N + 1]: image i is the bytes from offset i to
+Beside SPLIT.image.bin is SPLIT.offset.npy, int64 [N + 1]: image i is the bytes from offset i to
 offset i + 1.
 """
 
@@ -14,7 +14,7 @@ from dlfun.errors import UserError
 
 
 class Packed:
-    """The images of one split by index, each a stream of its bytes, named for errors."""
+    """Images of a split by index, as streams of bytes with a name for error messages."""
 
     def __init__(self, name: str, data: np.ndarray, offsets: np.ndarray) -> None:
         self.name, self.data, self.offsets = name, data, offsets
@@ -30,7 +30,7 @@ class Packed:
 
 
 def write(folder: Path, split: str, images: Iterable[bytes]) -> None:
-    """Write the images of a split into `folder`. Raises OSError where it cannot."""
+    """Write the images of a split into `folder`. Raises OSError on failure."""
     offsets = [0]
     with (folder / f"{split}.image.bin").open("wb") as file:
         for image in images:
@@ -39,7 +39,7 @@ def write(folder: Path, split: str, images: Iterable[bytes]) -> None:
 
 
 def read(folder: Path, split: str, size: int, name: str) -> Packed:
-    """Map the `size` images of a split. Raises UserError where they are not what `write` left."""
+    """Map the `size` images of a split. Raises UserError if they are not as `write` left them."""
     try:
         offsets = np.load(folder / f"{split}.offset.npy", allow_pickle=False)
         data = np.memmap(folder / f"{split}.image.bin", np.uint8, "r")

@@ -1,9 +1,9 @@
-"""The few functions of TensorFlow that TFDS calls while it prepares a dataset, without TensorFlow.
+"""Stub of TensorFlow: the functions that TFDS calls while it prepares a dataset.
 
-TFDS reads without TensorFlow, but extracts archives with `tf.io.gfile`, as most of its builders
-open their files, and encodes arrays with `tf.image`. Those are plain files and PNG or JPEG
-encoding. PNG is lossless, so the pixels are those that TensorFlow would store; a builder that
-stores arrays as JPEG gets other pixels, equally lossy.
+TFDS reads without TensorFlow, but it extracts archives with `tf.io.gfile`, with which most builders
+also open files, and encodes arrays with `tf.image`. The stub implements these by plain files and by
+PNG and JPEG encoding. PNG is lossless, so the pixels are those that TensorFlow would store; a
+builder that stores arrays as JPEG gets slightly different pixels.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ from typing import IO, Any
 import numpy as np
 
 
-class _Part(SimpleNamespace):
-    """A module of the stand-in; what it lacks is told as what it means, that TensorFlow is."""
+class _Module(SimpleNamespace):
+    """A module of the stub. A missing attribute raises ModuleNotFoundError for tensorflow."""
 
     def __getattr__(self, name: str) -> Any:
         raise ModuleNotFoundError(f"No module named 'tensorflow' (for {name})", name="tensorflow")
 
 
 class _NeverRaised(Exception):
-    """Stands for TensorFlow's errors in `except` clauses; ours are OSErrors."""
+    """Replacement of TensorFlow's errors in `except` clauses; the stub raises OSErrors."""
 
 
 def _open(name: str | os.PathLike, mode: str = "r") -> IO[Any]:
@@ -60,7 +60,7 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
 
 
-_GFILE = _Part(
+_GFILE = _Module(
     GFile=_open,
     copy=_copy,
     exists=os.path.exists,
@@ -78,33 +78,33 @@ _DTYPES = {"bool": np.bool_, "string": np.object_} | {
     name: getattr(np, name) for name in ("float32", "float64", "int32", "int64", "uint8", "uint16")
 }
 
-_TENSORFLOW = _Part(
+_TENSORFLOW = _Module(
     **_DTYPES,
     __name__="tensorflow",
-    compat=_Part(as_text=_text, as_str=_text, as_bytes=_bytes),
-    errors=_Part(
+    compat=_Module(as_text=_text, as_str=_text, as_bytes=_bytes),
+    errors=_Module(
         NotFoundError=_NeverRaised,
         ResourceExhaustedError=_NeverRaised,
         UnimplementedError=_NeverRaised,
     ),
     executing_eagerly=lambda: True,
-    image=_Part(encode_png=_encoder("PNG"), encode_jpeg=_encoder("JPEG", quality=95)),
-    io=_Part(gfile=_GFILE),
+    image=_Module(encode_png=_encoder("PNG"), encode_jpeg=_encoder("JPEG", quality=95)),
+    io=_Module(gfile=_GFILE),
 )
 
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Within, TFDS finds the stand-in where it looks for TensorFlow; nothing else sees it.
+    """Give the stub to TFDS, and to no other code, in the place of TensorFlow.
 
-    Where TensorFlow is installed, TFDS uses that.
+    If TensorFlow is installed, TFDS uses TensorFlow.
     """
     if find_spec("tensorflow"):
         yield
         return
     from tensorflow_datasets.core.utils import lazy_imports_utils
 
-    # All of TFDS shares one lazy module, which keeps what it imported in a cached property.
+    # TFDS has one lazy module of TensorFlow, which caches its import in a property.
     lazy = lazy_imports_utils.tensorflow.__dict__
     lazy["_module"] = _TENSORFLOW
     try:

@@ -1,8 +1,8 @@
-"""Sets of TensorFlow Datasets, without TensorFlow: images of classes, decoded once, and texts.
+"""Sets of TensorFlow Datasets without TensorFlow: classified images, decoded once, and texts.
 
-TFDS downloads and prepares the set below ROOT/tfds, in its own layout; its images are decoded to
-arrays below ROOT/decoded, which later runs map without importing TFDS. Images of unequal sizes are
-copied there as they are encoded.
+TFDS downloads and prepares a set below ROOT/tfds, in its layout. Its images are decoded to arrays
+below ROOT/decoded, which later runs map without importing TFDS. Images of unequal sizes are copied
+there without decoding.
 """
 
 import contextlib
@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlfun.data import array_cache as decoded
-from dlfun.data import tensorflow_stub as tensorflow_standin
+from dlfun.data import array_cache, tensorflow_stub
 from dlfun.data.dataset import TEST_SHARE, Dataset, partition
 from dlfun.data.folders import roots, writable_root
 from dlfun.data.tfds_errors import check_known, to_user_error
@@ -33,32 +32,32 @@ class _Features(NamedTuple):
     image: str
     label: str
     shape: tuple[int, int, int] | None
-    """None where the images are of unequal sizes."""
+    """Height, width and channels; None for images of unequal sizes."""
     channels: int
     classes: tuple[str, ...]
 
 
 def load(name: str, data_dir: Path | None) -> Dataset:
-    """Load the TFDS set `name`: NAME, NAME/CONFIG, either with :VERSION.
+    """Load the TFDS set `name`: NAME or NAME/CONFIG, optionally with :VERSION.
 
-    Splits are "train" and "test" as TFDS names them, and "validation" where TFDS has that too.
-    Where there is no "test", "validation" takes its place; where there is only "train", its last
-    tenth by a fixed permutation (`held_out` with seed 0) is "test" and no longer in "train".
+    Splits are TFDS's "train" and "test", and "validation" if there is one. If there is no "test",
+    "validation" takes its place. If there is only "train", a tenth of it, chosen by `partition`
+    with seed 0, becomes "test".
 
     Raises:
-        UserError: no such set; not image classification; it cannot be downloaded, prepared or
-            written; its decoded arrays are damaged.
+        UserError: an unknown set; not image classification; a set that cannot be downloaded,
+            prepared or written; damaged decoded arrays.
     """
     if not (match := _NAME.fullmatch(name)):
         raise UserError(f"'{PREFIX}{name}' is no TFDS name: expected tfds:NAME[/CONFIG][:VERSION]")
     key = name.replace("/", "--").replace(":", "@")
     for root in roots(data_dir):
-        if (folder := decoded.folder(root, key)).is_dir():
-            return decoded.read(folder, PREFIX + name)
+        if (folder := array_cache.folder(root, key)).is_dir():
+            return array_cache.read(folder, PREFIX + name)
     root = writable_root(data_dir)
-    folder = decoded.folder(root, key)
+    folder = array_cache.folder(root, key)
     _log.info("%s%s: downloading and decoding, once, into %s", PREFIX, name, folder)
-    with _quiet(), tensorflow_standin.installed():
+    with _quiet(), tensorflow_stub.installed():
         try:
             builder = _builder(name, match["name"], match["config"], root / "tfds")
             features = _features(PREFIX + name, builder.info)
@@ -67,19 +66,19 @@ def load(name: str, data_dir: Path | None) -> Dataset:
             _decode(PREFIX + name, builder, features, folder)
         except UserError:
             raise
-        except Exception as error:  # builders are anyone's code, and raise anything
+        except Exception as error:  # Builders are third-party code and may raise anything.
             raise to_user_error(PREFIX + name, error, root) from error
-    return decoded.read(folder, PREFIX + name)
+    return array_cache.read(folder, PREFIX + name)
 
 
 def texts(name: str, data_dir: Path | None) -> dict[str, list[str]]:
-    """The texts of each split of the TFDS set `name`, whose examples have a feature "text".
+    """Texts of each split of the TFDS set `name`, whose examples have a feature "text".
 
     Raises:
-        UserError: it cannot be downloaded, prepared or written.
+        UserError: a set that cannot be downloaded, prepared or written.
     """
     root = writable_root(data_dir)
-    with _quiet(), tensorflow_standin.installed():
+    with _quiet(), tensorflow_stub.installed():
         try:
             builder = _builder(name, name, None, root / "tfds")
             with _fewer_retries():
@@ -90,13 +89,13 @@ def texts(name: str, data_dir: Path | None) -> dict[str, list[str]]:
             }
         except UserError:
             raise
-        except Exception as error:  # builders are anyone's code, and raise anything
+        except Exception as error:  # Builders are third-party code and may raise anything.
             raise to_user_error(PREFIX + name, error, root) from error
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what TFDS prints, logs and warns; what goes wrong is raised."""
+    """Suppress output, logs and warnings of TFDS; errors are raised."""
     logger = logging.getLogger("absl")
     level = logger.level
     with (
@@ -114,15 +113,15 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _fewer_retries() -> Iterator[None]:
-    """Within, TFDS gives a server up after 6 seconds: its own 10 retries take over 3 minutes."""
+    """Limit TFDS to 5 retries, which take 6 seconds; its 10 retries take over 3 minutes."""
     from tensorflow_datasets.core.download import downloader
 
-    before = downloader.MAX_RETRIES
+    retries = downloader.MAX_RETRIES
     downloader.MAX_RETRIES = 5
     try:
         yield
     finally:
-        downloader.MAX_RETRIES = before
+        downloader.MAX_RETRIES = retries
 
 
 def _builder(name: str, bare: str, config: str | None, data_dir: Path) -> Any:
@@ -146,9 +145,9 @@ def _features(name: str, info: Any) -> _Features:
     features: dict[str, Any] = dict(info.features.items())
     image, label = features.get(image_key), features.get(label_key)
     if not (isinstance(image, tfds.features.Image) and isinstance(label, tfds.features.ClassLabel)):
-        found = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
+        kinds = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
         raise UserError(
-            f"{name} is not image classification (one image, one class): it has {found}"
+            f"{name} is not image classification (one image, one class): it has {kinds}"
         )
     shape: Any = image.shape
     if image.np_dtype != np.uint8 or shape[-1] not in _MODES:
@@ -175,14 +174,14 @@ def _decode(name: str, builder: Any, features: _Features, folder: Path) -> None:
         chosen["train"], chosen["test"] = partition(sizes["train"], TEST_SHARE, seed=0)
         origin["test"] = "train"
     splits = {
-        split: decoded.Source(
+        split: array_cache.Source(
             (len(indices), *(features.shape or ())),
             _examples(name, builder, features, origin[split], indices),
         )
         for split, indices in chosen.items()
     }
     licence = builder.info.redistribution_info.license or "see the TFDS catalogue"
-    decoded.write(folder, features.classes, " ".join(licence.split()), splits)
+    array_cache.write(folder, features.classes, " ".join(licence.split()), splits)
 
 
 def _examples(
@@ -204,7 +203,7 @@ def _examples(
             yield example[features.image], label
             continue
         with Image.open(io.BytesIO(example[features.image])) as picture:
-            # As tf.image.decode_image does: to the channels the builder declares.
+            # Like tf.image.decode_image, convert to the channels that the builder declares.
             image = np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
         if image.shape != features.shape:
             raise UserError(

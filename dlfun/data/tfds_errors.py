@@ -1,4 +1,4 @@
-"""What went wrong in TFDS, in one line for the user."""
+"""Errors of TFDS as one line for the user."""
 
 import errno
 import re
@@ -11,14 +11,14 @@ from dlfun.errors import UserError, nearest
 
 
 def names() -> list[str]:
-    """The names that TFDS knows, builders defined by the user among them."""
+    """Names of the datasets of TFDS, including builders that the user has defined."""
     import tensorflow_datasets as tfds
 
     return tfds.list_builders(with_community_datasets=False)
 
 
 def check_known(name: str, config: str | None) -> None:
-    """Raise a UserError where TFDS has no builder `name`, or that has no `config`."""
+    """Raise UserError if TFDS has no builder `name`, or the builder has no `config`."""
     import tensorflow_datasets as tfds
 
     if name not in (known := names()):
@@ -30,7 +30,7 @@ def check_known(name: str, config: str | None) -> None:
 
 
 def to_user_error(name: str, error: Exception, root: Path) -> UserError:
-    """Why the dataset `name` could not be prepared below `root`."""
+    """UserError for an error in preparing the dataset `name` below `root`."""
     import requests
 
     unreachable = (
@@ -61,7 +61,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _line(error: Exception) -> str:
-    """The first line that says something, cut to a readable length."""
+    """The first line with text, cut to a readable length."""
     text = re.sub(r'^Failed to construct dataset .*?}": ', "", str(error))
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if line), "no reason given")[:300]

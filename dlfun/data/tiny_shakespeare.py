@@ -11,17 +11,17 @@ from dlfun.errors import UserError
 
 FOLDER, FILE = "tiny_shakespeare", "input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-"""Of the uncompressed text."""
+"""SHA-256 of the uncompressed text."""
 
 
 def text(data_dir: Path | None = None) -> str:
-    """The whole text.
+    """Read the whole text.
 
-    Read from input.txt or input.txt.gz in the folder tiny_shakespeare of `data_dir`, $DLFUN_DATA or
-    the user's cache; else through TFDS, whose three splits are consecutive parts of it.
+    It is read from input.txt or input.txt.gz in the folder tiny_shakespeare of `data_dir`,
+    $DLFUN_DATA or the user's cache; else by TFDS, whose three splits are consecutive parts of it.
 
     Raises:
-        UserError: the text is nowhere and cannot be downloaded, or its SHA-256 is another.
+        UserError: the text is absent and cannot be downloaded, or its SHA-256 is wrong.
     """
     folders = [root / FOLDER for root in roots(data_dir)]
     for file in (folder / name for folder in folders for name in (FILE, f"{FILE}.gz")):

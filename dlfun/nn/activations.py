@@ -1,7 +1,7 @@
-"""Activations: what each computes, where its values lie, its derivative, and where it saturates.
+"""Activations: formula, range, derivative and saturation.
 
-Of each the derivative is written in what the forward pass has left behind, as backpropagation by
-hand wants it; the tests hold it equal to `jax.grad`.
+Derivatives are functions of the input x and the output y, which a forward pass keeps, so that
+backpropagation can be written by hand; the tests compare them with `jax.grad`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """σ(x) = 1 / (1 + e⁻ˣ), in (0, 1) [T3, sec. 3.1.1]. σ' = σ (1 − σ) ≤ ¼, at 0.
 
-    Saturates on both sides: σ' < 0.01 where |x| > 4.6. Without overflow at any x.
+    Saturates on both sides: σ' < 0.01 where |x| > 4.6. No x makes it overflow.
     """
     return jax.nn.sigmoid(x)
 
@@ -23,7 +23,7 @@ def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def tanh(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """(1 − e⁻²ˣ) / (1 + e⁻²ˣ) = 2 σ(2x) − 1, in (−1, 1). tanh' = 1 − tanh² ≤ 1, at 0.
 
-    (T3, sec. 3.1.1, prints 1 − e⁻²ˣ for the denominator too.) Saturates on both sides.
+    Saturates on both sides. (T3, sec. 3.1.1, misprints the denominator as 1 − e⁻²ˣ.)
     """
     return jnp.tanh(x)
 
@@ -31,31 +31,31 @@ def tanh(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """max(0, x), in [0, ∞). Its derivative is 0 where x ≤ 0, else 1.
 
-    Saturates on the left: a unit that is negative on every example learns no more. (At 0, where
-    there is no derivative, 0 is taken, as everywhere.)
+    Saturates on the left: a unit whose x is negative on all examples stops learning. At 0, where
+    there is no derivative, 0 is used by convention.
     """
     return jax.nn.relu(x)
 
 
 def leaky_relu(x: Float[Array, "*shape"], slope: float | Array = 0.01) -> Float[Array, "*shape"]:
-    """X where x > 0, else αx, on the whole line (Maas et al. 2013). Its derivative is 1 or α."""
+    """x where x > 0, else αx, in (−∞, ∞) (Maas et al., 2013). Its derivative is 1 or α."""
     return jnp.where(x > 0, x, slope * x)
 
 
 def elu(x: Float[Array, "*shape"], alpha: float | Array = 1.0) -> Float[Array, "*shape"]:
-    """X where x > 0, else α (eˣ − 1), in (−α, ∞) (Clevert et al. 2016).
+    """x where x > 0, else α (eˣ − 1), in (−α, ∞) (Clevert et al., 2016).
 
-    Its derivative is 1, or elu(x) + α on the left, where it saturates at −α.
+    Its derivative is 1 where x > 0, else elu(x) + α. Saturates on the left, at −α.
     """
-    # Of the side not taken the exponential must not overflow: its gradient would be nan.
+    # The exponential must not overflow where x > 0: the gradient of `where` would be nan.
     return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0)))
 
 
 def softmax(x: Float[Array, "*shape classes"]) -> Float[Array, "*shape classes"]:
-    """exp(xᵢ) / Σⱼ exp(xⱼ), over the last axis: each in (0, 1), together 1.
+    """pᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) over the last axis, in (0, 1), with sum 1.
 
-    ∂pᵢ/∂xⱼ = pᵢ ([i = j] − pⱼ). Adding the same to all x changes nothing; of two classes it is the
-    sigmoid of their difference.
+    ∂pᵢ/∂xⱼ = pᵢ ([i = j] − pⱼ). Adding a constant to all x leaves p unchanged; for two classes p is
+    the sigmoid of the difference of x.
     """
     return jax.nn.softmax(x, axis=-1)
 
@@ -65,10 +65,10 @@ class Activation(NamedTuple):
 
     function: Callable[[Array], Array]
     derivative: Callable[[Array, Array], Array]
-    """From x and y = function(x)."""
+    """Derivative at x, from x and y = function(x)."""
     low: float
     high: float
-    """Bounds of its values."""
+    """Upper bound of the values; `low` is the lower one."""
     formula: str
 
 
@@ -93,4 +93,4 @@ ACTIVATIONS = {
         elu, lambda x, y: _step(x, y + 1), -1, float("inf"), "x, or eˣ − 1 where x < 0"
     ),
 }
-"""The elementwise ones by name."""
+"""Elementwise activations by name."""

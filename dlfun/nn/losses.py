@@ -1,5 +1,6 @@
 """Losses: each maps predictions and targets to one loss per example, in nats or squares."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 
 class Heads(NamedTuple):
-    """What a model with auxiliary heads returns while training (Szegedy et al., 2015, sec. 5).
+    """Output of a model with auxiliary heads while training (Szegedy et al., 2015, sec. 5).
 
     Its loss is ℓ(main) + weight · Σ ℓ(auxiliary); in evaluation the model returns `main` alone.
     """
@@ -31,7 +32,7 @@ def smoothed_cross_entropy(
     label: Int[Array, " batch"],
     smoothing: float | Float[Array, ""] = 0.1,
 ) -> Float[Array, " batch"]:
-    """Cross entropy from the label mixed with a uniform class (Szegedy et al., 2016, sec. 7).
+    """Cross entropy with labels mixed with a uniform distribution (Szegedy et al., 2016, sec. 7).
 
     With smoothing ε of K classes: (1 - ε)(-log softmax(z)_y) + ε/K Σ_k -log softmax(z)_k.
     """
@@ -42,7 +43,7 @@ def smoothed_cross_entropy(
 def cross_entropy_of_distributions(
     logits: Float[Array, "batch classes"], target: Float[Array, "batch classes"]
 ) -> Float[Array, " batch"]:
-    """Softmax cross entropy from a distribution q: -Σ_k q_k log softmax(z)_k = H(q) + KL(q ‖ p)."""
+    """Softmax cross entropy with a distribution q: -Σ_k q_k log softmax(z)_k = H(q) + KL(q ‖ p)."""
     return optax.softmax_cross_entropy(logits, target)
 
 
@@ -80,12 +81,12 @@ def kl_divergence(
 
 
 def l1_penalty(params: Any) -> Float[Array, ""]:
-    """‖W‖₁, the sum of |w| over all weights; biases and norms (one axis or none) left out."""
+    """‖W‖₁, the sum of |w| over all weights; biases and scales (one axis or none) left out."""
     return sum((jnp.abs(w).sum() for w in _weights(params)), jnp.zeros(()))
 
 
 def l2_penalty(params: Any) -> Float[Array, ""]:
-    """½ ‖W‖², half the sum of w² over all weights, so that its gradient is W; as `l1_penalty`."""
+    """½ ‖W‖², half the sum of w² over the weights of `l1_penalty`; its gradient is W."""
     return sum((jnp.square(w).sum() / 2 for w in _weights(params)), jnp.zeros(()))
 
 
@@ -93,5 +94,5 @@ def _weights(params: Any) -> list[Array]:
     return [leaf for leaf in jax.tree.leaves(params) if jnp.ndim(leaf) > 1]
 
 
-def _per_example(loss: Array, reduce) -> Float[Array, " batch"]:
+def _per_example(loss: Array, reduce: Callable[..., Array]) -> Float[Array, " batch"]:
     return reduce(loss.reshape(loss.shape[0], -1), axis=1)

@@ -35,10 +35,10 @@ def first_calls(networks: Sequence[Network]) -> list[Network]:
 
 
 def places(networks: Sequence[Network], params: Mapping[Path, Any]) -> list[Path]:
-    """Where the parameters of each network lie in the state.
+    """Paths of the networks' parameters in the state.
 
-    They are known by their identity as traced arrays. A network whose parameters `init` has
-    replaced is named by its class, and numbered where there are others.
+    Parameters are recognized by their identity as traced arrays. A network whose parameters `init`
+    has replaced is named by its class, and numbered where there are others.
     """
     by_identity = {id(array): path for path, array in reversed(list(params.items()))}
     places = []

@@ -1,7 +1,7 @@
-"""Receptive fields: the part of a network's input that a position of a layer's output depends on.
+"""Receptive fields: the part of the image on which a position of a layer's output depends.
 
-Derived from the network's graph, its jaxpr: windows enlarge a field, sums and concatenations of
-branches join those of their parts, and what mixes all positions ends it.
+Fields are computed from the jaxpr of a network: windows enlarge a field, sums and concatenations of
+branches unite the fields of their parts, and an operation that mixes all positions has none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,11 @@ ELEMENTWISE = frozenset([
 
 
 class Field(NamedTuple):
-    """The pixels that the positions of a map see; an entry for each axis of space.
+    """Receptive fields of all positions of a map; an entry for each axis of space.
 
-    Along an axis, position i sees `size` pixels from `first` + i · `jump` on. Those outside the
-    image are padding, and so is the rest that a stride leaves over, seen through a later layer's.
+    Along an axis, position i depends on `size` pixels from `first` + i · `jump` on. Pixels outside
+    the image are padding. So are those that a stride leaves over and the padding of a later layer
+    covers.
     """
 
     size: tuple[int, ...]
@@ -37,23 +38,19 @@ class Field(NamedTuple):
 
     @property
     def centre(self) -> tuple[float, ...]:
-        """The middle of what position 0 sees, in pixels."""
+        """Centre of the field of position 0, in pixels."""
         return tuple(f + (s - 1) / 2 for f, s in zip(self.first, self.size, strict=True))
 
 
-Seen = Field | None
-"""None: all of the image, or no rectangle."""
-
-
-def through(field: Field, reach: Sequence[int], strides: Sequence[int], around: Pads) -> Field:
-    """The field behind one more window (Araujo, Norris & Sim, 2019).
+def through(field: Field, reach: Sequence[int], strides: Sequence[int], pads: Pads) -> Field:
+    """Field after one more window (Araujo, Norris & Sim, 2019).
 
     r_l = r_{l-1} + (k_l - 1) j_{l-1}, j_l = s_l j_{l-1}, first_l = first_{l-1} - p_l j_{l-1}, where
-    j is the jump, the product of the strides so far, and k_l what the window spans. ([T1, sec.
-    3.2.2] says that larger strides and padding make it smaller: a stride enlarges the fields of
-    later layers, padding leaves their sizes.)
+    the jump j is the product of the strides so far and k_l is the span of the window. ([T1, sec.
+    3.2.2] says that larger strides and padding make a field smaller. In fact a stride enlarges the
+    fields of later layers, and padding leaves their size unchanged.)
     """
-    axes = list(zip(field.size, field.jump, field.first, reach, strides, around, strict=True))
+    axes = list(zip(field.size, field.jump, field.first, reach, strides, pads, strict=True))
     return Field(
         tuple(r + (k - 1) * j for r, j, _, k, _, _ in axes),
         tuple(s * j for _, j, _, _, s, _ in axes),
@@ -62,7 +59,7 @@ def through(field: Field, reach: Sequence[int], strides: Sequence[int], around: 
 
 
 def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
-    """`y`, the output of layer `number` for `x`, so that `fields` knows it in the jaxpr."""
+    """Return `y`, the output of layer `number` for `x`, marked for `fields` in the jaxpr."""
 
     def layer(x: jax.Array, y: jax.Array) -> jax.Array:
         return y
@@ -72,7 +69,7 @@ def mark(number: int, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def mark_input(x: jax.Array) -> jax.Array:
-    """`x`, images [batch, *space, channels] or any other input, as that of a network."""
+    """Return `x`, the input of a network, marked as such in the jaxpr."""
 
     def network_input(x: jax.Array) -> jax.Array:
         return x
@@ -82,25 +79,29 @@ def mark_input(x: jax.Array) -> jax.Array:
 
 
 def fields(jaxpr: Any, windows: Mapping[int, tuple]) -> dict[int, Field]:
-    """The field of each marked layer that has one in its network's marked input, by its number.
+    """Fields of the marked layers that have one, by their number.
 
-    `windows` holds the (reach, strides, pads) of layers that are windows without being
-    convolutions.
+    They are fields in the marked input of the layer's network, images [batch, *space, channels].
+    `windows` holds the (reach, strides, pads) of the layers with windows other than convolutions,
+    such as pooling.
     """
-    by_number: dict[int, Field] = {}
-    _walk(jaxpr, [set()] * len(jaxpr.invars), windows, by_number)
-    return by_number
+    result: dict[int, Field] = {}
+    _walk(jaxpr, [set()] * len(jaxpr.invars), windows, result)
+    return result
 
 
 def _walk(
     jaxpr: Any, arguments: list[set], windows: Mapping, result: dict[int, Field]
 ) -> list[set]:
-    """The fields of the outputs from those of the arguments; marked layers' go into `result`.
+    """Fields of the outputs, from those of the arguments; adds those of marked layers to `result`.
 
-    A value has no field (an empty set: it does not depend on an input), one, or {None}.
+    Each is a set: empty where a value does not depend on the image, of one field, or {None} where
+    it depends on all of the image, or on no rectangle.
     """
     known = dict(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
+        if not eqn.outvars:
+            continue  # A transformation such as a gradient has left out what is not used.
         seen = [set() if isinstance(v, Literal) else known.get(v, set()) for v in eqn.invars]
         name = str(eqn.params.get("name", ""))
         inner = _inner(eqn)
@@ -117,13 +118,13 @@ def _walk(
         elif inner is not None:
             outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, result)
         else:
-            outputs = [_one(eqn, seen)] * len(eqn.outvars)
+            outputs = [_of_primitive(eqn, seen)] * len(eqn.outvars)
         known |= zip(eqn.outvars, outputs, strict=True)
     return [set() if isinstance(v, Literal) else known.get(v, set()) for v in jaxpr.outvars]
 
 
 def _pixels(axes: int, expected: int) -> set:
-    """The fields of an input's pixels: none without space, or where `vmap` has added axes."""
+    """Field of the pixels of an input; none without space, or where `vmap` has added axes."""
     space = axes - 2
     if space < 1 or axes != expected:
         return set()
@@ -131,7 +132,7 @@ def _pixels(axes: int, expected: int) -> set:
 
 
 def _inner(eqn: Any) -> Any:
-    """The jaxpr that an equation calls once; of a choice by platform the native one."""
+    """The jaxpr that an equation calls once; of a choice by platform, the native branch."""
     if eqn.primitive.name == "cond":
         return eqn.params["branches"][-1].jaxpr
     if eqn.primitive.name in ("scan", "while"):
@@ -140,16 +141,16 @@ def _inner(eqn: Any) -> Any:
     return getattr(called, "jaxpr", called)
 
 
-def _one(eqn: Any, seen: list[set]) -> set:
-    """The field of what one primitive returns."""
+def _of_primitive(eqn: Any, seen: list[set]) -> set:
+    """Field of the output of one primitive."""
     all_seen = set().union(*seen)
     if not all_seen or None in all_seen:
         return all_seen and {None}
     name, params, shape = eqn.primitive.name, eqn.params, eqn.invars[0].aval.shape
     if name in ELEMENTWISE:
-        return {_joined(all_seen)}
+        return {_union(all_seen)}
     if name == "concatenate" and params["dimension"] == len(shape) - 1:
-        return {_joined(all_seen)}
+        return {_union(all_seen)}
     (field,) = all_seen
     inside = slice(1, len(shape) - 1)
     if name == "conv_general_dilated" and not seen[1]:
@@ -164,13 +165,13 @@ def _one(eqn: Any, seen: list[set]) -> set:
         starts = [(-start, 0) for start in params["start_indices"][inside]]
         return {through(field, (1,) * len(strides), strides, starts)}
     elif name == "pad" and not any(between for _, _, between in params["padding_config"]):
-        around = [(lo, hi) for lo, hi, _ in params["padding_config"][inside]]
-        return {through(field, (1,) * len(around), (1,) * len(around), around)}
+        pads = [(int(lo), int(hi)) for lo, hi, _ in params["padding_config"][inside]]
+        return {through(field, (1,) * len(pads), (1,) * len(pads), pads)}
     return {None}
 
 
-def _joined(fields: set[Field]) -> Seen:
-    """The smallest field that holds all, where they are as far apart."""
+def _union(fields: set[Field]) -> Field | None:
+    """The smallest field that contains all, where their jumps are equal; else None."""
     if len({field.jump for field in fields}) > 1:
         return None
     ends = [[f + s for f, s in zip(x.first, x.size, strict=True)] for x in fields]

@@ -21,19 +21,19 @@ class Row(NamedTuple):
     """One call of one layer, whose shapes are of one example; or one array of a state."""
 
     path: Path
-    """Where the layer's parameters lie among those of its network."""
+    """Path of the layer's parameters among those of its network."""
     kind: str
     """The layer's class; "array" for an array of the state."""
     input: Shape
     output: Shape
-    """Of an array, its shape."""
+    """The shape of an array of the state."""
     parameters: int
     """0 where an earlier call of the same layer has counted them."""
     multiply_adds: int
     field: Field | None = None
-    """What a position of the output sees of the network's input, where that is a rectangle."""
+    """The part of the network's input that a position of the output depends on, if a rectangle."""
     network: Path = ()
-    """Where the network's parameters lie in the learner's state."""
+    """Path of the network's parameters in the learner's state."""
 
     @property
     def name(self) -> str:
@@ -106,9 +106,8 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
         out, read = _example(output), _example((arguments, keywords))
         positions = math.prod((read if isinstance(module, ConvTranspose) else out)[:-1])
         size, kernels = (sum(a.size for a in arrays if a.ndim > axes) for axes in (-1, 1))
-        rows, kind = networks[-1].rows, type(module).__name__
-        size = 0 if any(row.path == module.path for row in rows.values()) else size
-        rows[number] = Row(module.path, kind, read, out, size, positions * kernels)
+        row = Row(module.path, type(module).__name__, read, out, size, positions * kernels)
+        networks[-1].rows[number] = row
         if isinstance(module, Pool):
             windows[number] = module.geometry(read[:-1])
         if arguments and isinstance(output, jax.Array):
@@ -125,11 +124,24 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
         jaxpr = jax.make_jaxpr(traced)(batch)
     fields = receptive.fields(jaxpr.jaxpr, windows)
     networks = first_calls(networks)
-    return [
-        row._replace(field=fields.get(number), network=path)
-        for network, path in zip(networks, places(networks, params), strict=True)
-        for number, row in sorted(network.rows.items())
-    ] + [
+    rows = []
+    for network, place in zip(networks, places(networks, params), strict=True):
+        arrays = {path: params.get(place + path, array) for path, array in network.params.items()}
+        counted: set[Path] = set()
+        for number, row in sorted(network.rows.items()):
+            size = sum(array.size for path, array in arrays.items() if path[:-1] == row.path)
+            # More than was traced, if a loop or `vmap` makes many layers of one.
+            times = size // row.parameters if row.parameters else 1
+            rows.append(
+                row._replace(
+                    parameters=0 if row.path in counted else size,
+                    multiply_adds=times * row.multiply_adds,
+                    field=fields.get(number),
+                    network=place,
+                )
+            )
+            counted.add(row.path)
+    return rows + [
         Row(path, "array", (), array.shape, array.size, 0)
         for path, array in params.items()
         if not any(owns(network, path, array) for network in networks)

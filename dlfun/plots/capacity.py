@@ -1,32 +1,33 @@
 """Errors against a model's capacity, and the curves that models of several capacities fit."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax.numpy as jnp
 from matplotlib.figure import Figure
 
-from dlfun.algorithms.linear_regression import polynomial, predict
-from dlfun.experiment import Experiment
+from dlfun.algorithms.linear_regression import Linear, polynomial, predict
+from dlfun.data import Dataset
 from dlfun.plots.style import COLOURS, LABEL, PALETTE, figure, tidy
 
 
-def against(
+def error_by_capacity(
     title: str,
     errors: Mapping[str, Mapping[str, float]],
     names: Mapping[int, str],
     capacity: str,
-    turns: int | None = None,
+    peak: int | None = None,
 ) -> Figure:
     """Training and test error by capacity; `names` gives the learner's name of each capacity.
 
-    With `turns`, a capacity to be marked, the capacities lie on a logarithmic axis.
+    With `peak`, a capacity to be marked, the capacities lie on a logarithmic axis, and the best is
+    sought below it.
     """
     test = {size: errors["test"][f"{name}_loss"] for size, name in names.items()}
-    best = min((size for size in test if size <= (turns or size)), key=lambda size: test[size])
-    labelled = dict.fromkeys((best, min(test), turns or max(test), max(test)))
-    shown = ", ".join(f"{test[size]:.3g} at {size}" for size in labelled)
-    drawn = figure(8, 5, title.format(best=best), f"test error {shown}")
+    below = [size for size in test if size <= (peak or size)] or list(test)
+    best = min(below, key=lambda size: test[size])
+    sizes = dict.fromkeys((best, min(test), peak if peak in test else max(test), max(test)))
+    detail = ", ".join(f"{test[size]:.3g} at {size}" for size in sizes)
+    drawn = figure(8, 5, title.format(best=best), f"test error {detail}")
     axes = drawn.subplots()
     for split, marker in (("train", "o"), ("test", "s")):
         values = [errors[split][f"{name}_loss"] for name in names.values()]
@@ -35,18 +36,20 @@ def against(
         )
     axes.axvline(best, color="#999999", linestyle="--", linewidth=1)
     axes.set_yscale("log")
-    if turns:
+    if peak:
         axes.set_xscale("log")
-        axes.axvline(turns, color="#999999", linestyle=":", linewidth=1)
+        axes.axvline(peak, color="#999999", linestyle=":", linewidth=1)
     axes.set_xticks(list(names), [f"{size:,}" for size in names])
     axes.minorticks_off()
     tidy(axes, capacity, "mean squared error")
     return drawn
 
 
-def fits(experiment: Experiment, states: Mapping[str, Any], names: Mapping[int, str]) -> Figure:
+def polynomial_fits(
+    dataset: Dataset, states: Mapping[str, Linear], names: Mapping[int, str]
+) -> Figure:
     """Polynomials of the lowest, the best and the highest degree through the training points."""
-    test, train = experiment.dataset.splits["test"], experiment.dataset.splits["train"]
+    test, train = dataset.splits["test"], dataset.splits["train"]
     x = jnp.asarray(test["x"])
     curves = {d: predict(states[name], polynomial(d)(x)) for d, name in names.items()}
     error = {degree: float(jnp.square(y - test["y"]).mean()) for degree, y in curves.items()}

@@ -20,7 +20,7 @@ ZERO, ONE = PALETTE[0], PALETTE[1]
 
 
 def line(axes: Axes, weights: Any, bias: float, **style: Any) -> None:
-    """The line w·x + b = 0 within the axes; nothing where w = 0."""
+    """Draw the line w·x + b = 0 within the axes; nothing where w = 0."""
     weights = np.asarray(weights, np.float64)
     if np.abs(weights).max() == 0:
         return
@@ -30,7 +30,7 @@ def line(axes: Axes, weights: Any, bias: float, **style: Any) -> None:
 
 
 def corners(axes: Axes, target: Any, title: str) -> None:
-    """The rows of a truth table: blue squares for 0, red dots for 1."""
+    """Draw the rows of a truth table: blue squares for 0, red dots for 1."""
     target = np.asarray(target)
     for value, marker, colour in ((0, "s", ZERO), (1, "o", ONE)):
         a, b = CORNERS[target == value].T
@@ -40,36 +40,33 @@ def corners(axes: Axes, target: Any, title: str) -> None:
     axes.set_title(title, fontsize=LABEL)
 
 
-def regions(axes: Axes, answer: Any, limits: tuple[float, float] = (-0.6, 1.6)) -> None:
-    """Shade the regions where `answer`, a function of points [N, 2], is 0 or 1."""
+def regions(axes: Axes, predict: Any, limits: tuple[float, float] = (-0.6, 1.6)) -> None:
+    """Shade the points where `predict`, a function of points [N, 2], is 0 and where it is 1."""
     side = np.linspace(*limits, 201, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    output = np.asarray(answer(points)).reshape(201, 201)
+    values = np.asarray(predict(points)).reshape(201, 201)
     axes.pcolormesh(
-        side, side, output, cmap=ListedColormap([ZERO, ONE]), vmin=0, vmax=1, alpha=0.13
+        side, side, values, cmap=ListedColormap([ZERO, ONE]), vmin=0, vmax=1, alpha=0.13
     )
 
 
 def gates(networks: Mapping[str, Sequence[Layer]]) -> Figure:
     """Each network's regions and the line of each neuron in its first layer.
 
-    Drawn half a unit below θ, which changes no answer on binary inputs and parts the corners.
+    Drawn half a unit below θ, which changes no output on binary inputs and separates the corners.
     """
     drawn = figure(
         3 * len(networks),
         4.2,
-        "One neuron draws one line: enough for every gate but XOR, which takes two and a third",
+        "One neuron draws one line, enough for every gate but XOR, which needs three neurons",
         "y = 1 if Σ w·x ≥ θ, weights ±1; the line is Σ w·x = θ − ½, between the corners",
     )
     for axes, (name, layers) in zip(
         drawn.subplots(1, len(networks)), networks.items(), strict=True
     ):
-        parting = [Layer(each.weights, each.thresholds - 0.5) for each in layers]
-        regions(
-            axes,
-            lambda points, parting=parting: threshold_output(jnp.asarray(points), parting)[:, 0],
-        )
-        for weights, threshold in zip(parting[0].weights.T, parting[0].thresholds, strict=True):
+        lowered = [Layer(layer.weights, layer.thresholds - 0.5) for layer in layers]
+        regions(axes, lambda x, lowered=lowered: threshold_output(jnp.asarray(x), lowered)[:, 0])
+        for weights, threshold in zip(lowered[0].weights.T, lowered[0].thresholds, strict=True):
             line(axes, weights, -threshold, color="#222222", linewidth=1.5)
         corners(axes, threshold_output(jnp.asarray(CORNERS), layers)[:, 0], _gate(name, layers))
     _legend(drawn)
@@ -101,15 +98,16 @@ def decision_lines(states: Mapping[str, Any], metrics: Metrics, table: Mapping) 
     }
     ends = ", ".join(f"{g.upper()} {last[g]}" for g in states if g != "xor")
     drawn = figure(
-        3.4 * len(states), 4.4, "Each mistake turns the line, until none is left: never on XOR",
+        3.4 * len(states), 4.4, "Each mistake turns the line, until no row is wrong: never on XOR",
         f"rows seen until the last mistake: {ends}",
     )  # fmt: skip
     for axes, (gate, state) in zip(drawn.subplots(1, len(states)), states.items(), strict=True):
         weights, bias = np.asarray(state.weights), np.asarray(state.bias)
         changes = np.flatnonzero(np.diff(np.asarray(state.mistakes))) + 1
-        for order, at in enumerate(changes[:-1][-12:]):
-            shade = 0.15 + 0.5 * order / max(len(changes[:-1][-12:]), 1)
-            line(axes, weights[at], bias[at], color="#222222", alpha=shade, linewidth=1)
+        earlier = changes[:-1][-12:]
+        for order, update in enumerate(earlier):
+            shade = 0.15 + 0.5 * order / len(earlier)
+            line(axes, weights[update], bias[update], color="#222222", alpha=shade, linewidth=1)
         line(axes, weights[-1], bias[-1], color=PALETTE[2], linewidth=3)
         regions(axes, lambda x, w=weights[-1], b=bias[-1]: (x @ w + b >= 0).astype(float))
         right = ((weights @ CORNERS.T + bias[:, None] >= 0) == table[gate]).sum(axis=1)
@@ -121,24 +119,26 @@ def decision_lines(states: Mapping[str, Any], metrics: Metrics, table: Mapping) 
     return drawn
 
 
-def cycle(learner: Learner, table: Mapping[str, np.ndarray], gate: str, rounds: int = 8) -> Figure:
-    """Weights and right answers of a perceptron shown the rows of a table in the same order."""
+def weight_cycle(
+    learner: Learner, table: Mapping[str, np.ndarray], gate: str, rounds: int = 8
+) -> Figure:
+    """Weights and right outputs of a perceptron that sees the rows of a table in the same order."""
     batch = {name: jnp.asarray(column) for name, column in table.items()}
-    whole, key = batch | {"weight": jnp.ones(4)}, jax.random.key(0)
+    rows, key = batch | {"weight": jnp.ones(4)}, jax.random.key(0)
 
-    def step(state: Any, row: Any) -> tuple[Any, Any]:
-        one = {name: array[row][None] for name, array in whole.items()}
-        state, _ = learner.update(state, one, key)
-        return state, (state, learner.evaluate(state, whole, key)["accuracy"].total)
+    def step(state: Any, number: Any) -> tuple[Any, Any]:
+        row = {name: array[number][None] for name, array in rows.items()}
+        state, _ = learner.update(state, row, key)
+        return state, (state, learner.evaluate(state, rows, key)["accuracy"].total)
 
-    first = learner.init(key, whole)
+    first = learner.init(key, rows)
     _, (states, right) = jax.lax.scan(step, first, jnp.arange(4 * rounds) % 4)
     lines = {"w₁": states.weights[:, 0], "w₂": states.weights[:, 1], "b": states.bias}
     path = np.stack([np.asarray(values) for values in lines.values()], axis=1)
     ends = path[3::4].tolist()
     begin, period = next((i, j - i) for j in range(rounds) for i in range(j) if ends[i] == ends[j])
     drawn = figure(
-        9, 5, f"On {gate.upper()} the perceptron goes round in a circle: every {4 * period} rows",
+        9, 5, f"On {gate.upper()} the weights of the perceptron repeat every {4 * period} rows",
         f"rows in the same order each time, η = 1; never more than {int(right.max())} of 4 right",
     )  # fmt: skip
     top, bottom = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
@@ -157,16 +157,18 @@ def cycle(learner: Learner, table: Mapping[str, np.ndarray], gate: str, rounds: 
     return drawn
 
 
-def hidden_units(model: Any, variables: Any, target: Any) -> Figure:
-    """A two-class network's probability of 1, and where each first hidden unit changes sign."""
-    kernel, bias = (np.asarray(variables["params"]["Dense_0"][n]) for n in ("kernel", "bias"))
+def hidden_units(learner: Learner, state: Any, table: Mapping[str, np.ndarray]) -> Figure:
+    """An MLP's probability of XOR = 1, and the line where each first hidden unit changes sign."""
+    predict = learner.predict
+    assert predict is not None
+    kernel, bias = (np.asarray(state.params["Dense_0"][n]) for n in ("kernel", "bias"))
     side = np.linspace(-0.6, 1.6, 201, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 
     def probability(x: Any) -> np.ndarray:
-        return np.asarray(jax.nn.softmax(model.apply(variables, jnp.asarray(x)))[:, 1])
+        return np.asarray(jax.nn.softmax(predict(state, {"x": jnp.asarray(x)}))[:, 1])
 
-    worst = np.abs(probability(CORNERS) - np.asarray(target)).max()
+    worst = np.abs(probability(CORNERS) - table["xor"]).max()
     drawn = figure(
         7, 6, "A hidden layer bends the boundary: XOR is solved",
         f"probabilities of the four rows are within {worst:.2g} of the truth",
@@ -180,7 +182,7 @@ def hidden_units(model: Any, variables: Any, target: Any) -> Figure:
     axes.contour(side, side, values, levels=[0.5], colors="#222222", linewidths=3)
     for weights, offset in zip(kernel.T, bias, strict=True):
         line(axes, weights, offset, color="#222222", linewidth=0.8, linestyle="--")
-    corners(axes, target, "")
+    corners(axes, table["xor"], "")
     axes.plot([], [], color="#222222", linewidth=3, label="boundary, ½")
     axes.plot([], [], color="#222222", linewidth=0.8, linestyle="--", label="a hidden unit is 0")
     _legend(drawn)

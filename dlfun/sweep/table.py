@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 from dlfun.errors import UserError, nearest
+from dlfun.experiment import format_metric
 from dlfun.sweep.space import flags
 
 STATUSES = ("completed", "pruned", "diverged", "failed", "running", "waiting")
@@ -99,7 +100,7 @@ def score(value: float | None, metric: str) -> str:
     """A metric's value for people: accuracies in percent; nothing where there is none."""
     if value is None or math.isnan(value):
         return ""
-    return f"{100 * value:.2f} %" if "accuracy" in metric else f"{value:.4g}"
+    return format_metric(metric, value)
 
 
 def paths(rows: Sequence[Row]) -> list[str]:

@@ -48,7 +48,7 @@ def choose_size(trainer: "GroupTrainer", programs: Programs, numbers: Sequence[i
         size *= 2
 
 
-def does_not_fit(error: Exception) -> bool:
+def does_not_fit(error: BaseException) -> bool:
     """True if a device has run out of memory."""
     return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
 

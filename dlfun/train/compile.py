@@ -11,8 +11,7 @@ float hyperparameters. Along `AXIS` a batch is split, in one of three ways, equa
   array. JAX itself now builds it on shard_map; it is here because much published code is written
   with it, to be compared with. New code has no reason to prefer it.
 
-Dropout's noise is drawn by each device for its share under the last two, and for the whole batch by
-`jit`; augmentation is the same in all.
+Noise, of dropout and augmentation, is that of the whole batch in all three.
 """
 
 from collections.abc import Callable

@@ -18,18 +18,12 @@ from dlfun.errors import UserError
 from dlfun.experiment import Experiment, Trained
 from dlfun.train import checkpoint, loop, run_directory
 from dlfun.train.compile import compile_learner
+from dlfun.train.lockstep import measures_of, merge
 from dlfun.train.logging import Display
 from dlfun.train.options import Options, choose_feed, configure_jax, settle
 from dlfun.train.population import Group, group
 from dlfun.train.signals import stop_signal
-from dlfun.train.trainer import (
-    GroupTrainer,
-    Member,
-    first_position,
-    measures_of,
-    merge,
-    works,
-)
+from dlfun.train.trainer import GroupTrainer, Member, first_position, works
 
 EXIT = {"completed": 0, "diverged": 3, "interrupted": 130}
 Warn = Callable[[str], None]
@@ -57,10 +51,10 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
     epochs = works(alone.stages())[-1].last_epoch
     leads = jax.process_index() == 0
     shown = tuple(dict.fromkeys(("loss", "accuracy", experiment.objective.metric)))
-    trainer = GroupTrainer(alone, [Member(config, run)], options, description, leads=leads)
-    if leads:
-        trainer.open()
     with stop_signal() as stopped, Display(run, epochs, shown, silent=not leads) as display:
+        trainer = GroupTrainer(
+            alone, [Member(config, run)], options, description, note=display.note, leads=leads
+        )
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)
     return result
@@ -110,7 +104,6 @@ def train_members(
         for one in groups:
             chosen = [members[number] for number in one.members]
             trainer = GroupTrainer(one, chosen, options, description, until=until, note=note)
-            trainer.open()
             for number, result in trainer.train(sizes, stopped.is_set):
                 yield MemberResult(one.members[number], result)
         if stopped.is_set():

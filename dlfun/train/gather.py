@@ -1,9 +1,15 @@
-"""Batches in a compiled program: the examples at some indices."""
+"""Batches from arrays on a device: examples by their indices, and a split taken as one batch."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+
+from dlfun.learner import Learner, State
+from dlfun.metrics import values
+from dlfun.random import stream
 
 
 def gather(data: Mapping[str, Array], indices: Int[Array, "*batch"]) -> dict[str, Array]:
@@ -12,5 +18,16 @@ def gather(data: Mapping[str, Array], indices: Int[Array, "*batch"]) -> dict[str
 
 
 def weight(indices: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """1 for an example, 0 for none."""
+    """Weights of a batch: 1 for an example, 0 where the index is -1."""
     return (indices >= 0).astype(jnp.float32)
+
+
+def whole(split: Mapping[str, Any]) -> dict[str, Array]:
+    """A split of a dataset as one batch."""
+    batch = {name: jnp.asarray(array) for name, array in split.items()}
+    return batch | {"weight": jnp.ones(len(next(iter(batch.values()))))}
+
+
+def evaluate_split(learner: Learner, state: State, split: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics of a state on a split that is small enough to be evaluated as one batch."""
+    return values(jax.jit(learner.evaluate)(state, whole(split), stream(0, "evaluate")))

@@ -112,7 +112,7 @@ class Display:
         """Print how a training ended, where it was not completed."""
         if result["status"] == "diverged":
             self.note(
-                f"diverged: the {result['cause']} of step {result['step']} is not finite; "
+                f"diverged: a metric of step {result['step']} is not finite; "
                 f"last good checkpoint: {result['checkpoint'] or 'none'}"
             )
         elif result["status"] == "interrupted":

@@ -48,7 +48,7 @@ class Config:
     widths: tuple[Channels, Channels, Channels] = (16, 32, 64)
     """Channels of each stage."""
     shortcut: Literal["A", "B"] = "A"
-    """Where the shape changes, shortcuts pad with zeros (A) or project (B)."""
+    """Shortcuts pad with zeros (A) or project (B) where the shape changes."""
     preactivation: bool = False
     """Norm and ReLU before each convolution, not after."""
     zero_last: bool = True

@@ -68,10 +68,10 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test accuracy of both against the epoch."""
-    from dlfun.plots.compared import draw
+    from dlfun.plots.compared import metric_by_epoch
 
     ends = {n: 1 - rows[-1][f"{n}_accuracy"] for n in LOSSES}
     title = "Cross entropy learns faster than squared error, and comes further"
     detail = f"test errors at last: {ends['mse']:.2%}, by cross entropy {ends['cross_entropy']:.2%}"
     names = {"mse": "squared error (T1)", "cross_entropy": "cross entropy"}
-    yield "losses", draw(title, rows, names, "accuracy", detail=detail)
+    yield "losses", metric_by_epoch(title, rows, names, "accuracy", detail=detail)

@@ -5,24 +5,26 @@ Time: 5 s on 2 CPU cores
 Command: python launch.py train capacity_mnist
 
 Least squares from 200 of MNIST's images to their classes' unit vectors, on random ReLU features of
-the pixels. Below 200 features lies the classical U [T3, sec. 3.1.5]; there the training error
-reaches 0, by weights that are as large as the labels' noise makes them; of the many solutions
-beyond, the smallest one is the smoother, the more features there are: "double descent" (Belkin et
-al., 2019). A penalty takes the peak away: `--l2 1e-2`.
+the pixels. Below 200 features lies the classical U [T3, sec. 3.1.5]. At 200 the training error
+reaches 0, by weights that the noise of the labels makes large. Beyond, the smallest of many
+solutions is taken, which is smoother with more features: "double descent" (Belkin et al., 2019). A
+penalty removes the peak: `--l2 1e-2`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
+from jax import Array
 from matplotlib.figure import Figure
 
-from dlfun import data
 from dlfun.algorithms.linear_regression import random_features, ridge
-from dlfun.data.dataset import subset
-from dlfun.experiment import Claim, Experiment
+from dlfun.config import Seed
+from dlfun.data import Dataset, load
+from dlfun.data.dataset import Split, subset
+from dlfun.experiment import Claim, Stage, Trained
 from dlfun.random import stream
 from dlfun.transforms import compare
 
@@ -40,38 +42,47 @@ class Config:
     """Random features of several widths on few labels."""
 
     widths: tuple[Annotated[int, Ge(1)], ...] = (5, 10, 20, 50, 100, 200, 400, 800, 1600)
-    """Features to compare."""
+    """Numbers of features to compare."""
     l2: Annotated[float, Ge(0)] = 0.0
-    """λ of an L2 penalty."""
+    """Factor λ of an L2 penalty."""
     examples: Annotated[int, Ge(2)] = 200
-    """Labelled images."""
+    """Labelled training images, drawn at random."""
     test_examples: Annotated[int, Ge(1)] = 2000
-    """Test images."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the images chosen and of the features."""
+    """Test images, drawn at random."""
+    seed: Seed = 0
 
 
-def columns(split: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def columns(split: Split) -> Split:
     """Pixels as one row of floats, classes as unit vectors."""
     rows = split["image"].reshape(len(split["image"]), -1) / np.float32(255)
     return {"x": rows, "y": np.eye(10, dtype=np.float32)[split["label"]]}
 
 
-def build(config: Config) -> Experiment:
-    """A least-squares fit of each width."""
-    c = config
-    few = subset(data.load("mnist"), c.seed, train=c.examples, test=c.test_examples)
+def data(config: Config) -> tuple[Dataset, Array]:
+    """A random subset of the images, as vectors, and a key of random features."""
+    sizes = {"train": config.examples, "test": config.test_examples}
+    few = subset(load("mnist"), config.seed, **sizes)
     few = few._replace(splits={name: columns(split) for name, split in few.splits.items()})
-    key, pixels = stream(c.seed, "features"), few.splits["train"]["x"].shape[1]
-    learners = {f"width_{w}": ridge(c.l2, random_features(w, pixels, key)) for w in c.widths}
-    return Experiment(compare(learners), few, 1, few.size("train"), c.seed)
+    return few, stream(config.seed, "features")
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
-    """Both errors against the width."""
-    from dlfun.plots.capacity import against
+def stages(config: Config, dataset: tuple[Dataset, Array]) -> Sequence[Stage]:
+    """A least-squares fit of each width, in one update on the whole training set."""
+    images, key = dataset
+    pixels = images.splits["train"]["x"].shape[1]
+    features = {width: random_features(width, pixels, key) for width in config.widths}
+    learner = compare(
+        {f"width_{w}": ridge(config.l2, function) for w, function in features.items()}
+    )
+    return [Stage(learner, images, epochs=1, batch_size=images.size("train"))]
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+    """Training and test error against the width."""
+    from dlfun.plots.capacity import error_by_capacity
 
     errors = {row["split"]: row for row in rows[-2:]}
     names = {width: f"width_{width}" for width in trained.config.widths}
     title = "Beyond one weight a label, the test error falls a second time"
-    yield "capacity", against(title, errors, names, "random features", trained.config.examples)
+    peak = trained.config.examples
+    yield "capacity", error_by_capacity(title, errors, names, "random features", peak)

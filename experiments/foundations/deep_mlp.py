@@ -5,78 +5,81 @@ Time: 15 s on 2 CPU cores
 Command: python launch.py train deep_mlp
 
 52 layers on 10,000 digits, three epochs: h ← f(h), h ← h + f(h), and the latter with batch
-normalization. Plain, nothing of the image reaches the output. Batch normalization alone would keep
-the signals at one scale, but not the gradients, which explode behind so many normalized layers
+normalization. In the plain network nothing of the image reaches the output. Batch normalization
+alone would keep the signals at one scale, but gradients explode through so many normalized layers
 (Yang et al., 2019): see with --networks plain plain_normalized.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun.algorithms.compare_classifiers import compare_classifiers
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed
+from dlfun.data import Dataset, load
+from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
-from dlfun.nn.layers.normalization import Running
+from dlfun.experiment import Claim, Trained
+from dlfun.learner import Learner
 from dlfun.nn.models.deep_mlp import DeepMLP
-from dlfun.optimizers import Optimizer
-from dlfun.plots import compared
+from dlfun.optimizers import Optimizer, make_optimizer
 
-Network = Literal["plain", "plain_normalized", "residual", "residual_normalized"]
-NETWORKS = {
-    "plain": "plain",
-    "plain_normalized": "plain, batch normalization",
-    "residual": "residual",
-    "residual_normalized": "residual, batch normalization",
-}
 CLAIMS = [
     Claim("test/plain_accuracy", "[T5, ch. 4]", at_most=0.12),
     Claim("test/residual_accuracy", "[T5, ch. 4]", at_least=0.85),
     Claim("test/residual_normalized_accuracy", "[T5, ch. 4]", at_least=0.92),
 ]
+Network = Literal["plain", "plain_normalized", "residual", "residual_normalized"]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Deep networks, side by side."""
+    """Deep networks, compared."""
 
     networks: tuple[Network, ...] = ("plain", "residual", "residual_normalized")
-    """Which."""
+    """Networks to compare; the normalized ones have batch normalization."""
     depth: Annotated[int, Ge(1)] = 50
     """Layers between the first and the last."""
     width: Annotated[int, Ge(1)] = 64
     """Units of each layer."""
-    examples: Annotated[int, Ge(1)] = 10_000
-    """Training images, drawn at random."""
-    epochs: Annotated[int, Ge(1)] = 3
-    """Passes over them."""
-    batch_size: Annotated[int, Ge(1)] = 100
-    """Examples per update."""
+    examples: Examples = 10_000
+    epochs: Epochs = 3
+    batch_size: BatchSize = 100
     optimizer: Optimizer = Optimizer()
-    """Optimizer."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters and the choice and order of the images."""
+    dataset: DatasetName = "mnist"
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """The networks side by side."""
+def data(config: Config) -> Dataset:
+    """A random subset of the images."""
+    return subset(load(config.dataset), config.seed, train=config.examples)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The networks, each trained alike."""
 
     def network(name: str) -> DeepMLP:
-        norm: Running | None = "moving" if "normalized" in name else None
-        return DeepMLP(config.depth, config.width, residual="residual" in name, batch_norm=norm)
+        return DeepMLP(
+            config.depth,
+            config.width,
+            len(dataset.classes),
+            residual="residual" in name,
+            batch_norm="moving" if "normalized" in name else None,
+        )
 
-    return compare_classifiers(
-        config, {name: network(name) for name in config.networks}, normalize()
-    )
+    models: dict[str, DeepMLP] = {name: network(name) for name in config.networks}
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return compare_classifiers(models, optimizer, normalize())
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test accuracy against the epoch."""
+    from dlfun.plots.compared import metric_by_epoch
+
     title = "Deep networks train where each layer adds to what it reads"
-    names = {name: NETWORKS[name] for name in trained.config.networks}
-    yield "accuracy", compared.draw(title, rows, names, "accuracy")
+    labels = {n: n.replace("_normalized", ", batch normalization") for n in trained.config.networks}
+    yield "accuracy", metric_by_epoch(title, rows, labels, "accuracy")

@@ -4,9 +4,9 @@ Figure: test loss of orthogonal keys ≤ 1e-6 and accuracy = 1; of random keys �
 Time: 1 s on 2 CPU cores
 Command: python launch.py train hebbian
 
-Δw = η x yᵀ with η = 1/‖x‖² (Hebb 1949): a linear associator of 16 pairs of patterns of ±1. What a
-key xₖ recalls is yₖ + Σ_{j≠k} (xⱼ·xₖ)/‖xₖ‖² yⱼ, so random keys of 32 inputs leave a mean squared
-error of about 15/32. The same rule, of patterns with themselves, makes a Hopfield network.
+Δw = η x yᵀ with η = 1/‖x‖² (Hebb 1949): a linear associator of 16 pairs of patterns of ±1. A key xₖ
+recalls yₖ + Σ_{j≠k} (xⱼ·xₖ)/‖xₖ‖² yⱼ, so random keys of 32 inputs leave a mean squared error of
+about 15/32. The same rule, for pairs of a pattern with itself, makes a Hopfield network.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from dlfun.algorithms.perceptron import hebbian
+from dlfun.config import Seed
+from dlfun.data import Dataset
 from dlfun.data.generated import patterns
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim
+from dlfun.learner import Learner
 from dlfun.transforms import compare
 
 CLAIMS = [
@@ -33,15 +36,17 @@ class Config:
     pairs: Annotated[int, Ge(1), Le(32)] = 16
     """Pairs to store, of 32 inputs and 32 outputs."""
     epochs: Annotated[int, Ge(1), Le(1)] = 1
-    """Each pair is shown once: twice would store it doubly."""
+    """Presentations of each pair: one, since two would store it doubly."""
     batch_size: Annotated[int, Ge(1)] = 1
     """Pairs per update."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the patterns."""
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """The associators side by side."""
-    c = config
-    learner = compare({kind: hebbian(1 / 32, kind) for kind in ("orthogonal", "random")})
-    return Experiment(learner, patterns(c.pairs, c.seed), c.epochs, c.batch_size, c.seed)
+def data(config: Config) -> Dataset:
+    """Pairs of patterns."""
+    return patterns(config.pairs, config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The two associators, compared."""
+    return compare({kind: hebbian(1 / 32, kind) for kind in ("orthogonal", "random")})

@@ -5,21 +5,23 @@ Time: 6 s on 2 CPU cores
 Command: python launch.py train optimizers_mnist
 
 784-128-10 with ReLU, batches of 64 [T3, sec. 3.1.6], on 10,000 of the training images. Each update
-rule has a learning rate of its own, `--rates.adam 3e-4`: compared at one rate, most would look bad.
+rule has its own learning rate, `--rates.adam 3e-4`: compared at one rate, most would look bad.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
 
-from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import data, metrics
+from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Widths
+from dlfun.data import Dataset, load
 from dlfun.data.dataset import subset
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Trained
+from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Rates, make_optimizer
@@ -37,46 +39,37 @@ class Config:
     """The MLP of T3 under eight optimizers."""
 
     rates: Rates = Rates()
-    """Learning rate of each."""
-    hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
+    """Learning rate of each optimizer."""
+    hidden: Widths = (128,)
     """Widths of the hidden layers."""
-    examples: Annotated[int, Ge(1)] = 10_000
-    """Training images."""
-    epochs: Annotated[int, Ge(1)] = 5
-    """Passes over them."""
-    batch_size: Annotated[int, Ge(1)] = 64
-    """Examples per update."""
-    dataset: str = "mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the images chosen, the parameters and the order."""
+    examples: Examples = 10_000
+    epochs: Epochs = 5
+    batch_size: BatchSize = 64
+    dataset: DatasetName = "mnist"
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """The eight side by side."""
-    c = config
-    dataset = subset(data.load(c.dataset), c.seed, train=c.examples)
-    model = MLP(c.hidden, len(dataset.classes))
-    learners = {
-        name: supervised(
-            model,
-            losses.cross_entropy,
-            make_optimizer(one),
-            inputs=normalize(),
-            measure=metrics.accuracy,
-        )
-        for name, one in c.rates.optimizers().items()
-    }
-    return Experiment(compare(learners), dataset, c.epochs, c.batch_size, c.seed)
+def data(config: Config) -> Dataset:
+    """A random subset of the images."""
+    return subset(load(config.dataset), config.seed, train=config.examples)
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The eight optimizers, compared."""
+    model, inputs = MLP(config.hidden, len(dataset.classes)), normalize()
+    classifier = partial(
+        supervised, model, losses.cross_entropy, inputs=inputs, eval_metrics=metrics.accuracy
+    )
+    optimizers = config.rates.optimizers()
+    return compare({name: classifier(make_optimizer(o)) for name, o in optimizers.items()})
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Training loss against the epoch."""
-    from dlfun.plots.compared import draw
+    from dlfun.plots.compared import metric_by_epoch
 
-    names = {
-        n: f"{n}, η = {o.learning_rate:g}" for n, o in trained.config.rates.optimizers().items()
-    }
-    best = min(names, key=lambda name: rows[-2][f"{name}_loss"])
+    optimizers = trained.config.rates.optimizers()
+    labels = {name: f"{name}, η = {o.learning_rate:g}" for name, o in optimizers.items()}
+    best = min(labels, key=lambda name: rows[-2][f"{name}_loss"])
     title = f"Eight optimizers on one MLP: lowest training loss by {best}"
-    yield "optimizers", draw(title, rows, names, split="train", log=True)
+    yield "optimizers", metric_by_epoch(title, rows, labels, split="train", log=True)

@@ -10,15 +10,18 @@ With only two hidden units some starts end in a local minimum: try --hidden 2 ov
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
+from dlfun.config import Seed, Widths
+from dlfun.data import Dataset
 from dlfun.data.gates import truth_tables
-from dlfun.experiment import Claim, Experiment
+from dlfun.experiment import Claim, Objective, Trained
+from dlfun.learner import Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
@@ -27,44 +30,41 @@ CLAIMS = [
     Claim("test/accuracy", "Rumelhart et al. 1986", at_least=1),
     Claim("test/loss", "Rumelhart et al. 1986", at_most=0.02),
 ]
+OBJECTIVE = Objective("accuracy", "max")
 
 
 @dataclass(frozen=True)
 class Config:
     """An MLP on the truth table of XOR."""
 
-    hidden: tuple[Annotated[int, Ge(1)], ...] = (8,)
+    hidden: Widths = (8,)
     """Widths of the hidden layers."""
     epochs: Annotated[int, Ge(1)] = 5
-    """Times 200 passes over the truth table."""
+    """Epochs, of 200 passes over the truth table each."""
     batch_size: Annotated[int, Ge(1)] = 4
     """Rows per update."""
     optimizer: Optimizer = Optimizer("momentum", learning_rate=0.1)
-    """Optimizer."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters and the order of the rows."""
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
+def data(config: Config) -> Dataset:
+    """The truth table, 200 times over."""
+    return truth_tables("xor", copies=200)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
     """A classifier of the four rows."""
-    tables = truth_tables("xor", copies=200)
-    model = MLP(config.hidden, 2, "tanh")
-    optimizer = make_optimizer(config.optimizer, 200, config.epochs)
-    learner = supervised(
-        model,
+    return supervised(
+        MLP(config.hidden, 2, "tanh"),
         losses.cross_entropy,
-        optimizer,
-        measure=metrics.accuracy,
-        names=("x", "xor_label"),
+        make_optimizer(config.optimizer, dataset.steps_per_epoch(config.batch_size), config.epochs),
+        eval_metrics=metrics.accuracy,
+        columns=("x", "xor_label"),
     )
-    c = config
-    return Experiment(learner, tables, c.epochs, c.batch_size, c.seed, model)
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The network's regions and the lines of its hidden units."""
     from dlfun.plots.planes import hidden_units
 
-    variables = trained.position.state.variables
-    table = trained.experiment.dataset.splits["test"]
-    yield "regions", hidden_units(trained.experiment.model, variables, table["xor"])
+    yield "regions", hidden_units(trained.learner, trained.state, trained.dataset.splits["test"])

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlfun.algorithms.early_stopping import early_stopping
-from dlfun.algorithms.line_search import line_search
 from dlfun.algorithms.linear_regression import polynomial, predict, proximal_gradient, ridge
 from dlfun.data.generated import curve, linear
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.transforms import repeat_update
+from experiments.foundations.gradient_descent_sampling.line_search import line_search
+from experiments.foundations.regularization_mnist.early_stopping import early_stopping
 
 KEY = jax.random.key(0)
 
@@ -65,7 +65,7 @@ def test_polynomials_are_orthogonal_and_exact():
 
 def test_line_search_never_goes_up_and_meets_armijo(batch):
     model = MLP((8,), 1, "tanh")
-    learner = line_search(model, losses.mse, first=4.0, names=("x", "y"))
+    learner = line_search(model, losses.mse, first=4.0, columns=("x", "y"))
     state, heights = learner.init(KEY, batch), []
     for _ in range(8):
         before = state
@@ -81,14 +81,25 @@ def test_line_search_never_goes_up_and_meets_armijo(batch):
 
 def test_early_stopping_keeps_the_best_state(batch):
     """Of a descent that blows up, the best is early; evaluation and the best state agree."""
-    learner = early_stopping(proximal_gradient(1.5), {n: batch[n] for n in ("x", "y")}, every=1)
+    learner = early_stopping(proximal_gradient(1.5), {n: batch[n] for n in ("x", "y")}, interval=1)
     state, seen = learner.init(KEY, batch), []
     for _ in range(6):
         state, _ = learner.update(state, batch, KEY)
         seen.append(
-            float(proximal_gradient(1.5).evaluate(state.now, batch, KEY)["loss"].total) / 60
+            float(proximal_gradient(1.5).evaluate(state.current, batch, KEY)["loss"].total) / 60
         )
-    np.testing.assert_allclose(state.loss, min(seen), rtol=1e-6)
-    assert int(state.at) == int(np.argmin(seen)) + 1
+    np.testing.assert_allclose(state.best_loss, min(seen), rtol=1e-6)
+    assert int(state.best_step) == int(np.argmin(seen)) + 1
     found = learner.evaluate(state, batch, KEY)["loss"]
     np.testing.assert_allclose(found.total / found.count, min(seen), rtol=1e-6)
+    np.testing.assert_array_equal(learner.predict(state, batch), predict(state.best, batch["x"]))
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_padding_counts_for_nothing_in_the_closed_form(batch, l2):
+    """Also where there are more weights than examples."""
+    learner = ridge(l2, polynomial(9))
+    few = {"x": jnp.linspace(-1, 1, 6)[:, None], "y": batch["y"][:6], "weight": jnp.ones(6)}
+    padded = {n: jnp.concatenate([a, jnp.zeros((3, *a.shape[1:]))]) for n, a in few.items()}
+    for a, b in zip(trained(learner, padded), trained(learner, few), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)

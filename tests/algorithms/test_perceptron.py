@@ -37,10 +37,10 @@ def test_one_neuron_computes_every_gate_but_xor():
 def test_the_search_leaves_no_threshold_out():
     """Beyond those searched a neuron is constant, and between two of them nothing changes."""
     x = jnp.asarray(truth_tables("xor").splits["test"]["x"])
-    every = neurons.all_neurons(2)
-    known = {tuple(column) for column in np.asarray(neurons.threshold_output(x, [every])).T}
+    searched = neurons.all_neurons(2)
+    known = {tuple(column) for column in np.asarray(neurons.threshold_output(x, [searched])).T}
     for threshold in np.arange(-4, 4.01, 0.25):
-        layer = neurons.Layer(every.weights, np.full_like(every.thresholds, threshold))
+        layer = neurons.Layer(searched.weights, np.full_like(searched.thresholds, threshold))
         assert {
             tuple(column) for column in np.asarray(neurons.threshold_output(x, [layer])).T
         } <= known

@@ -33,8 +33,9 @@ class Normalized(nn.Module):
 
 
 def make(model) -> Learner:
-    learner = supervised(model, losses.cross_entropy, optax.sgd(0.5), inputs=lambda x: x)
-    return Learner(*map(jax.jit, learner))
+    learner = supervised(model, losses.cross_entropy, optax.sgd(0.5))
+    init, update, evaluate = map(jax.jit, (learner.init, learner.update, learner.evaluate))
+    return learner._replace(init=init, update=update, evaluate=evaluate)
 
 
 def batch(size=6, weight=None):
@@ -79,7 +80,7 @@ def test_evaluation_reads_the_statistics_of_training():
     learner = make(Normalized())
     state = learner.init(KEY, batch())
     trained, _ = learner.update(state, batch(), KEY)
-    swapped = trained._replace(statistics=state.statistics)
+    swapped = trained._replace(collections=state.collections)
     losses = [values(learner.evaluate(s, batch(), KEY))["loss"] for s in (trained, swapped)]
     assert abs(losses[0] - losses[1]) > 1e-3
 
@@ -114,4 +115,4 @@ def test_an_auxiliary_head_adds_its_weighted_gradient(weight):
 def test_a_model_without_statistics_has_none():
     learner = make(MLP((4,), 3))
     state = learner.init(KEY, batch())
-    assert state.statistics == {} == learner.update(state, batch(), KEY)[0].statistics
+    assert state.collections == {} == learner.update(state, batch(), KEY)[0].collections

@@ -1,23 +1,26 @@
-"""Predictions of files: equal to those of the arrays; bad files are named before any is read."""
+"""Predictions of files: equal to those of the arrays; bad files are named before any of them."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
+from dlfun import config as configs
 from dlfun import data
 from dlfun import experiment as experiments
-from dlfun.cli.predict import predict, probabilities
+from dlfun.cli.predict import predict
 from dlfun.errors import UserError
 from dlfun.train.driver import read, train
 from dlfun.train.options import Options
+from dlfun.train.prediction import no_classifier, probabilities
 
 
 @pytest.fixture(scope="module")
 def trained_run(tmp_path_factory, digits):
     run = tmp_path_factory.mktemp("runs") / "mlp"
-    config = experiments.load("mnist_mlp").Config(epochs=3)
+    config = configs.replace(experiments.load("mnist_mlp").default, {"epochs": 3})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load", lambda *_, **__: digits)
+        patch.setattr(data, "read", lambda *_: digits)
         train("mnist_mlp", config, Options(), run, "a test")
     return run
 
@@ -38,24 +41,24 @@ def test_files_get_what_their_arrays_get(trained_run, small_mnist, tmp_path):
     for file, pixels in zip(files, images, strict=True):
         Image.fromarray(pixels[:, :, 0]).save(file)
     rows, notes = ask(trained_run, *files)
-    trained = read(trained_run, pytest.fail)
-    expected = probabilities(trained.experiment, trained.position.state.variables, images)
+    _, trained = read(trained_run, pytest.fail)
+    expected = probabilities(trained.learner, trained.state, images)
     assert notes == []
     assert [row["file"] for row in rows] == [str(file) for file in files]
-    for row, own in zip(rows, expected, strict=True):
+    for row, wanted in zip(rows, expected, strict=True):
+        values = list(row["probabilities"].values())
         assert list(row["probabilities"]) == list(small_mnist.classes)
-        np.testing.assert_allclose(list(row["probabilities"].values()), own, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(values, wanted, rtol=1e-5, atol=1e-7)
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-        assert row["class"] == small_mnist.classes[own.argmax()]
+        assert row["class"] == small_mnist.classes[wanted.argmax()]
         assert row["probability"] == max(row["probabilities"].values())
 
 
-def test_probabilities_do_not_depend_on_the_batch(trained_run, small_mnist, monkeypatch):
-    trained = read(trained_run, pytest.fail)
+def test_probabilities_do_not_depend_on_the_batch(trained_run, small_mnist):
+    _, trained = read(trained_run, pytest.fail)
     images = small_mnist.splits["test"]["image"]
-    whole = probabilities(trained.experiment, trained.position.state.variables, images)
-    monkeypatch.setattr("dlfun.train.loop.EVALUATION_BATCH", 50)
-    parts = probabilities(trained.experiment, trained.position.state.variables, images)
+    whole = probabilities(trained.learner, trained.state, images)
+    parts = probabilities(trained.learner, trained.state, images, batch_size=50)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole, parts, rtol=1e-5, atol=1e-7)
 
@@ -159,6 +162,37 @@ def test_a_decompression_bomb_is_refused(trained_run, image, tmp_path, monkeypat
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(UserError, match=f"bomb.png: too large, expected at most {limit} pixels"):
         ask(trained_run, tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize(
+    ("predict_images", "reason"),
+    [
+        (None, "it predicts no classes"),
+        (lambda state, batch: {"logits": batch["image"]}, "not a logit of each class"),
+        (lambda state, batch: jnp.ones((len(batch["image"]), 2)), "not a logit of each class"),
+        (lambda state, batch: batch["text"], "depend on 'text', not on an image alone"),
+    ],
+)
+def test_what_does_not_classify_images_is_named(
+    trained_run, small_mnist, image, tmp_path, monkeypatch, predict_images, reason
+):
+    experiment, trained = read(trained_run, pytest.fail)
+    other = trained._replace(learner=trained.learner._replace(predict=predict_images))
+    assert reason in no_classifier(other.learner, other.state, small_mnist)
+    monkeypatch.setattr("dlfun.train.driver.read", lambda *_: (experiment, other))
+    Image.fromarray(image).save(tmp_path / "digit.png")
+    with pytest.raises(UserError, match="'mnist_mlp' does not classify images") as error:
+        ask(trained_run, tmp_path / "digit.png")
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_data_without_images_is_named(trained_run, small_mnist):
+    _, trained = read(trained_run, pytest.fail)
+    assert no_classifier(trained.learner, trained.state, small_mnist) is None
+    table = {name: {"x": np.zeros((4, 2), np.float32)} for name in ("train", "test")}
+    reason = no_classifier(trained.learner, trained.state, small_mnist._replace(splits=table))
+    assert reason == "mnist has no images of bytes"
 
 
 def test_a_directory_that_is_no_run_is_refused(image, tmp_path):

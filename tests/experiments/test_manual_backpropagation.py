@@ -7,6 +7,7 @@ import pytest
 
 from experiments.foundations.backpropagation.manual import (
     Network,
+    disagreement,
     forward,
     gradient,
     loss,
@@ -60,6 +61,16 @@ def test_the_loss_is_the_mean_over_examples_and_outputs(doubles):
     network, x, y, weight = doubles
     expected = np.mean(np.square(forward(network, x).output - y))
     np.testing.assert_allclose(loss(network, x, y, weight), expected, rtol=1e-12)
+
+
+def test_disagreement_is_rounding_alone():
+    rng = np.random.default_rng(0)
+    split = {
+        "x": rng.normal(size=(50, 4)).astype(np.float32),
+        "y": np.eye(3, dtype=np.float32)[rng.integers(0, 3, 50)],
+    }
+    network = start(KEY, 4, 2, 3)
+    assert disagreement(network, split, 0.3) < 1e-5
 
 
 def test_padding_counts_for_nothing():

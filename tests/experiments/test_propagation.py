@@ -7,7 +7,7 @@ import pytest
 
 from dlfun.metrics import values
 from dlfun.nn import losses
-from experiments.foundations.initialization_variance.learner import (
+from experiments.foundations.initialization_variance.propagation import (
     log_variance,
     propagation,
     variances,

@@ -8,7 +8,8 @@ import optax
 import pytest
 
 from dlfun import metrics
-from dlfun.algorithms.supervised import SupervisedState, supervised
+from dlfun.algorithms.minimize import MinimizeState
+from dlfun.algorithms.supervised import supervised
 from dlfun.nn import losses
 from experiments.convolutional.feature_maps.saliency import near_ink, saliency, with_saliency
 
@@ -28,9 +29,9 @@ class Linear(nn.Module):
 def test_saliency_of_a_linear_model_is_its_weights():
     variables = Linear().init(KEY, X)
     weights = np.asarray(variables["params"]["Dense_0"]["kernel"]).reshape(4, 5, 2, 3)
-    found = saliency(Linear(), variables, X, LABEL)
-    for one, label in zip(found, LABEL, strict=True):
-        np.testing.assert_allclose(one, np.abs(weights[..., label]).max(-1), rtol=1e-6)
+    masses = saliency(Linear(), variables, X, LABEL)
+    for mass, label in zip(masses, LABEL, strict=True):
+        np.testing.assert_allclose(mass, np.abs(weights[..., label]).max(-1), rtol=1e-6)
 
 
 def test_near_ink_is_the_ink_and_its_neighbours():
@@ -48,12 +49,14 @@ def test_shares_of_saliency_at_the_ink(inside, share):
     mask = jnp.zeros((6, 6)).at[1:4, 1:4].set(1.0)
     weights = jnp.where(mask == 1, inside, 1 - inside).reshape(36, 1) * jnp.ones((36, 3))
     params = {"Dense_0": {"kernel": weights, "bias": jnp.zeros(3)}}
-    plain = supervised(Linear(), losses.cross_entropy, optax.sgd(0.1), measure=metrics.accuracy)
+    plain = supervised(
+        Linear(), losses.cross_entropy, optax.sgd(0.1), eval_metrics=metrics.accuracy
+    )
     learner = with_saliency(plain, Linear(), lambda x: x, lambda x: x)
     batch = {"image": image, "label": jnp.array([0, 1]), "weight": jnp.array([1.0, 0.0])}
-    state = SupervisedState(params, (), {})
-    found = metrics.values(learner.evaluate(state, batch, KEY))
-    assert found["saliency_near_ink"] == share
-    assert found["near_ink"] == pytest.approx(9 / 36)
-    assert found["localized"] == share
-    assert found["loss"] == metrics.values(plain.evaluate(state, batch, KEY))["loss"]
+    state = MinimizeState(params, (), {})
+    values = metrics.values(learner.evaluate(state, batch, KEY))
+    assert values["saliency_near_ink"] == share
+    assert values["near_ink"] == pytest.approx(9 / 36)
+    assert values["localized"] == share
+    assert values["loss"] == metrics.values(plain.evaluate(state, batch, KEY))["loss"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlfun.metrics import values
-from experiments.convolutional.gaussian_smoothing.learner import smoothing
+from experiments.convolutional.gaussian_smoothing.smoothing import smoothing
 
 KEY = jax.random.key(0)
 DOT = jnp.zeros((2, 9, 9, 1)).at[0, 4, 4].set(1.0)

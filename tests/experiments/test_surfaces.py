@@ -24,10 +24,10 @@ def test_minima():
 
 
 def test_sgd_contracts_each_axis_of_the_quadratic():
-    learner = minimize_function(quadratic, (3.0, 1.0), optax.sgd(0.01), spread=0.0)
+    learner = minimize_function(quadratic, (3.0, 1.0), optax.sgd(0.01), deviation=0.0)
     tick = {"tick": jnp.zeros(1), "weight": jnp.ones(1)}
     state = learner.init(KEY, tick)
     for _ in range(5):
         state, measured = learner.update(state, tick, KEY)
-    np.testing.assert_allclose(state.point, [3 * 0.99**5, 0.5**5], rtol=1e-5)
-    assert float(measured["loss"].total) > float(quadratic(state.point))
+    np.testing.assert_allclose(state.params, [3 * 0.99**5, 0.5**5], rtol=1e-5)
+    assert float(measured["loss"].total) > float(quadratic(state.params))

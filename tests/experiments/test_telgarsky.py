@@ -10,8 +10,12 @@ from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from experiments.foundations.depth_separation.sawtooth import graph, sawtooth
-from experiments.foundations.depth_separation.telgarsky import telgarsky_params, with_initial_params
+from experiments.foundations.depth_separation.telgarsky import (
+    graph,
+    sawtooth,
+    telgarsky_params,
+    with_initial_params,
+)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -34,8 +38,14 @@ def test_the_graph_is_of_the_seed():
 
 
 def test_a_learner_starts_near_what_it_is_given():
-    silent = {"measure": metrics.no_metrics, "watch": metrics.no_metrics, "names": ("x", "y")}
-    plain = supervised(MLP((2, 2), 1), losses.mse, optax.sgd(0.1), **silent)
+    plain = supervised(
+        MLP((2, 2), 1),
+        losses.mse,
+        optax.sgd(0.1),
+        eval_metrics=metrics.no_metrics,
+        train_metrics=metrics.no_metrics,
+        columns=("x", "y"),
+    )
     batch = {name: jnp.zeros((1, 1)) for name in ("x", "y")} | {"weight": jnp.ones(1)}
     starts = [
         with_initial_params(plain, telgarsky_params(2), noise)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlfun.algorithms.k_means import k_means
 from dlfun.data import Dataset
 from experiments.foundations.shallow_against_deep.descriptors import describe
+from experiments.foundations.shallow_against_deep.k_means import k_means
 from experiments.foundations.shallow_against_deep.visual_words import pyramid, with_words
 
 RNG = np.random.default_rng(0)

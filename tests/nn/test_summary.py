@@ -12,7 +12,6 @@ from rich.console import Console
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.algorithms.k_means import k_means
 from dlfun.algorithms.perceptron import perceptron
 from dlfun.algorithms.supervised import supervised
 from dlfun.cli.summary import render, summarize_experiment
@@ -22,10 +21,12 @@ from dlfun.nn.kernels import lowerings
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.conv_transpose import ConvTranspose
 from dlfun.nn.models.cnn import CNN
+from dlfun.nn.models.deep_mlp import DeepMLP
 from dlfun.nn.models.mlp import MLP
 from dlfun.nn.models.rnn import RecurrentClassifier
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare
+from experiments.foundations.shallow_against_deep.k_means import k_means
 
 IMAGES = jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32)
 H = 128
@@ -218,14 +219,24 @@ def test_an_array_that_is_the_whole_state_is_a_row():
     assert [row.name for row in summary.summarize_learner(learner, POINTS)] == ["array"]
 
 
-def test_networks_made_by_vmap_are_one():
-    """Their parameters are counted once, for they are one network's many times over."""
-
+def test_networks_made_by_vmap_are_counted_together():
     def init(key, batch):
         return jax.vmap(lambda key: MLP((8,)).init(key, batch["x"]))(jax.random.split(key, 3))
 
     rows = summary.summarize_learner(Learner(init, None, None), POINTS)
     assert [row.name for row in rows] == ["Dense_0", "Dense_1"]
+    assert [row.parameters for row in rows] == [3 * 24, 3 * 90]
+    assert [row.multiply_adds for row in rows] == [3 * 16, 3 * 80]
+
+
+@pytest.mark.parametrize("batch_norm", [None, "moving"])
+def test_layers_made_by_a_loop_are_counted_together(batch_norm):
+    model = DeepMLP(7, 5, 3, batch_norm=batch_norm)
+    rows = summary.summarize(model, jnp.zeros((1, 4)))
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 4)))["params"]
+    totals = summary.to_dict(rows)
+    assert totals["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert totals["multiply_adds"] == 4 * 5 + 7 * 5 * 5 + 5 * 3
 
 
 def test_table_and_json_tell_the_same():

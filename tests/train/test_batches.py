@@ -1,89 +1,99 @@
-"""Feeding: streamed batches are those from memory, from any step, and what does not fit streams."""
+"""Batches: streamed ones are those from memory, from any step, and what does not fit streams."""
+
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
-from dlfun import experiment as experiments
-from dlfun.train import batches as feed
-from dlfun.train import loop
+from dlfun.train import batches, options
+from dlfun.train.batches import Order
+from tests.works import assert_equal, finish, make_work, programs_of
+
+STEPS = 19
+"""In an epoch of 300 examples."""
 
 
-@pytest.fixture
-def experiment(small_mnist):
-    module = experiments.load("mnist_mlp")
-    return module.build(module.Config(hidden=(16,), epochs=3, batch_size=16))
-
-
-def stream(experiment, steps, columns=slice(None)):
+def stream(dataset, steps, first_epoch=0):
     """Every batch of a stream, as (step, batch)."""
-    train, per_epoch = experiment.dataset.splits["train"], loop.steps_per_epoch(experiment)
-    rows = lambda epoch: feed.order(0, epoch, 300, experiment.batch_size)  # noqa: E731
-    windows = feed.from_stream(train, steps, per_epoch, rows, np.asarray, columns)
-    for window in windows:
+    for window in batches.from_stream(Order(dataset, (0,), 16, 1, first_epoch), steps):
         for i in range(window.steps):
             batch = {name: array[i] for name, array in window.data.items()}
-            yield window.first + i, batch | {"weight": window.indices[i] >= 0}
+            yield window.first + i, batch | {"weight": window.indices[i, 0] >= 0}
 
 
 @pytest.mark.parametrize("size", [1, 7 * 16 * 788, 2**30])
-def test_streamed_batches_are_those_from_memory(experiment, monkeypatch, size):
-    """For windows of one batch, of seven and of all."""
-    monkeypatch.setattr(feed, "WINDOW_BYTES", size)
-    train = experiment.dataset.splits["train"]
+@pytest.mark.parametrize("first_epoch", [0, 4])
+def test_streamed_batches_are_those_from_memory(digits, monkeypatch, size, first_epoch):
+    """For windows of one batch, of seven and of all; also in a stage after another."""
+    monkeypatch.setattr(batches, "WINDOW_BYTES", size)
+    train = digits.splits["train"]
     seen = 0
-    for step, batch in stream(experiment, range(3 * 19)):
-        wanted = feed.order(0, step // 19, 300, 16)[step % 19]
-        there = wanted >= 0
+    for step, batch in stream(digits, range(3 * STEPS), first_epoch):
+        expected = digits.order(0, first_epoch + step // STEPS, 300, 16)[step % STEPS]
+        there = expected >= 0
         assert step == seen
         np.testing.assert_array_equal(batch["weight"], there)
         for name, array in train.items():
-            np.testing.assert_array_equal(batch[name][there], array[wanted[there]])
+            np.testing.assert_array_equal(batch[name][there], array[expected[there]])
         seen += 1
-    assert seen == 3 * 19
+    assert seen == 3 * STEPS
 
 
-def test_a_stream_goes_on_where_it_was(experiment, monkeypatch):
-    monkeypatch.setattr(feed, "WINDOW_BYTES", 5 * 16 * 788)
-    whole = dict(stream(experiment, range(57)))
+def test_windows_in_memory_hold_the_order_of_each_seed(digits):
+    order = Order(digits, (0, 5), 16, multiple=3, first_epoch=2)
+    windows = list(batches.from_memory(order, range(STEPS + 2, 3 * STEPS)))
+    assert [(window.first, window.steps) for window in windows] == [(STEPS, STEPS), (38, STEPS)]
+    for epoch, window in enumerate(windows, start=1):
+        assert window.data is None
+        assert window.indices.shape == (STEPS, 2, 18)
+        assert (window.indices[:, :, 16:] == -1).all()
+        for member, seed in enumerate((0, 5)):
+            expected = digits.order(seed, 2 + epoch, 300, 16)
+            np.testing.assert_array_equal(window.indices[:, member, :16], expected)
+
+
+def test_a_stream_goes_on_where_it_was(digits, monkeypatch):
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 5 * 16 * 788)
+    whole = dict(stream(digits, range(57)))
     for start in (3, 19, 36, 56):
-        rest = dict(stream(experiment, range(start, 57)))
+        rest = dict(stream(digits, range(start, 57)))
         assert set(range(start, 57)) <= set(rest)
         for step in range(start, 57):
-            jax.tree.map(np.testing.assert_array_equal, rest[step], whole[step])
+            assert_equal(rest[step], whole[step])
 
 
-def test_processes_share_each_batch(experiment):
-    whole = dict(stream(experiment, range(19)))
-    halves = [dict(stream(experiment, range(19), part)) for part in (slice(0, 8), slice(8, 16))]
+def test_processes_share_each_batch(digits, monkeypatch):
+    whole = dict(stream(digits, range(STEPS)))
+    halves = []
+    for process in (0, 1):
+        two = SimpleNamespace(process_count=lambda: 2, process_index=lambda p=process: p)
+        monkeypatch.setattr(batches, "jax", two)
+        halves.append(dict(stream(digits, range(STEPS))))
     for step, batch in whole.items():
         for name, array in batch.items():
             joined = np.concatenate([half[step][name] for half in halves])
             np.testing.assert_array_equal(joined, array)
 
 
-def test_training_on_a_stream_changes_no_bit(experiment, monkeypatch):
-    monkeypatch.setattr(feed, "WINDOW_BYTES", 7 * 16 * 788)
-    ends = []
-    for kind in ("memory", "stream"):
-        programs = loop.compile_programs(experiment, feed=kind)
-        *_, last = loop.fit(experiment, loop.start(experiment), programs)
-        ends.append(jax.device_get((last.position.state, last.evaluated)))
-    jax.tree.map(np.testing.assert_array_equal, *ends)
+def test_training_on_a_stream_changes_no_bit(digits, monkeypatch):
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 7 * 16 * 788)
+    work = make_work(digits, epochs=3, batch_size=16)
+    ends = [finish(work, programs_of(work, feed=feed)) for feed in ("memory", "stream")]
+    assert_equal(*((last.position, last.evaluated) for last in ends))
 
 
-def test_what_does_not_fit_is_streamed(experiment, monkeypatch):
-    assert loop.choose_feed(experiment) == "memory"
-    monkeypatch.setattr(loop, "MEMORY_SHARE", 1e-6)
-    assert loop.choose_feed(experiment) == "stream"
+def test_what_does_not_fit_is_streamed(digits, monkeypatch):
+    assert options.choose_feed([digits]) == "memory"
+    monkeypatch.setattr(options, "MEMORY_SHARE", 1e-6)
+    assert options.choose_feed([digits]) == "stream"
 
 
-def test_an_array_on_the_disk_is_read_in_parts(experiment, tmp_path):
+def test_an_array_on_the_disk_is_read_in_parts(digits, tmp_path):
     """A memory map is indexed, never copied whole."""
-    train = experiment.dataset.splits["train"]
+    train = digits.splits["train"]
     np.save(tmp_path / "image.npy", train["image"])
     mapped = {**train, "image": np.load(tmp_path / "image.npy", mmap_mode="r")}
-    splits = {**experiment.dataset.splits, "train": mapped}
-    on_disk = experiment._replace(dataset=experiment.dataset._replace(splits=splits))
-    a, b = (dict(stream(e, range(19))) for e in (experiment, on_disk))
+    on_disk = digits._replace(splits={**digits.splits, "train": mapped})
+    a, b = (dict(stream(dataset, range(STEPS))) for dataset in (digits, on_disk))
     jax.tree.map(np.testing.assert_array_equal, a, b)

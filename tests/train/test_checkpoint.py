@@ -1,7 +1,6 @@
 """Checkpoints come back whole; damage is detected and named, and the one before is used."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,15 +8,21 @@ from dlfun.errors import UserError
 from dlfun.metrics import Ratio
 from dlfun.train import checkpoint
 from dlfun.train.loop import Position
+from tests.works import assert_equal
 
 
-def position(step, scale=1.0):
-    state = {"kernel": jnp.full((3, 2), scale), "count": jnp.int32(step)}
-    return Position(state, step, {"loss": Ratio(jnp.ones(1), jnp.full(1, 2.0))})
+def position(step, scale=1.0, stage=0):
+    state = {"kernel": np.full((3, 2), scale, np.float32), "count": np.int32(step)}
+    return Position(state, step, {"loss": Ratio(np.ones(1), np.full(1, 2.0))}, stage)
 
 
-def save(folder, step, loss=1.0):
-    checkpoint.save(folder, position(step, step / 7), float(step), {"train": {"loss": loss}})
+def save(folder, step, loss=1.0, stage=0):
+    at = position(step, step / 7, stage)
+    checkpoint.save(folder, at, float(step), {"train": {"loss": loss}}, loss)
+
+
+def names(folder):
+    return [int(path.name) for path in sorted(folder.iterdir())]
 
 
 @pytest.fixture
@@ -26,25 +31,39 @@ def warnings():
 
 
 def test_round_trip(tmp_path, warnings):
-    save(tmp_path, 3)
+    save(tmp_path, 3, loss=0.5, stage=2)
     saved = checkpoint.latest(tmp_path, warnings.append)
-    found = checkpoint.restore(saved, position(0))
-    assert (found.step, saved.seconds, saved.metrics) == (3, 3.0, {"train": {"loss": 1.0}})
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(position(3, 3 / 7)), strict=True):
-        np.testing.assert_array_equal(a, b)
+    restored = checkpoint.restore(saved, position(0))
+    assert (saved.step, saved.stage, saved.seconds, saved.score) == (3, 2, 3.0, 0.5)
+    assert saved.metrics == {"train": {"loss": 0.5}}
+    assert_equal(restored, position(3, 3 / 7, stage=2))
+    shapes = jax.eval_shape(lambda: position(0))
+    assert_equal(checkpoint.restore(saved, shapes), restored)
     assert not warnings
 
 
 def test_keeps_two_last_and_the_best(tmp_path, warnings):
     for step, loss in [(1, 3.0), (2, 0.5), (3, 2.0), (4, 1.0), (5, 4.0)]:
         save(tmp_path, step, loss)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [
-        "00000002",
-        "00000004",
-        "00000005",
-    ]
+    assert names(tmp_path) == [2, 4, 5]
     assert checkpoint.latest(tmp_path, warnings.append).step == 5
     assert checkpoint.best(tmp_path, warnings.append).step == 2
+    checkpoint.prune(tmp_path, 1)
+    assert names(tmp_path) == [2, 5]
+
+
+def test_the_best_is_of_the_last_stage(tmp_path, warnings):
+    for step, loss, stage in [(1, 0.1, 0), (2, 3.0, 1), (3, 5.0, 1), (4, 4.0, 1)]:
+        save(tmp_path, step, loss, stage)
+    assert checkpoint.best(tmp_path, warnings.append).step == 2
+    assert names(tmp_path) == [2, 3, 4]
+
+
+def test_a_checkpoint_within_an_epoch_is_not_the_best(tmp_path, warnings):
+    save(tmp_path, 1, loss=9.0)
+    checkpoint.save(tmp_path, position(2), 2.0, {})
+    assert checkpoint.latest(tmp_path, warnings.append).score == np.inf
+    assert checkpoint.best(tmp_path, warnings.append).step == 1
 
 
 def flip(file):
@@ -84,7 +103,7 @@ def test_other_model_is_refused(tmp_path, warnings):
     save(tmp_path, 1)
     saved = checkpoint.latest(tmp_path, warnings.append)
     with pytest.raises(UserError, match="does not fit the model"):
-        checkpoint.restore(saved, Position({"other": jnp.ones(1)}, 0, {}))
+        checkpoint.restore(saved, Position({"other": np.ones(1)}, 0, {}))
 
 
 def test_no_checkpoint(tmp_path, warnings):

@@ -27,7 +27,7 @@ def distances():
 @pytest.mark.parametrize("setting", ["memory 64", "stream 33"])
 def test_eight_devices_equal_one(distances, way, setting):
     """Also where the last batch does not fill the devices: 300 = 4 · 64 + 44 = 9 · 33 + 3."""
-    found = distances[f"{way} {setting}"]
-    assert found["parameters"] < 1e-6
-    assert found["loss"] < 1e-5
-    assert found["counts"] == [300, 120]
+    distance = distances[f"{way} {setting}"]
+    assert distance["parameters"] < 1e-6
+    assert distance["loss"] < 1e-5
+    assert distance["counts"] == [300, 120]

@@ -2,20 +2,26 @@
 
 import json
 import random
+import re
 import signal
 import time
 
 import pytest
 
+from dlfun.train import run_directory
+from dlfun.train.driver import read_run
 from tests.processes import launch
+from tests.works import assert_equal
 
 # Small pieces, so that signals and kills fall within epochs.
-SETTING = ["train", "mnist_mlp", "--epochs", "4", "--loop", "python", "--batch-size", "400"]
+SETTING = ["train", "mnist_mlp", "--epochs", "8", "--loop", "python", "--batch-size", "400"]
+STEPS = 150
+"""In an epoch."""
 
 
 def finish(*arguments):
     process = launch(*arguments)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 
@@ -41,17 +47,13 @@ def contents(run):
 
 
 def assert_same_run(a, b):
-    from dlfun.train import driver as runs
-
     (last_a, *rest_a), (last_b, *rest_b) = contents(a), contents(b)
     assert rest_a == rest_b
     assert last_a.name == last_b.name
-    import jax
-    import numpy as np
-
-    states = [runs.read(run, pytest.fail).position for run in (a, b)]
-    for x, y in zip(*map(jax.tree.leaves, states), strict=True):
-        np.testing.assert_array_equal(x, y)
+    for which in ("last", "best"):
+        one, other = (read_run(run, pytest.fail, which).trained for run in (a, b))
+        assert one.step == other.step
+        assert_equal(one.state, other.state)
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +69,24 @@ def test_killed_at_random_moments(unbroken, tmp_path):
     """kill -9 four times, then to the end: the same bits as the unbroken run."""
     run = tmp_path / "killed"
     moments = random.Random()
-    for _ in range(4):
-        process = launch(*SETTING, "--run-dir", run)
+    for epochs in (0, 1, 3, 5):
+        process = launch(*SETTING, "--run-dir", run, checkpoint_every_epoch=True)
         wait_for_training(run, process)
-        time.sleep(moments.uniform(0, 1.0))
+        while process.poll() is None and not (
+            epochs == 0 or (list(run.glob("checkpoints/0*")) and epochs_done(run) >= epochs)
+        ):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.1))
         process.kill()
         process.communicate()
     status, _, err = finish(*SETTING, "--run-dir", run)
     assert status == 0, err
+    assert int(re.search(r"resuming from step (\d+)", err)[1]) >= STEPS
     assert_same_run(unbroken, run)
+
+
+def epochs_done(run):
+    return max((row["epoch"] for row in run_directory.read_metrics(run)), default=0)
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
@@ -87,7 +98,7 @@ def test_signals_save_and_resume(unbroken, tmp_path, which):
     status, _, second = finish(*SETTING, "--run-dir", run)
     process.send_signal(which)
     process.send_signal(signal.SIGCONT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert status == 2
     assert "in use by another process" in second
@@ -122,4 +133,5 @@ def test_divergence(tmp_path):
     assert result["status"] == "diverged"
     assert result["step"] > 0
     assert result["checkpoint"] is None
-    assert f"step {result['step']} is not finite" in err
+    step = result["step"]
+    assert f"diverged: a metric of step {step} is not finite; last good checkpoint: none" in err

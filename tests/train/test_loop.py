@@ -6,173 +6,183 @@ import numpy as np
 import pytest
 
 from dlfun import experiment as experiments
+from dlfun.data import hold_out_validation
 from dlfun.metrics import values
 from dlfun.optimizers import Optimizer
 from dlfun.random import stream
-from dlfun.train import batches as feed
-from dlfun.train import loop
+from dlfun.train import batches, loop
+from dlfun.train.compile import NO_STEP, compile_learner
+from dlfun.train.gather import gather
+from tests.works import assert_equal, finish, make_work, params, programs_of
 
 
-@pytest.fixture
-def build(small_mnist):
-    """Builds mnist_mlp, small and short, with some fields changed."""
-    module = experiments.load("mnist_mlp")
-
-    def make(**fields):
-        return module.build(module.Config(**{"hidden": (16,), "epochs": 2} | fields))
-
-    return make
+@pytest.fixture(scope="module")
+def work(digits):
+    return make_work(digits)
 
 
-def finish(experiment, devices=1, **options):
-    """The last progress of a whole training, its state as NumPy arrays."""
-    programs = loop.compile_programs(experiment, devices)
-    position = loop.start(experiment, programs.rows)
-    for progress in loop.fit(experiment, position, programs, **options):
-        last = progress
-    return last._replace(position=jax.device_get(last.position))
+@pytest.fixture(scope="module")
+def programs(work):
+    return programs_of(work)
 
 
-def assert_equal(a, b, **tolerance):
-    compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        compare(x, y, **tolerance)
+@pytest.fixture(scope="module")
+def whole(work, programs):
+    """An unbroken training, at its end."""
+    return finish(work, programs)
 
 
-def test_order_is_a_function_of_seed_and_epoch():
-    orders = {(s, e): feed.order(s, e, 100, 8) for s in (0, 1) for e in (0, 1)}
-    again = {(s, e): feed.order(s, e, 100, 8) for s in (1, 0) for e in (1, 0)}
-    for place, found in orders.items():
-        np.testing.assert_array_equal(found, again[place])
-        assert found.shape == (13, 8)
-        assert sorted(found[found >= 0]) == list(range(100))
-    assert len({found.tobytes() for found in orders.values()}) == 4
+def metrics(progress, split):
+    return values(loop.member(progress.evaluated[split], 0))
 
 
-def test_streams_differ_by_seed_and_name():
-    keys = {jax.random.key_data(stream(s, n)).tobytes() for s in (0, 1) for n in ("init", "data")}
+def test_order_is_a_function_of_seed_and_epoch(digits):
+    order = digits.order
+    orders = {(s, e): order(s, e, 100, 8) for s in (0, 1) for e in (0, 1)}
+    again = {(s, e): order(s, e, 100, 8) for s in (1, 0) for e in (1, 0)}
+    for key, indices in orders.items():
+        np.testing.assert_array_equal(indices, again[key])
+        assert indices.shape == (13, 8)
+        assert sorted(indices[indices >= 0]) == list(range(100))
+    assert len({indices.tobytes() for indices in orders.values()}) == 4
+
+
+def test_streams_differ_by_seed_name_and_stage(work):
+    names = [(s, n) for s in (0, 1) for n in ("init", "data")]
+    keys = {jax.random.key_data(stream(*name)).tobytes() for name in names}
     assert len(keys) == 4
+    stages = [jax.random.key_data(work._replace(number=n).keys("init")) for n in (0, 1, 2)]
+    assert len({key.tobytes() for key in stages}) == 3
+    np.testing.assert_array_equal(stages[0][0], jax.random.key_data(stream(0, "init")))
 
 
-def test_fit_equals_a_plain_loop_over_a_compiled_update(build):
-    experiment = build()
-    learner, train = experiment.learner, experiment.dataset.splits["train"]
-    data = {name: jnp.asarray(array) for name, array in train.items()}
-    state, update, step = loop.start(experiment).state, jax.jit(learner.update), 0
-    for epoch in range(experiment.epochs):
-        for indices in feed.order(0, epoch, len(train["label"]), experiment.batch_size):
-            batch = feed.gather(data, jnp.asarray(indices))
+def test_fit_equals_a_plain_loop_over_a_compiled_update(work, programs, whole):
+    learner, dataset = work.stage.learner, work.stage.dataset
+    data = {name: jnp.asarray(array) for name, array in dataset.splits["train"].items()}
+    state, update, step = (
+        loop.member(loop.start(work, programs).state, 0),
+        jax.jit(learner.update),
+        0,
+    )
+    for epoch in range(work.stage.epochs):
+        for indices in dataset.order(0, epoch, dataset.size("train"), work.stage.batch_size):
+            batch = gather(data, jnp.asarray(indices))
             state, _ = update(state, batch, jax.random.fold_in(stream(0, "update"), step))
             step += 1
-    found = finish(experiment)
-    assert found.position.step == step == 10
-    assert_equal(found.position.state.params, state.params, rtol=1e-5, atol=1e-6)
+    assert whole.position.step == step == 10
+    assert_equal(params(whole), state.params, rtol=1e-5, atol=1e-6)
 
 
-def test_python_loop_and_pieces_change_no_bit(build, monkeypatch):
-    whole = finish(build())
-    stepwise = finish(build(), loop="python")
+def test_python_loop_and_pieces_change_no_bit(work, programs, whole, monkeypatch):
+    stepwise = finish(work, programs, loop="python")
     monkeypatch.setattr(loop, "SECONDS", 1e-9)
-    pieces = finish(build())
+    pieces = finish(work, programs)
     for other in (stepwise, pieces):
         assert_equal(other.position, whole.position)
         assert_equal(other.evaluated, whole.evaluated)
 
 
 @pytest.mark.parametrize("batch_size", [64, 33])
-def test_two_devices_equal_one(build, batch_size):
+def test_two_devices_equal_one(digits, programs, batch_size):
     """Also where neither the set divides by the batch nor the batch by the devices."""
-    one, two = (finish(build(batch_size=batch_size), devices=n) for n in (1, 2))
-    assert_equal(two.position.state.params, one.position.state.params, rtol=1e-4, atol=1e-6)
-    a, b = values(one.evaluated["test"]), values(two.evaluated["test"])
-    assert a["accuracy"] == b["accuracy"]
-    assert float(two.evaluated["train"]["loss"].count) == 300
+    work = make_work(digits, batch_size=batch_size)
+    one = finish(work, programs)
+    for parallel in ("jit", "shard_map"):
+        two = finish(work, programs_of(work, 2, parallel))
+        assert_equal(params(two), params(one), rtol=1e-4, atol=1e-6)
+        a, b = metrics(one, "test"), metrics(two, "test")
+        assert a["accuracy"] == b["accuracy"]
+        assert float(two.evaluated["train"]["loss"].count[0]) == 300
 
 
-def test_seeds(build):
-    first, again, other = (finish(build(seed=seed)) for seed in (0, 0, 1))
-    assert_equal(first.position, again.position)
-    kernels = [jax.tree.leaves(p.position.state.params)[1] for p in (first, other)]
+def test_seeds(work, programs, whole):
+    again, other = (finish(work._replace(seeds=(seed,)), programs) for seed in (0, 1))
+    assert_equal(whole.position, again.position)
+    kernels = [jax.tree.leaves(params(p))[1] for p in (whole, other)]
     assert not np.array_equal(*kernels)
 
 
-def test_resume_within_an_epoch_is_exact(build, monkeypatch):
-    experiment = build()
-    unbroken = finish(experiment)
+def test_resume_within_an_epoch_is_exact(work, programs, whole, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS", 1e-9)
     for stop in (1, 4, 5, 8):
-        for progress in loop.fit(experiment, loop.start(experiment)):
+        for progress in loop.fit(work, loop.start(work, programs), programs):
             if progress.position.step == stop:
                 middle = jax.device_get(progress.position)
                 break
-        for progress in loop.fit(experiment, middle):
-            last = progress
-        assert_equal(last.position, unbroken.position)
-        assert_equal(last.evaluated, unbroken.evaluated)
+        last = finish(work, programs, middle)
+        assert_equal(last.position, whole.position)
+        assert_equal(last.evaluated, whole.evaluated)
 
 
-def test_evaluation_batches_do_not_matter(build, monkeypatch):
-    experiment = build()
-    state = loop.start(experiment).state
-    whole = values(loop.evaluate(experiment, state)["test"])
-    monkeypatch.setattr(loop, "EVALUATION_BATCH", 7)
-    parts = values(loop.evaluate(experiment, state, loop.compile_programs(experiment, 2))["test"])
+def test_until_ends_at_an_epoch_and_stop_after_a_piece(work, programs, monkeypatch):
+    assert finish(work, programs, until=1).position.step == 5
+    monkeypatch.setattr(loop, "SECONDS", 1e-9)
+    stopped = finish(work, programs, stop=lambda: True)
+    assert (stopped.position.step, stopped.stopped, stopped.evaluated) == (1, True, None)
+
+
+def test_evaluation_batches_do_not_matter(work, programs, monkeypatch):
+    state = loop.member(loop.start(work, programs).state, 0)
+    whole = loop.evaluate(work, state, programs)["test"]
+    monkeypatch.setattr(batches, "EVALUATION_BATCH", 7)
+    parts = loop.evaluate(work, state, programs_of(work, 2, "shard_map"))["test"]
     assert parts["accuracy"] == whole["accuracy"]
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_divergence_names_the_step(build, devices):
-    experiment = build(optimizer=Optimizer("sgd", learning_rate=1e38))
-    last = finish(experiment, devices=devices)
-    assert last.diverged is not None
-    assert 0 < last.diverged < 5
+@pytest.mark.parametrize(("devices", "parallel"), [(1, "jit"), (2, "jit"), (2, "shard_map")])
+def test_divergence_names_the_step(digits, devices, parallel):
+    work = make_work(digits, optimizer=Optimizer("sgd", learning_rate=1e38))
+    last = finish(work, programs_of(work, devices, parallel))
+    (step,) = last.first_nonfinite_step
+    assert 0 < step < 5 < NO_STEP
     assert last.evaluated is None
 
 
-def test_validation_is_a_split_of_its_own(build):
-    last = finish(build(validation=0.25, epochs=1))
-    counts = {name: float(m["loss"].count) for name, m in last.evaluated.items()}
+def test_validation_is_a_split_of_its_own(digits):
+    last = finish(make_work(hold_out_validation(digits, 0.25, 0), epochs=1))
+    counts = {name: float(m["loss"].count[0]) for name, m in last.evaluated.items()}
     assert counts == {"train": 225, "validation": 75, "test": 120}
 
 
-def test_padding_counts_for_nothing(build):
+def test_padding_counts_for_nothing(work):
     """A batch with examples of weight 0 gives what the batch without them gives."""
-    learner, dataset = build().learner, build().dataset
-    data = {name: jnp.asarray(array) for name, array in dataset.splits["train"].items()}
+    stage = work.stage
+    learner = stage.learner
+    data = {name: jnp.asarray(array) for name, array in stage.dataset.splits["train"].items()}
     key = stream(0, "update")
-    alone = feed.gather(data, jnp.arange(5))
-    padded = feed.gather(data, jnp.asarray([0, 1, 2, 3, 4, -1, -1, -1]))
-    state = learner.init(key, alone)
-    for f in (lambda b: learner.update(state, b, key), lambda b: learner.evaluate(state, b, key)):
-        assert_equal(f(padded), f(alone), rtol=1e-5, atol=1e-7)
+    alone = gather(data, jnp.arange(5))
+    padded = gather(data, jnp.asarray([0, 1, 2, 3, 4, -1, -1, -1]))
+    state = jax.jit(learner.init)(key, alone)
+    for function in (jax.jit(learner.update), jax.jit(learner.evaluate)):
+        assert_equal(
+            function(state, padded, key), function(state, alone, key), rtol=1e-5, atol=1e-7
+        )
 
 
-def test_population_equals_serial(build):
+def test_population_equals_serial(digits, work):
     """vmap over seeds and learning rates trains each member as if alone."""
-    experiment = build()
-    train = {n: jnp.asarray(a) for n, a in experiment.dataset.splits["train"].items()}
-    module = experiments.load("mnist_mlp")
+    experiment = experiments.load("mnist_mlp")
 
-    def run(seed, rate):
-        config = module.Config(hidden=(16,), optimizer=Optimizer(learning_rate=rate))
-        learner = module.build(config).learner
-        key = jax.random.fold_in(jax.random.key(0), seed)
-        state = learner.init(key, feed.gather(train, jnp.arange(1)))
-        for i in range(3):
-            batch = feed.gather(train, jnp.arange(8) + 8 * i)
-            state, measured = learner.update(state, batch, key)
-        return state.params, measured["loss"].total
+    def make(values):
+        config = experiment.Config(hidden=(16,), optimizer=Optimizer(**values))
+        return experiment.stages(config, digits)[0].learner
 
-    seeds, rates = jnp.arange(3), jnp.asarray([1e-3, 3e-3, 1e-2])
-    together = jax.vmap(run)(seeds, rates)
-    for i in range(3):
-        alone = run(seeds[i], rates[i])
-        assert_equal(jax.tree.map(lambda x: x[i], together), alone, rtol=1e-3, atol=1e-4)  # noqa: B023
+    programs = compile_learner(make)
+    seeds, rates = (3, 0, 3), np.float32([1e-3, 3e-3, 1e-2])
+    several = work._replace(seeds=seeds)
+    together = finish(several, programs, member_values={"learning_rate": rates})
+    for number, seed in enumerate(seeds):
+        rate = {"learning_rate": rates[number : number + 1]}
+        alone = finish(work._replace(seeds=(seed,)), programs, member_values=rate)
+        assert_equal(params(together, number), params(alone), rtol=1e-3, atol=1e-5)
+        for split in ("train", "test"):
+            a, b = (loop.member(e.evaluated[split], n) for e, n in ((together, number), (alone, 0)))
+            assert values(a)["loss"] == pytest.approx(values(b)["loss"], rel=1e-4)
 
 
-def test_dataset_is_not_changed(build):
-    experiment = build()
-    before = {n: a.copy() for n, a in experiment.dataset.splits["train"].items()}
-    finish(experiment)
-    assert_equal(experiment.dataset.splits["train"], before)
+def test_dataset_is_not_changed(work, programs):
+    train = work.stage.dataset.splits["train"]
+    before = {n: a.copy() for n, a in train.items()}
+    finish(work, programs)
+    assert_equal(train, before)

@@ -30,12 +30,12 @@ def test_two_processes_give_the_single_process_result(tmp_path):
     ]
     one = launch(*SETTING, "--devices", 2, "--run-dir", tmp_path / "one")
     for process in (*both, one):
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=400)
         assert process.returncode == 0, err
         assert "completed" in out
     assert not (tmp_path / "two1").exists()
     together, alone = (
-        read(tmp_path / name, pytest.fail).position.state.params for name in ("two0", "one")
+        read(tmp_path / name, pytest.fail)[1].state.params for name in ("two0", "one")
     )
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), together, alone
@@ -61,10 +61,10 @@ def test_two_processes_give_the_single_process_result(tmp_path):
 )
 def test_bad_meetings(machines, words):
     with pytest.raises(UserError, match=words):
-        options.set_up(options.Options(), None, options.Machines(**machines))
+        options.configure_jax(options.Options(), None, options.Machines(**machines))
 
 
 def test_slurm_and_tpu_tell_how_many():
-    assert options._allotted({}) == 1
-    assert options._allotted({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}) == 4
-    assert options._allotted({"TPU_WORKER_HOSTNAMES": "a,b"}) == 2
+    assert options._cluster_size({}) == 1
+    assert options._cluster_size({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}) == 4
+    assert options._cluster_size({"TPU_WORKER_HOSTNAMES": "a,b"}) == 2

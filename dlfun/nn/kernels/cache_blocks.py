@@ -1,4 +1,4 @@
-"""Layers one after the other, on a CPU for a few examples at a time."""
+"""Layers run on a few examples at a time, so that intermediates stay in the cache of a CPU."""
 
 import math
 from collections.abc import Sequence
@@ -8,40 +8,39 @@ import flax.linen as nn
 import jax
 from jax import Array, lax
 
-CACHE = 2**19
-"""Bytes between two layers that stay in the cache of a core, which has 1 MB of its own or more."""
-SPREAD = 8
-"""How many times as large as the input that has to be for a second computation to be cheaper than
-the way to memory."""
+CACHE_BYTES = 2**19
+"""Bytes of an intermediate that stay in the cache of a core, which is 1 MB or larger."""
+MIN_GROWTH = 8
+"""Minimum ratio of intermediate to input size at which recomputing beats reading from memory."""
 
 
 def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
-    """Each of `layers` of the result of the one before; of the first, of x [batch, …].
+    """Apply `layers` one after another to x [batch, …].
 
-    The layers have parameters and no other variables, draw no noise, and compute each example for
-    itself. Where the result of the first is much larger than x, as of a convolution of images with
-    one channel, a CPU computes a few examples at a time, the same again for the gradient, so that
-    what lies between the layers never leaves the cache.
+    The layers must have parameters and no other variables, use no noise, and treat examples
+    independently. Where the output of the first layer is much larger than x, as for a convolution
+    of images with one channel, a CPU computes a few examples at a time, and recomputes them for the
+    gradient, so that the intermediate stays in the cache.
     """
     variables = [layer.variables for layer in layers]
-    alone = [layer.clone(parent=None) for layer in layers]
+    unbound = [layer.clone(parent=None) for layer in layers]
 
     def chain(variables: Sequence[Any], x: Any) -> Any:
-        for layer, own in zip(alone, variables, strict=True):
-            x = layer.apply(own, x)
+        for layer, layer_variables in zip(unbound, variables, strict=True):
+            x = layer.apply(layer_variables, x)
         return x
 
-    def in_parts(variables: Sequence[Any], x: Array) -> Array:
-        parts = x.reshape(-1, size, *x.shape[1:])
-        y = lax.map(jax.checkpoint(lambda part: chain(variables, part)), parts)
+    def in_blocks(variables: Sequence[Any], x: Array) -> Array:
+        blocks = x.reshape(-1, size, *x.shape[1:])
+        y = lax.map(jax.checkpoint(lambda block: chain(variables, block)), blocks)
         return y.reshape(-1, *y.shape[2:])
 
-    if "params" in variables[0]:  # Not while they are made, nor for a summary.
-        between = jax.eval_shape(alone[0].apply, variables[0], x)
-        each = between.size // len(x) * between.dtype.itemsize
-        size = math.gcd(len(x), 2 ** int(math.log2(max(CACHE // each, 1))))
-        if 1 < size < len(x) and between.size >= SPREAD * x.size:
-            return lax.platform_dependent(variables, x, cpu=in_parts, default=chain)
+    if "params" in variables[0]:  # Neither at initialization nor for a summary.
+        intermediate = jax.eval_shape(unbound[0].apply, variables[0], x)
+        example_bytes = intermediate.size // len(x) * intermediate.dtype.itemsize
+        size = math.gcd(len(x), 2 ** int(math.log2(max(CACHE_BYTES // example_bytes, 1))))
+        if 1 < size < len(x) and intermediate.size >= MIN_GROWTH * x.size:
+            return lax.platform_dependent(variables, x, cpu=in_blocks, default=chain)
     for layer in layers:
         x = layer(x)
     return x

@@ -1,10 +1,9 @@
-"""Convolution as a bilinear map, both gradients of which are convolutions of the same kind.
+"""Convolution as a bilinear map whose two gradients are convolutions of the same kind.
 
-That of the input is the output's gradient, spread out by the stride, under the kernel turned
-around; that of the kernel is the input under the output's gradient as a window, an example being
-a channel and a channel an example. JAX says so too, by dimension numbers and reversal that XLA's
-convolution for the CPU computes some fifty times slower inside a loop, so here arrays are turned
-before it.
+The gradient of the input convolves the output's gradient, dilated by the stride, with the reversed
+kernel. The gradient of the kernel convolves the input with the output's gradient, where examples
+and channels exchange their roles. JAX expresses these gradients by dimension numbers, for which
+XLA's CPU convolution is about 50 times slower inside a loop; so the arrays are transposed first.
 """
 
 import math
@@ -24,15 +23,15 @@ from dlfun.nn.kernels.lowerings import im2col, tiled_3x3, xla_conv
 
 
 class Window(NamedTuple):
-    """How a kernel goes over an input, a number for each axis of space."""
+    """Strides, padding and dilation of a convolution, a number for each spatial axis."""
 
     strides: tuple[int, ...]
     pads: tuple[tuple[int, int], ...]
-    """Zeros before and after; fewer than 0 cut off."""
+    """Zeros before and after the input; negative numbers crop it."""
     dilation: tuple[int, ...]
-    """Between two positions under the kernel."""
+    """Distance between two positions of the kernel."""
     spread: tuple[int, ...]
-    """Between two positions of the input, zeros in between."""
+    """Distance between two positions of the input, with zeros between them."""
 
 
 def direct(
@@ -44,7 +43,7 @@ def direct(
     strides: Sequence[int],
     dilation: Sequence[int],
 ) -> Array:
-    """Convolve [batch, *space, in] by [*window, in, out]."""
+    """Convolve an input [batch, *space, in] with a kernel [*window, in, out]."""
     ends = tuple((lo, hi) for lo, hi in pads)
     window = Window(tuple(strides), ends, tuple(dilation), (1,) * len(ends))
     y = _convolve.bind(x, kernel, window=window)
@@ -55,8 +54,8 @@ def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
     """The fastest lowering on a CPU, by the measurements in `dlfun.nn.layers.conv`."""
     *reach, channels, features = kernel.shape
     ones = (1,) * len(reach)
-    thin = features <= 16 and channels * math.prod(reach) < 64
-    if thin and window.spread == ones and min(map(min, window.pads)) >= 0:
+    few_channels = features <= 16 and channels * math.prod(reach) < 64
+    if few_channels and window.spread == ones and min(map(min, window.pads)) >= 0:
         strides, dilation = window.strides, window.dilation
         if reach == [3, 3] and strides == dilation == ones:
             return tiled_3x3(x, kernel, pads=window.pads)
@@ -68,28 +67,28 @@ def _compute(x: Array, kernel: Array, *, window: Window) -> Array:
     return not_fused(partial(_fastest, window=window), x, kernel)
 
 
-def _of_input(y: Array, x: Any, kernel: Array, *, window: Window) -> Array:
+def _input_gradient(y: Array, x: Any, kernel: Array, *, window: Window) -> Array:
     size, out, reach, grown = _sizes(y, x.aval, kernel, window)
     before = [r - lo - 1 for r, (lo, _) in zip(reach, window.pads, strict=True)]
     ends = zip(before, grown, reach, out, strict=True)
     pads = tuple((lo, g + r - 1 - o - lo) for lo, g, r, o in ends)
-    turned = jnp.flip(kernel, tuple(range(len(size)))).swapaxes(-1, -2)
-    way = Window(window.spread, pads, window.dilation, window.strides)
-    return _convolve.bind(y, turned, window=way)
+    reversed_kernel = jnp.flip(kernel, tuple(range(len(size)))).swapaxes(-1, -2)
+    transposed = Window(window.spread, pads, window.dilation, window.strides)
+    return _convolve.bind(y, reversed_kernel, window=transposed)
 
 
-def _of_kernel(y: Array, x: Array, kernel: Any, *, window: Window) -> Array:
+def _kernel_gradient(y: Array, x: Array, kernel: Any, *, window: Window) -> Array:
     _, out, reach, grown = _sizes(y, x, kernel.aval, window)
     ends = zip(window.pads, grown, reach, out, strict=True)
     pads = tuple((lo, o - g + r - lo - 1) for (lo, _), g, r, o in ends)
     examples = linear_map(_ends_swapped, _ends_swapped, None, x)
     kernels = linear_map(_batch_inward, _batch_outward, None, y)
-    way = Window(window.dilation, pads, window.strides, window.spread)
-    return jnp.moveaxis(_convolve.bind(examples, kernels, window=way), 0, -2)
+    transposed = Window(window.dilation, pads, window.strides, window.spread)
+    return jnp.moveaxis(_convolve.bind(examples, kernels, window=transposed), 0, -2)
 
 
 def _sizes(y: Any, x: Any, kernel: Any, window: Window) -> tuple[tuple[int, ...], ...]:
-    """Of the input, of the output with its strides, of the kernel and of the input as spread."""
+    """Sizes: input, strided span of the output, dilated span of the kernel, spread of the input."""
     size = x.shape[1:-1]
     out = span(y.shape[1:-1], window.strides)
     return size, out, span(kernel.shape[:-2], window.dilation), span(size, window.spread)
@@ -107,20 +106,20 @@ def _batch_outward(_: None, y: Array) -> Array:
     return jnp.moveaxis(y, -2, 0)
 
 
-def _compute_many(args: Sequence[Array], axes: Sequence[int | None], *, window: Window) -> Any:
-    (x, kernel), (of_x, of_kernel) = args, axes
-    if of_kernel is None and of_x is not None:
-        x = jnp.moveaxis(x, of_x, 0)
+def _batched(args: Sequence[Array], axes: Sequence[int | None], *, window: Window) -> Any:
+    (x, kernel), (x_axis, kernel_axis) = args, axes
+    if kernel_axis is None and x_axis is not None:
+        x = jnp.moveaxis(x, x_axis, 0)
         y = _convolve.bind(x.reshape(-1, *x.shape[2:]), kernel, window=window)
         return y.reshape(*x.shape[:2], *y.shape[1:]), 0
     size = next(a.shape[i] for a, i in zip(args, axes, strict=True) if i is not None)
-    each = [batching.bdim_at_front(a, i, size) for a, i in zip(args, axes, strict=True)]
-    return lax.map(lambda pair: _convolve.bind(*pair, window=window), tuple(each)), 0
+    stacked = [batching.bdim_at_front(a, i, size) for a, i in zip(args, axes, strict=True)]
+    return lax.map(lambda pair: _convolve.bind(*pair, window=window), tuple(stacked)), 0
 
 
 _convolve = Primitive("dlfun_convolve")
 _convolve.def_impl(lambda *args, window: jax.jit(partial(_compute, window=window))(*args))
 _convolve.def_abstract_eval(shape(_compute))
 mlir.register_lowering(_convolve, mlir.lower_fun(_compute, multiple_results=False))
-ad.defbilinear(_convolve, _of_input, _of_kernel)
-batching.primitive_batchers[_convolve] = _compute_many
+ad.defbilinear(_convolve, _input_gradient, _kernel_gradient)
+batching.primitive_batchers[_convolve] = _batched

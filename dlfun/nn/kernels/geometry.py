@@ -1,6 +1,6 @@
-"""Where a window fits: padding and output sizes of convolution and pooling.
+"""Padding and output sizes of convolution and pooling.
 
-All functions work on the spatial axes alone, one entry an axis.
+Sizes have one entry for each spatial axis.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Pads = Sequence[tuple[int, int]]
 
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    """One number for every axis, or one for each. Raises ValueError where their count differs."""
+    """Numbers for each axis, of one for all or one for each. Raises ValueError on another count."""
     values = (value,) * axes if isinstance(value, int) else tuple(value)
     if len(values) != axes:
         raise ValueError(f"expected one number or {axes}, one for each axis, not {values}")
@@ -20,18 +20,18 @@ def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def span(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
-    """From the first to the last position under a window whose positions lie `dilation` apart."""
+    """Extent of a window whose positions are `dilation` apart: d (k - 1) + 1 for each axis."""
     return tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
 
 
 def pads(
     size: Sequence[int], reach: Sequence[int], strides: Sequence[int], padding: Padding
 ) -> list[tuple[int, int]]:
-    """Positions added before and after each axis, under a window that spans `reach`.
+    """Positions added before and after each axis, for a window of extent `reach`.
 
-    `padding` is a number for every side, a pair (before, after) for each axis, "VALID" (none),
-    "SAME" (outputs of ⌈size / stride⌉, the odd one at the end) or "FULL" (reach - 1 on every side:
-    every overlap of window and input gives an output).
+    `padding` is a number for all sides, a pair (before, after) for each axis, "VALID" (none),
+    "SAME" (outputs of ⌈size / stride⌉; an odd position is added at the end) or "FULL" (reach - 1 on
+    all sides, so that each overlap of window and input gives an output).
 
     Raises:
         ValueError: another padding.
@@ -57,11 +57,11 @@ def output_size(
 ) -> tuple[int, ...]:
     """⌊(W + before + after - reach) / stride⌋ + 1 for each axis [T3, sec. 3.2.1].
 
-    With P on every side of W, under a kernel of K at stride S: ⌊(W - K + 2P) / S⌋ + 1. ([T1,
-    sec. 3.2.1] divides by S + 1; the "+ 1" stands outside the fraction.)
+    With P on both sides of W, for a kernel of K at stride S: ⌊(W - K + 2P) / S⌋ + 1. ([T1, sec.
+    3.2.1] misprints the divisor as S + 1; the "+ 1" stands outside the fraction.)
 
     Raises:
-        ValueError: a window that does not fit in, with the smallest size that would do.
+        ValueError: a window that does not fit in; the message has the smallest size that would do.
     """
     if any(w + sum(p) < r for w, r, p in zip(size, reach, around, strict=True)):
         least = [max(r - sum(p), 1) for r, p in zip(reach, around, strict=True)]
@@ -76,5 +76,5 @@ def output_size(
 
 
 def times(size: Sequence[int]) -> str:
-    """A size as text: 28x28."""
+    """Text of a size, such as 28x28."""
     return "x".join(map(str, size))

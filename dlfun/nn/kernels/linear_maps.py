@@ -1,8 +1,8 @@
-"""Linear and bilinear maps with transposes of their own, each a function apart from the program.
+"""Linear and bilinear maps with given transposes, which XLA does not fuse with their neighbours.
 
-JAX derives the transpose of a map from its parts, and XLA fuses a map into every consumer of its
-result, to be computed again there. Here both are said: the transpose is given, and nothing is fused
-across the border. Derivatives of any order and mode, vmap and jit go through these maps.
+JAX derives the transpose of a map from its parts, and XLA fuses a map into each consumer of its
+result, which computes it again. Here the transpose is given explicitly and XLA is kept from fusing
+the map with its neighbours. Derivatives of any order and mode, vmap and jit work with these maps.
 """
 
 from collections.abc import Callable, Hashable
@@ -19,32 +19,32 @@ from jax.interpreters import ad, batching, mlir
 Map = Callable[[Any, Array], Array]
 
 
-def linear_map(there: Map, back: Map, sizes: Hashable, x: Array) -> Array:
-    """`there(sizes, x)`, linear in x, where `back(sizes, y)` is the transpose."""
-    return _linear.bind(x, there=there, back=back, sizes=sizes)
+def linear_map(forward: Map, backward: Map, sizes: Hashable, x: Array) -> Array:
+    """Compute `forward(sizes, x)`, linear in x, whose transpose is `backward(sizes, y)`."""
+    return _linear.bind(x, forward=forward, backward=backward, sizes=sizes)
 
 
 def batched_matmul(a: Array, b: Array) -> Array:
-    """[batch, i, k] by [batch, k, j] → [batch, i, j]."""
+    """Matrix products [batch, i, k], [batch, k, j] → [batch, i, j]."""
     return _product.bind(a, b)
 
 
 def not_fused(function: Callable[..., Array], *args: Array) -> Array:
-    """`function(*args)`, nothing of it fused with what comes before or after it."""
+    """Compute `function(*args)` without fusing it with the operations before and after it."""
     with set_xla_metadata(inlineable="false"):
         return jax.jit(function)(*args)
 
 
-def _compute(x: Array, *, there: Map, back: Map, sizes: Hashable) -> Array:
-    return not_fused(partial(there, sizes), x)
+def _compute(x: Array, *, forward: Map, backward: Map, sizes: Hashable) -> Array:
+    return not_fused(partial(forward, sizes), x)
 
 
-def _compute_many(args: Any, axes: Any, *, there: Map, back: Map, sizes: Hashable) -> Any:
-    return not_fused(jax.vmap(partial(there, sizes), axes[0]), args[0]), 0
+def _batched(args: Any, axes: Any, *, forward: Map, backward: Map, sizes: Hashable) -> Any:
+    return not_fused(jax.vmap(partial(forward, sizes), axes[0]), args[0]), 0
 
 
-def _transpose(y: Array, x: Any, *, there: Map, back: Map, sizes: Hashable) -> list[Array]:
-    return [linear_map(back, there, sizes, y)]
+def _transpose(y: Array, x: Any, *, forward: Map, backward: Map, sizes: Hashable) -> list[Array]:
+    return [linear_map(backward, forward, sizes, y)]
 
 
 def _swap(sizes: None, x: Array) -> Array:
@@ -60,18 +60,18 @@ def _gradient_of_first(y: Array, a: Any, b: Array) -> Array:
 
 
 def _gradient_of_second(y: Array, a: Array, b: Any) -> Array:
-    # On a CPU the product of a transposed operand is slow where the sum runs over many rows.
+    # On a CPU a product with a transposed operand is slow where the sum runs over many rows.
     return batched_matmul(linear_map(_swap, _swap, None, a), y)
 
 
 def shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
-    """From shapes of arguments to that of the result of `function`, for a primitive."""
+    """Abstract evaluation of a primitive: the shape of the result of `function`."""
 
     def abstract(*args: Any, **params: Any) -> ShapedArray:
-        found = jax.eval_shape(
+        result = jax.eval_shape(
             partial(function, **params), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in args)
         )
-        return ShapedArray(found.shape, found.dtype)
+        return ShapedArray(result.shape, result.dtype)
 
     return abstract
 
@@ -83,5 +83,5 @@ for _primitive, _function in ((_linear, _compute), (_product, _dot)):
     mlir.register_lowering(_primitive, mlir.lower_fun(_function, multiple_results=False))
 ad.deflinear2(_linear, _transpose)
 ad.defbilinear(_product, _gradient_of_first, _gradient_of_second)
-batching.primitive_batchers[_linear] = _compute_many
+batching.primitive_batchers[_linear] = _batched
 batching.primitive_batchers[_product] = lambda args, axes: (jax.vmap(_dot, axes)(*args), 0)

@@ -1,7 +1,7 @@
-"""Lowerings of one convolution: the same numbers (to rounding), each fastest somewhere.
+"""Lowerings of a convolution: equal results up to rounding, each the fastest for some shapes.
 
 All take an input [batch, *space, in], a kernel [*window, in / groups, out], an optional bias [out]
-and the zeros before and after each axis; `dlfun.nn.layers.conv` chooses.
+and the zeros before and after each axis; `dlfun.nn.layers.conv` chooses among them.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def xla_conv(
     groups: int = 1,
     spread: Sequence[int] | None = None,
 ) -> Array:
-    """The platform's own convolution, of an input whose positions lie `spread` apart."""
+    """XLA's convolution, of an input whose positions are `spread` apart."""
     space = "DHW"[-len(strides) :]
     y = lax.conv_general_dilated(
         x,
@@ -52,7 +52,7 @@ def im2col(
     dilation: Sequence[int],
     groups: int = 1,
 ) -> Array:
-    """A strided slice of the input for each position of the kernel, in one product."""
+    """One matrix product of the kernel with strided slices of the input, one for each position."""
     *window, _, features = kernel.shape
     outs = output_size(x.shape[1:-1], span(window, dilation), strides, pads)
     x = _pad(x, pads)
@@ -70,10 +70,10 @@ def im2col(
 
 
 def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
-    """Each group of the output's channels from its group of the input's."""
+    """Grouped convolution: a group of output channels reads the same group of input channels."""
     channels, features = kernel.shape[-2:]
     kernels = kernel.reshape(len(columns), channels, groups, features // groups)
-    if channels == 1:  # Depthwise: products of a single channel are no matrix products.
+    if channels == 1:  # Depthwise: a sum over one channel is no matrix product.
         maps = [column[..., None] * k[0] for column, k in zip(columns, kernels, strict=True)]
         return reduce(jnp.add, maps).reshape(*columns[0].shape[:-1], features)
     parts = zip(*(lax.split(c, (channels,) * groups, c.ndim - 1) for c in columns), strict=True)
@@ -87,10 +87,10 @@ def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
 
 
 def tiled_3x3(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
-    """3×3, stride 1, few channels: 4×4 tiles under four kernels, one for each of 2×2 outputs.
+    """Convolution by 3×3 at stride 1 of few channels: 4×4 tiles times four kernels.
 
-    The tiles lie with their 16 positions first: an axis as short as the channels would be slow as
-    the innermost one.
+    Each kernel gives one of the 2×2 outputs of a tile. The 16 positions of the tiles are the first
+    axis, because a short innermost axis, such as the channels, would be slow.
     """
     channels, features = kernel.shape[2:]
 
@@ -112,9 +112,9 @@ def tiled_3x3(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads)
 
 
 def _by_tiles(even: Callable[[Array], Grid], x: Array, pads: Pads) -> Array:
-    """A 3×3 convolution of any size from one, `even`, that keeps an even size.
+    """Convolution by 3×3 of any size, from a function `even` for even sizes that keeps the size.
 
-    `even` returns its output by phases: at [i][j] rows i, i + 2, … and columns j, j + 2, ….
+    `even` returns its output by phases: [i][j] holds rows i, i + 2, … and columns j, j + 2, ….
     """
     outs = [size + lo + hi - 2 for size, (lo, hi) in zip(x.shape[1:3], pads, strict=True)]
     skips = [max(1 - lo, 0) for lo, _ in pads]
@@ -124,7 +124,7 @@ def _by_tiles(even: Callable[[Array], Grid], x: Array, pads: Pads) -> Array:
         whole = max(size + before, skip + out)
         fits.append((before, whole + whole % 2 - size - before))
     phases = even(_pad(x, fits))
-    # Joined along axes of size 1, so that XLA cancels it against the split of a pooling layer.
+    # Concatenated along axes of size 1, so that XLA cancels this with the split of a pooling layer.
     n, h, w, c = phases[0][0].shape
     rows = [lax.concatenate([y.reshape(n, h, 1, w, 1, c) for y in row], 4) for row in phases]
     y = lax.concatenate(rows, 2).reshape(n, 2 * h, 2 * w, c)
@@ -132,7 +132,7 @@ def _by_tiles(even: Callable[[Array], Grid], x: Array, pads: Pads) -> Array:
 
 
 def _tiles(x: Array) -> Grid:
-    """Position (i, j) of every 4×4 tile of x, tiles 2 apart, the first one starting at (−1, −1)."""
+    """[i][j] holds position (i, j) of all 4×4 tiles of x, which start at (−1, −1) and 2 apart."""
     n, h, w, c = x.shape
     halves = lax.split(x.reshape(n, h // 2, 2, w // 2, 2, c), (1, 1), 2)
     phases = [[lax.squeeze(q, (2, 4)) for q in lax.split(p, (1, 1), 4)] for p in halves]
@@ -149,7 +149,7 @@ def _transpose(grid: Grid) -> Grid:
 
 
 def _shift(x: Array, axis: int, by: int) -> Array:
-    """Move x by one along an axis, zeros coming in."""
+    """Shift x along an axis by ±1, with zeros at the border."""
     config = [(by, -by, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)]
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 

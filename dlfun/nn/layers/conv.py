@@ -1,7 +1,7 @@
-"""Convolution in one, two or three dimensions (cross-correlation, as in every library).
+"""Convolution in one, two or three dimensions (cross-correlation, as in all libraries).
 
-The GPU and the TPU take the platform's native convolution. XLA's own convolution for the CPU is
-slow, most of all inside a loop, so there a convolution is written as matrix products.
+GPUs and TPUs use XLA's convolution. On a CPU XLA's convolution is slow, above all inside a loop, so
+there a convolution is mostly computed by matrix products.
 """
 
 import math
@@ -41,14 +41,16 @@ def conv(
     Args:
         x: images, channels last.
         kernel: a window of kernel_in = in / groups channels for each output channel.
-        bias: one number an output channel.
-        strides: between two outputs, in positions of the input; one for all axes or one for each.
-        padding: zeros around, a number for all sides, "VALID", "SAME", "FULL" or a pair (before,
-            after) for each axis: `geometry.pads`.
-        dilation: between two positions under the kernel.
-        groups: of channels; the outputs in group g see the inputs in group g alone. With as many
-            groups as channels it is depthwise: what T1 (sec. 3.2.3) calls multi-channel.
-        flip: true convolution, Σ_k x[o - k] kernel[k]: the window turned around.
+        bias: a number for each output channel.
+        strides: distance between two outputs, in positions of the input; one for all axes or one
+            for each.
+        padding: zeros around the input: a number for all sides, "VALID", "SAME", "FULL" or a pair
+            (before, after) for each axis, see `geometry.pads`.
+        dilation: distance between two positions of the kernel.
+        groups: number of groups of channels; outputs of group g depend only on inputs of group g.
+            With as many groups as channels the convolution is depthwise, which T1 (sec. 3.2.3)
+            calls multi-channel.
+        flip: reverse the kernel, for true convolution Σ_k x[o - k] kernel[k].
 
     Raises:
         ValueError: an input that is not [batch, *space, channels] of 1 to 3 axes, channels that
@@ -67,23 +69,24 @@ def conv(
         raise ValueError(
             f"the input has {x.shape[-1]} channels, the kernel takes {kernel.shape[-2]}" + grouped
         )
-    steps, gaps = geometry.per_axis(strides, axes), geometry.per_axis(dilation, axes)
-    reach = geometry.span(kernel.shape[:-2], gaps)
-    around = geometry.pads(x.shape[1:-1], reach, steps, padding)
-    geometry.output_size(x.shape[1:-1], reach, steps, around)
+    steps, dilations = geometry.per_axis(strides, axes), geometry.per_axis(dilation, axes)
+    reach = geometry.span(kernel.shape[:-2], dilations)
+    pads = geometry.pads(x.shape[1:-1], reach, steps, padding)
+    geometry.output_size(x.shape[1:-1], reach, steps, pads)
     if flip:
         kernel = jnp.flip(kernel, tuple(range(axes)))
     args = (x, kernel) if bias is None else (x, kernel, bias)
-    plain = partial(xla_conv, pads=around, strides=steps, dilation=gaps, groups=groups)
-    cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, gaps, groups)
-    return lax.platform_dependent(*args, cpu=partial(cpu, pads=around), default=plain)
+    xla = partial(xla_conv, pads=pads, strides=steps, dilation=dilations, groups=groups)
+    cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, dilations, groups)
+    return lax.platform_dependent(*args, cpu=partial(cpu, pads=pads), default=xla)
 
 
 class Conv(nn.Module):
     """Convolution of `features` output channels, with parameters `kernel` and `bias`; see `conv`.
 
     The kernel is [*kernel_size, in / groups, features]. It and the bias start by default from
-    U(±1/√F_in), where F_in = positions · in / groups. `kernel_size` says how many axes there are.
+    U(±1/√F_in), where F_in = positions · in / groups. The input has as many spatial axes as
+    `kernel_size` has entries.
     """
 
     features: int
@@ -101,7 +104,7 @@ class Conv(nn.Module):
     def __call__(
         self, x: Float[Array, "batch *space in"]
     ) -> Float[Array, "batch *out_space features"]:
-        """Convolve. Raises ValueError, naming the layer, as `conv` does."""
+        """Convolve x. Raises `conv`'s ValueErrors, with the name of the layer."""
         with with_layer_path(self):
             check_channels(x.shape[-1], self.features, self.groups)
             shape = (*self.kernel_size, x.shape[-1] // self.groups, self.features)
@@ -131,7 +134,7 @@ def _cpu_lowering(
 ) -> Callable[..., Array]:
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
     # `python -m benchmarks.convolution` times every lowering at the shapes of the networks here.
-    # What decides, in CPU milliseconds on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
+    # The deciding times, in CPU ms on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
     # 3×3 at stride 1, the output and the gradients (of the kernel and, from 4 channels up, of the
     # input) of 16 images:
     #   size, in → out    tiled  F(2×2)  F(4×4)
@@ -140,14 +143,14 @@ def _cpu_lowering(
     #   28,  4 → 16        2.16    2.83    1.99
     #   28,  8 → 16        6.48    3.41    2.10
     #    7, 64 → 64                1.67    1.07
-    # and of 64 images, where Winograd's tile is that of the fewest products:
+    # and of 64 images, for which Winograd's tile is chosen by the fewest products:
     #   size, in → out          F(2×2)  F(4×4)  F(5×5)
     #   28, 32 → 32               44.1    23.7    26.5
     #   14, 32 → 32                8.4     8.0     4.9
     #    7, 64 → 64                8.6     5.6     8.5
-    # Others, output / input's gradient / kernel's gradient of n images, where `direct` takes for
-    # each convolution the faster of native and slices:
-    #   n, size, in → out, window           native             slices
+    # Other windows, output / input's gradient / kernel's gradient of n images. `direct` takes for
+    # each of these convolutions the faster of XLA's and im2col:
+    #   n, size, in → out, window           XLA                im2col
     #   32,  28,  1 →  6, 5×5            2.62 /   -  / 0.24   1.75 /   -  / 2.28
     #   32,  14,  6 → 16, 5×5            0.63 / 1.86 / 0.21   0.41 / 0.44 / 0.62
     #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
@@ -155,8 +158,8 @@ def _cpu_lowering(
     #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
     #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
     #   32,  28,  1 → 32, 3×3            0.34 /   -  /   -    1.07 /   -  /   -
-    # All of the second for 64 images on two cores: 6 by `direct`, 2 by slices.
-    # Groups, native against slices, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
+    # The sum of the second row for 64 images on two cores: 6 by `direct`, 2 by im2col.
+    # Groups, XLA against im2col, sums: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
     # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     plain = set(strides) == set(dilation) == {1} and groups == 1
     if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
@@ -168,6 +171,6 @@ def _cpu_lowering(
 
 
 def check_channels(channels: int, features: int, groups: int) -> None:
-    """Raise ValueError where channels in or out do not divide into groups."""
+    """Raise ValueError where input or output channels do not divide into groups."""
     if groups < 1 or channels % groups or features % groups:
         raise ValueError(f"{channels} → {features} channels do not divide into {groups} groups")

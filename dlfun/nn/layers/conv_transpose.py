@@ -1,4 +1,4 @@
-"""Transposed convolution: the map by which `conv` sends gradients back to its input."""
+"""Transposed convolution: the linear map by which `conv` propagates gradients to its input."""
 
 import math
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ def conv_transpose(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float[Array, "batch *out_space out"]:
-    """The transpose of `conv`, as a linear map of its input (Dumoulin & Visin, 2016, ch. 4).
+    """Transpose of `conv` as a linear map of its input (Dumoulin & Visin, 2016, ch. 4).
 
-    y[i·stride + k·dilation - pad] += x[i] kernel[k]ᵀ: each input stamps the kernel onto the output.
+    y[i·stride + k·dilation - pad] += x[i] kernel[k]ᵀ: each input adds a kernel to the output.
     `kernel` is that of the convolution which is transposed, from out to in channels, kernel_out =
     out / groups. An axis of W becomes (W - 1)·stride - before - after + dilation·(K - 1) + 1 +
-    output_padding, of which the convolution makes W again. Equal to PyTorch's.
+    output_padding, which the convolution reduces to W. The result equals PyTorch's.
 
     Raises:
         ValueError: channels that do not fit the kernel or the groups, an output padding of a stride
@@ -46,18 +46,18 @@ def conv_transpose(
         )
     features = kernel.shape[-2] * groups
     check_channels(x.shape[-1], features, groups)
-    steps, gaps, extra = (
+    steps, dilations, extra = (
         geometry.per_axis(value, axes) for value in (strides, dilation, output_padding)
     )
     if any(e >= s for e, s in zip(extra, steps, strict=True)):
         raise ValueError(f"output padding {extra} must be below strides {steps}")
-    reach = geometry.span(kernel.shape[:-2], gaps)
-    around = geometry.pads(x.shape[1:-1], reach, steps, padding)
-    size = output_size(x.shape[1:-1], reach, steps, around, extra)
+    reach = geometry.span(kernel.shape[:-2], dilations)
+    pads = geometry.pads(x.shape[1:-1], reach, steps, padding)
+    size = output_size(x.shape[1:-1], reach, steps, pads, extra)
     forward = partial(
-        conv, kernel=kernel, strides=steps, padding=around, dilation=gaps, groups=groups
+        conv, kernel=kernel, strides=steps, padding=pads, dilation=dilations, groups=groups
     )
-    # The map is linear, so its gradient is the same everywhere, and nothing computes it at 0.
+    # The map is linear, so its gradient is the same at all points; 0 is as good as any.
     (y,) = jax.vjp(forward, jnp.zeros((len(x), *size, features), x.dtype))[1](x)
     return y if bias is None else y + bias
 
@@ -82,7 +82,7 @@ class ConvTranspose(nn.Module):
     def __call__(
         self, x: Float[Array, "batch *space in"]
     ) -> Float[Array, "batch *out_space features"]:
-        """Enlarge. Raises ValueError, naming the layer, as `conv_transpose` does."""
+        """Enlarge x. Raises `conv_transpose`'s ValueErrors, with the name of the layer."""
         with with_layer_path(self):
             check_channels(x.shape[-1], self.features, self.groups)
             shape = (*self.kernel_size, self.features // self.groups, x.shape[-1])
@@ -107,20 +107,20 @@ def output_size(
     size: Sequence[int],
     reach: Sequence[int],
     strides: Sequence[int],
-    around: geometry.Pads,
+    pads: geometry.Pads,
     extra: Sequence[int],
 ) -> tuple[int, ...]:
-    """(W - 1)·stride - before - after + reach + output padding for each axis.
+    """Size (W - 1)·stride - before - after + reach + output padding for each axis.
 
-    Raises ValueError where that is nothing.
+    Raises ValueError where a size is less than 1.
     """
-    found = tuple(
+    sizes = tuple(
         (w - 1) * s - sum(p) + r + e
-        for w, s, p, r, e in zip(size, strides, around, reach, extra, strict=True)
+        for w, s, p, r, e in zip(size, strides, pads, reach, extra, strict=True)
     )
-    if min(found) < 1:
+    if min(sizes) < 1:
         raise ValueError(
             f"a {geometry.times(size)} image under a {geometry.times(reach)} window leaves no "
-            f"output once {list(around)} are cut off"
+            f"output once {list(pads)} are cut off"
         )
-    return found
+    return sizes

@@ -9,9 +9,10 @@ from dlfun.nn.initializers import SCHEMES, fan_in_uniform, uniform
 def dense(
     x: Float[Array, "batch features"], width: int, scheme: str | None = None
 ) -> Float[Array, "batch width"]:
-    """XW + b in a module of its own.
+    """Compute xW + b in a new submodule.
 
-    By default from PyTorch's initial distribution; with a `scheme`, W starts as it says and b at 0.
+    W and b start from PyTorch's initial distribution, U(±1/√F_in); with a `scheme` of `SCHEMES`, W
+    starts from that and b at 0.
     """
     if scheme is not None:
         return nn.Dense(width, kernel_init=SCHEMES[scheme])(x)

@@ -6,24 +6,27 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
+from dlfun.learner import batch_noise
+
 
 def dropout(
     key: Key[Array, ""], x: Float[Array, "*shape"], rate: float | Array
 ) -> Float[Array, "*shape"]:
-    """Each element is 0 with probability `rate`, else x / (1 - rate): the expectation stays x.
+    """Set elements to 0 with probability `rate`, others to x / (1 - rate): the expectation is x.
 
-    `rate` may be a traced array, which is why nothing here branches on it: rate 0 is the identity
-    because no uniform number reaches 1.
+    `rate` may be a traced array, so the code does not branch on it. Rate 0 is the identity, because
+    uniform random numbers are below 1.
     """
     keep = jnp.asarray(1 - rate, x.dtype)
-    return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+    kept = batch_noise(lambda shape: jax.random.bernoulli(key, keep, shape), x.shape)
+    return jnp.where(kept, x / keep, 0)
 
 
 class Dropout(nn.Module):
-    """`dropout` while training, by the random stream "dropout"; the identity in evaluation.
+    """Dropout while training, from the random stream "dropout"; the identity in evaluation.
 
     Raises:
-        ValueError: a rate, where it is a plain number, outside 0 ≤ rate < 1.
+        ValueError: a rate outside [0, 1), where it is a Python number.
     """
 
     rate: float | Array
@@ -32,7 +35,7 @@ class Dropout(nn.Module):
     def __call__(
         self, x: Float[Array, "*shape"], training: Float[Array, " batch"] | None = None
     ) -> Float[Array, "*shape"]:
-        """`training` is the weight of each example, None in evaluation."""
+        """Drop elements of x; `training` is the weight of each example, None in evaluation."""
         if isinstance(self.rate, float) and not 0 <= self.rate < 1:
             raise ValueError(f"dropout: a rate is at least 0 and less than 1, not {self.rate}")
         return x if training is None else dropout(self.make_rng("dropout"), x, self.rate)

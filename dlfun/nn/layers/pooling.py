@@ -1,7 +1,7 @@
-"""Pooling: each window of positions becomes one.
+"""Pooling: a window of positions is reduced to one.
 
-All work over any number of axes of space. `window`, `strides` (default: the window) are one number
-for all axes or one for each; padding is as in `geometry.pads`.
+All functions take any number of spatial axes. `window` and `strides` (default: the window) are one
+number for all axes or one for each; padding is as in `geometry.pads`.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,29 +26,29 @@ def max_pool(
     strides: Sizes | None = None,
     padding: Padding = "VALID",
 ) -> Float[Array, "batch *out_space channels"]:
-    """The maximum under each window that fits; padding is smaller than every number.
+    """Maximum under each window that fits; padding counts as -∞.
 
-    Of equal maxima the first in row order takes the whole gradient, and a NaN is larger than every
-    number: both as in PyTorch. The gradient is summed in a fixed order, on a GPU too.
+    Of equal maxima the first in row order takes the whole gradient, and a NaN counts as the
+    maximum, as in PyTorch. The gradient is summed in a fixed order, on a GPU too.
 
     Raises:
         ValueError: the window is larger than the image.
     """
     axes = x.ndim - 2
-    reach, steps, around = _geometry(x.shape[1:-1], window, strides, padding)
-    geometry.output_size(x.shape[1:-1], reach, steps, around)  # Refused whole, not by an axis.
-    # Windows that overlap go axis by axis: of 3×3 positions the gradient then spreads 6, not 9. The
-    # last axis first, so that the first of equal maxima is the first in row order.
+    reach, steps, pads = _geometry(x.shape[1:-1], window, strides, padding)
+    geometry.output_size(x.shape[1:-1], reach, steps, pads)  # Its error names all axes.
+    # Overlapping windows are reduced axis by axis: for 3×3 positions the gradient is then a sum of
+    # 6 arrays, not of 9. The last axis comes first: of equal maxima the first in row order wins.
     passes = [{a} for a in reversed(range(axes))] if steps != reach else [set(range(axes))]
     for along in passes:
-        found = _positions(
+        positions = _positions(
             x,
             [k if a in along else 1 for a, k in enumerate(reach)],
             [s if a in along else 1 for a, s in enumerate(steps)],
-            [p if a in along else (0, 0) for a, p in enumerate(around)],
+            [p if a in along else (0, 0) for a, p in enumerate(pads)],
             -jnp.inf,
         )
-        x = reduce(lambda m, b: jnp.where((b > m) | (b != b), b, m), found)
+        x = reduce(lambda m, b: jnp.where((b > m) | (b != b), b, m), positions)
     return x
 
 
@@ -58,13 +58,13 @@ def avg_pool(
     strides: Sizes | None = None,
     padding: Padding = "VALID",
 ) -> Float[Array, "batch *out_space channels"]:
-    """The mean under each window that fits, zeros of the padding counted.
+    """Mean under each window that fits, including the zeros of the padding.
 
     Raises:
         ValueError: the window is larger than the image.
     """
-    found = _positions(x, *_geometry(x.shape[1:-1], window, strides, padding), 0.0)
-    return reduce(jnp.add, found) / len(found)
+    positions = _positions(x, *_geometry(x.shape[1:-1], window, strides, padding), 0.0)
+    return reduce(jnp.add, positions) / len(positions)
 
 
 def l2_pool(
@@ -73,20 +73,20 @@ def l2_pool(
     strides: Sizes | None = None,
     padding: Padding = "VALID",
 ) -> Float[Array, "batch *out_space channels"]:
-    """√Σx² under each window that fits; its gradient where all are 0 is 0.
+    """√Σx² under each window that fits; its gradient is 0 where all x are 0.
 
     Raises:
         ValueError: the window is larger than the image.
     """
-    settled = _geometry(x.shape[1:-1], window, strides, padding)
-    squares = reduce(jnp.add, _positions(jnp.square(x), *settled, 0.0))
-    # √ has no derivative at 0, and `where` alone would let its infinity through as 0 · ∞.
-    something = squares > 0
-    return jnp.where(something, jnp.sqrt(jnp.where(something, squares, 1)), 0)
+    arguments = _geometry(x.shape[1:-1], window, strides, padding)
+    squares = reduce(jnp.add, _positions(jnp.square(x), *arguments, 0.0))
+    # √ has no derivative at 0. The inner `where` avoids 0 · ∞ in the gradient of the outer one.
+    nonzero = squares > 0
+    return jnp.where(nonzero, jnp.sqrt(jnp.where(nonzero, squares, 1)), 0)
 
 
 def k_max_pool(x: Float[Array, "batch time channels"], k: int) -> Float[Array, "batch k channels"]:
-    """The k largest of each channel over time, in the order they came (Kalchbrenner et al., 2014).
+    """The k largest values of each channel over time, in order of time (Kalchbrenner et al., 2014).
 
     Raises:
         ValueError: a sequence shorter than k.
@@ -95,8 +95,8 @@ def k_max_pool(x: Float[Array, "batch time channels"], k: int) -> Float[Array, "
         raise ValueError(
             f"{k}-max pooling of a sequence of {x.shape[1]}: it has to be at least {k}"
         )
-    _, places = lax.top_k(x.swapaxes(1, 2), k)
-    return jnp.take_along_axis(x, jnp.sort(places, axis=-1).swapaxes(1, 2), axis=1)
+    _, times = lax.top_k(x.swapaxes(1, 2), k)
+    return jnp.take_along_axis(x, jnp.sort(times, axis=-1).swapaxes(1, 2), axis=1)
 
 
 def global_max_pool(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch channels"]:
@@ -105,7 +105,7 @@ def global_max_pool(x: Float[Array, "batch *space channels"]) -> Float[Array, "b
 
 
 def global_avg_pool(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch channels"]:
-    """The mean of each channel over all positions (Lin et al., 2014)."""
+    """Mean of each channel over all positions (Lin et al., 2014)."""
     return x.mean(tuple(range(1, x.ndim - 1)))
 
 
@@ -114,11 +114,11 @@ def spatial_pyramid(
     levels: Sequence[int] = (1, 2, 4),
     pool: Callable[[Array], Array] = global_max_pool,
 ) -> Float[Array, "batch features"]:
-    """`pool` of the whole image, of its quarters, its sixteenths…: a fixed length from any size.
+    """Pool over an image, its quarters, its sixteenths, …: a fixed length for all sizes.
 
-    Level n parts every axis of W into n bins, from ⌊i W / n⌋ to ⌈(i + 1) W / n⌉, so that they
-    overlap where n does not divide W (He et al., 2014). Level by level, bins in row order, the
-    channels of each: Σ n^axes · channels features.
+    Level n divides an axis of W into n bins, from ⌊i W / n⌋ to ⌈(i + 1) W / n⌉, which overlap where
+    n does not divide W (He et al., 2014). The Σ n^axes · channels features are ordered by level, by
+    bin in row order, and by channel.
 
     Raises:
         ValueError: an image with fewer positions than bins.
@@ -139,7 +139,7 @@ def spatial_pyramid(
 
 
 class Pool(nn.Module):
-    """A pooling of windows as a layer, which errors and the summary of a model can name."""
+    """Pooling by windows as a layer, which errors and the summary of a model can name."""
 
     pool: Callable[..., Array] = max_pool
     window: Sizes = 2
@@ -150,7 +150,7 @@ class Pool(nn.Module):
     def __call__(
         self, x: Float[Array, "batch *space channels"]
     ) -> Float[Array, "batch *out_space channels"]:
-        """Pool. Raises ValueError, naming the layer, where no window fits."""
+        """Pool x. Raises ValueError with the name of the layer where no window fits."""
         with with_layer_path(self):
             return self.pool(x, self.window, self.strides, self.padding)
 
@@ -171,16 +171,16 @@ def _geometry(
 
 
 def _positions(
-    x: Array, reach: Sequence[int], steps: Sequence[int], around: geometry.Pads, fill: float
+    x: Array, reach: Sequence[int], steps: Sequence[int], pads: geometry.Pads, fill: float
 ) -> list[Array]:
-    """For each position in a window, in row order: the values there, one for each window."""
+    """Values of each window at a position, for all positions in a window in row order."""
     axes = x.ndim - 2
-    outs = geometry.output_size(x.shape[1:-1], reach, steps, around)
-    if any(map(any, around)):
-        x = jnp.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
+    outs = geometry.output_size(x.shape[1:-1], reach, steps, pads)
+    if any(map(any, pads)):
+        x = jnp.pad(x, [(0, 0), *pads, (0, 0)], constant_values=fill)
     n, c = len(x), x.shape[-1]
     if steps == reach:
-        # Splits, whose gradient is a concatenation; that of slices is a sum of padded images.
+        # The gradient of a split is a concatenation; that of slices is a sum of padded images.
         whole = [o * k for o, k in zip(outs, reach, strict=True)]
         x = lax.slice(x, (0,) * x.ndim, (n, *whole, c))
         parts = [x.reshape(n, *(s for pair in zip(outs, reach, strict=True) for s in pair), c)]

@@ -1,8 +1,8 @@
 """Recurrent layers (RNN, LSTM, GRU), with backpropagation through time written out.
 
-Read `recurrence`, then `_forward` and `_backward` below it, to see what BPTT does. Autodiff of
-the same loop gives the same numbers, and a test says so: the backward pass is by hand because
-it is what there is to learn here, and because a product saved in every step makes it faster.
+Read `recurrence`, then `_forward` and `_backward` below it, to see what BPTT does. A test compares
+the result with autodiff of the same loop. The backward pass is written by hand because it is the
+subject here, and because it saves a product in each step.
 """
 
 from functools import partial
@@ -26,34 +26,34 @@ def recurrence(
     state: Vectors,
     gates: Float[Array, "time batch width"],
 ) -> tuple[Float[Array, "time batch hidden"], Vectors]:
-    """Run `cell` over time, differentiable in everything but `cell`.
+    """Run `cell` over time; differentiable in all arguments but `cell`.
 
-    Forward, with the rows of h_t the examples of the batch:
+    Forward, where the rows of h_t are the examples of the batch:
 
         z_t = h_{t-1} U,    state_t = cell(state_{t-1}, a_t, z_t)
 
     Backward, from the last step to the first (BPTT: Werbos, 1990). The loss depends on h_t
-    directly, through output t, and through every later step, all of which is in z_{t+1}
-    and, for some cells, in a pointwise path such as the LSTM's f c:
+    directly, through output t, and through all later steps, by z_{t+1} and, for some cells, by a
+    pointwise path such as the LSTM's f c:
 
         dh_t = doutput_t + dz_{t+1} U^T + pointwise path,    dz_t = dh_t * slopes_t
 
-    (the LSTM has dc_t, too). U is the same in every step, so its gradient is a sum over them:
+    (the LSTM has dc_t, too). U is the same in all steps, so its gradient is a sum over them:
 
         dU = sum_t h_{t-1}^T dz_t
 
-    The loop only stacks dz_t, and the sum is then one product of [hidden, time x batch] with
-    [time x batch, width], where autodiff of the loop would add up `time` small ones.
+    The loop only stacks dz_t, and the sum is one product of [hidden, time x batch] with
+    [time x batch, width], where autodiff of the loop would sum `time` small products.
 
     Args:
         cell: one of `CELLS`.
-        kernel: U. Its width is `cell.gates` times the hidden size, as is that of `gates`.
+        kernel: U. Its width is `cell.gates` times the hidden size; so is that of `gates`.
         bias: added to the last gate of z_t; None where `cell.recurrent_bias` is false.
-        state: before the first step, `cell.states` arrays.
-        gates: a_t for every step.
+        state: the state before the first step, `cell.states` arrays.
+        gates: a_t for all steps.
 
     Returns:
-        h after every step, and the state after the last.
+        h after each step, and the state after the last.
     """
     return _forward(cell, kernel, bias, state, gates)[0]
 
@@ -82,12 +82,12 @@ def _backward(cell: Cell, residuals: Any, cotangents: Any) -> Any:
         dstate = (dstate[0] + doutput, *dstate[1:])
         dstate, da, dz = cell.backward(dstate, slopes)
         dh = dstate[0] + sum(d @ u for d, u in zip(dz, transposed, strict=True))
-        # Gate by gate: joining them first is slower, as XLA does not vectorize it on a CPU.
+        # Gate by gate: XLA does not vectorize their concatenation on a CPU.
         for k, d in enumerate(dz):
             dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
         return ((dh, *dstate[1:]), dz_all), da[-1] if cell.recurrent_bias else None
 
-    # dz_t overwrites a_t, which nobody needs any more: cheaper than a new array of zeros.
+    # dz_t overwrites a_t, which is not used any more: cheaper than a new array of zeros.
     (dstate, dz), da_last = jax.lax.scan(
         step, (dlast, gates), (jnp.arange(steps), doutputs, slopes), reverse=True
     )
@@ -108,12 +108,12 @@ def _split(a: Array, gates: int) -> Vectors:
 
 
 class Recurrent(nn.Module):
-    """A recurrent layer, equal to PyTorch's nn.RNN, nn.LSTM, nn.GRU with the same weights.
+    """Recurrent layer, equal to PyTorch's nn.RNN, nn.LSTM or nn.GRU with the same weights.
 
     Parameters: `input_kernel` W [inputs, width], `recurrent_kernel` U [features, width], `bias`
     b [width], where the width is `features` times the cell's number of gates, and for the GRU
-    `recurrent_bias` [features]. PyTorch's W and U are these transposed, its two biases add up
-    to ours. All start uniform within 1/sqrt(features) of zero, as PyTorch's do.
+    `recurrent_bias` [features]. PyTorch's W and U are the transposes of these, and the sum of
+    its two biases is b. All start from U(±1/√features), as PyTorch's do.
 
     Attributes:
         features: size of the hidden state.
@@ -127,11 +127,11 @@ class Recurrent(nn.Module):
     def __call__(
         self, x: Float[Array, "batch time inputs"], state: Vectors | None = None
     ) -> tuple[Float[Array, "batch time features"], Vectors]:
-        """The hidden state after every step, and the state after the last.
+        """Hidden state after each step, and the state after the last.
 
         Args:
-            x: sequences, read from `time` 0 on.
-            state: to start from, as an earlier call returned it: (h,), for the LSTM (h, c), each
+            x: sequences, from time 0 on.
+            state: initial state, as an earlier call returned it: (h,), for the LSTM (h, c), each
                 [batch, features]. Zeros by default.
 
         Raises:

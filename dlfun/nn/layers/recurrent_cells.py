@@ -13,20 +13,20 @@ Vectors = tuple[Float[Array, "batch hidden"], ...]
 
 
 class Cell(NamedTuple):
-    """What tells one recurrent network from another: the pointwise part of a step.
+    """The pointwise part of a step, in which recurrent networks differ.
 
-    Two products enter a step t: a_t = x_t W + b, and z_t = h_{t-1} U of the recurrent kernel U.
-    `forward` makes the new state of them. It also returns the slopes (local derivatives) that
-    make `backward` a few multiplications. Here d- is the derivative of the loss.
+    Two products enter step t: a_t = x_t W + b, and z_t = h_{t-1} U with the recurrent kernel U.
+    `forward` computes the new state from them. It also returns the slopes (local derivatives), with
+    which `backward` takes a few multiplications. A prefix d- means the derivative of the loss.
 
     Attributes:
-        gates: how many vectors of the hidden size a_t has, and z_t.
-        states: how many the state has. The first is the hidden state h.
-        recurrent_bias: whether the last gate of z_t needs a bias of its own: in the others
-            it would only add to b.
+        gates: number of vectors of the hidden size in a_t, and in z_t.
+        states: number of such vectors in the state. The first is the hidden state h.
+        recurrent_bias: True if the last gate of z_t has a bias; for the other gates it would only
+            add to b.
         forward: (state_{t-1}, a_t, z_t) -> (state_t, slopes).
         backward: (dstate_t, slopes) -> (dstate_{t-1}, da_t, dz_t), where dstate_{t-1} leaves
-            out the way through z_t, which is the same for every cell.
+            out the path through z_t, which is the same for all cells.
     """
 
     gates: int
@@ -37,7 +37,7 @@ class Cell(NamedTuple):
 
 
 def _rnn_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
-    """H' = tanh(a + z) (Elman, 1990)."""
+    """h' = tanh(a + z) (Elman, 1990)."""
     h = jnp.tanh(a[0] + z[0])
     return (h,), (1 - h * h,)
 
@@ -49,7 +49,7 @@ def _rnn_backward(dstate: Vectors, slopes: Vectors) -> tuple[Vectors, Vectors, V
 
 
 def _lstm_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
-    """C' = f c + i g, h' = o tanh c' (Hochreiter & Schmidhuber, 1997; f: Gers et al., 2000).
+    """c' = f c + i g, h' = o tanh c' (Hochreiter & Schmidhuber, 1997; f: Gers et al., 2000).
 
     The gates are in PyTorch's order: input i, forget f, candidate g, output o.
     """
@@ -72,10 +72,10 @@ def _lstm_backward(dstate: Vectors, slopes: Vectors) -> tuple[Vectors, Vectors, 
 
 
 def _gru_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
-    """H' = (1 - u) n + u h with n = tanh(a_n + r z_n) (Cho et al., 2014).
+    """h' = (1 - u) n + u h with n = tanh(a_n + r z_n) (Cho et al., 2014).
 
-    Reset r multiplies after the product, as in cuDNN and PyTorch: the paper has (r h) U. The
-    gates are in PyTorch's order: reset r, update u (PyTorch's z), candidate n.
+    The reset gate r multiplies after the product, as in cuDNN and PyTorch; the paper has (r h) U.
+    The gates are in PyTorch's order: reset r, update u (PyTorch's z), candidate n.
     """
     (h,) = state
     r, u = sigmoid(a[0] + z[0]), sigmoid(a[1] + z[1])
@@ -100,7 +100,7 @@ CELLS = {
 
 
 def find_cell(name: str) -> Cell:
-    """The cell called `name`. Raises ValueError for any that `CELLS` has not."""
+    """The cell `name`. Raises ValueError for a name that is not in `CELLS`."""
     if name not in CELLS:
         raise ValueError(f"unknown cell {name!r}: use {', '.join(CELLS)}{nearest(name, CELLS)}")
     return CELLS[name]

@@ -1,8 +1,9 @@
-"""AlexNet, which won ImageNet 2012 and began the era (Krizhevsky, Sutskever & Hinton, 2012).
+"""AlexNet, which won ImageNet 2012 (Krizhevsky, Sutskever & Hinton, 2012).
 
-ReLUs, dropout, augmentation and two GPUs: 15.3 % top-5 error where the next best had 26.2 %. The
+ReLUs, dropout, augmentation and two GPUs: 15.3 % top-5 error, where the second best had 26.2 %. The
 network here is the one-column form of Krizhevsky (2014), "One weird trick for parallelizing
-convolutional neural networks", without the split over two GPUs and local response normalization.
+convolutional neural networks", without the split over two GPUs and without local response
+normalization.
 """
 
 from functools import partial
@@ -24,9 +25,9 @@ class AlexNet(nn.Module):
 
     Attributes:
         first: kernel, stride and padding of the first convolution.
-        channels: of the convolutions.
-        hidden: of the dense layers.
-        rate: of dropout, after each hidden layer.
+        channels: output channels of the convolutions.
+        hidden: widths of the hidden dense layers.
+        rate: dropout rate after each hidden layer.
     """
 
     classes: int = 1000
@@ -51,6 +52,6 @@ class AlexNet(nn.Module):
 
 
 def alexnet_small(classes: int = 10, width: int = 32, rate: float | Array = 0.5) -> AlexNet:
-    """For images of about 28×28: a first convolution of 3×3 at stride 1, half the widths."""
+    """AlexNet for images of about 28×28: first convolution 3×3 at stride 1, narrower layers."""
     channels = (width, 3 * width, 6 * width, 4 * width, 4 * width)
     return AlexNet(classes, (3, 1, 1), channels, (16 * width, 16 * width), rate)

@@ -1,4 +1,4 @@
-"""The architectures by name, from LeNet to ResNet-152, for whoever takes one as an option."""
+"""Architectures by name, from LeNet to ResNet-152, for a Config that names one."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,14 +26,14 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     },
     **{f"resnet{depth}": partial(resnet.resnet_small, depth) for depth in SMALL},
 }
-"""The model of so many `classes`; "_bn": with batch normalization; "pre": pre-activated."""
+"""Functions from `classes` to a model; "_bn": with batch normalization; "pre": pre-activated."""
 
 
 def build(name: str, classes: int) -> nn.Module:
-    """The architecture `name`; the residual ones with blocks that start as the identity.
+    """Make the model `name`; blocks of residual networks start as the identity.
 
     Raises:
-        UserError: another name.
+        UserError: an unknown name.
     """
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""What the convolutional networks share. Each function adds layers to the module that calls it."""
+"""Parts that convolutional networks share; functions add layers to the module that calls them."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from dlfun.nn.layers.dense import dense
 from dlfun.nn.layers.dropout import Dropout
 
 Weights = Float[Array, " batch"] | None
-"""The argument `training` of a model: the weight of each example, None in evaluation."""
+"""Argument `training` of a model: the weight of each example, None in evaluation."""
 
 
 def he_conv(
@@ -24,7 +24,7 @@ def he_conv(
     use_bias: bool = False,
     kernel_init: Initializer = he,
 ) -> Float[Array, "batch out_height out_width features"]:
-    """Convolution that keeps the size at stride 1, from He's initialization, biases from 0."""
+    """Convolution that keeps the size at stride 1; kernels start by He's scheme, biases at 0."""
     return Conv(
         features,
         (window, window),
@@ -43,7 +43,7 @@ def head(
     classes: int,
     rate: float | Array,
 ) -> Float[Array, "batch classes"]:
-    """Flatten; dense layers under ReLU, each with dropout; logits."""
+    """Flatten x, then apply dense layers with ReLU and dropout, and a dense layer to logits."""
     x = x.reshape(x.shape[0], -1)
     for features in hidden:
         x = Dropout(rate)(nn.relu(dense(x, features)), training)

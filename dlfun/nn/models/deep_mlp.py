@@ -1,4 +1,4 @@
-"""A deep fully connected network: plain or residual, with batch normalization or without."""
+"""Deep fully connected network: plain or residual, with or without batch normalization."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -9,21 +9,21 @@ from dlfun.nn.layers.normalization import BatchNorm, Running
 
 
 class DeepMLP(nn.Module):
-    """`depth` equal layers f between a dense layer into their width and one out of it.
+    """Stack of `depth` equal layers f, between a dense layer to their width and one to logits.
 
     A plain layer is h ← f(h), a residual one h ← h + f(h) [T5, ch. 4], whose Jacobian 1 + ∂f/∂h
     does not vanish where that of f does. The activation comes first, f(h) = σ(norm(h)) W + b, so
-    that what is added may have either sign (He et al., 2016b). Inputs are flattened. Kernels and
+    that f(h) may have either sign (He et al., 2016b). Inputs are flattened. Kernels and
     biases start from U(±1/√F_in).
 
     Attributes:
         depth: number of equal layers.
-        width: units of each.
+        width: number of units of each layer.
         classes: width of the output.
         activation: a name in `ACTIVATIONS`.
-        residual: h + f(h) in place of f(h).
-        batch_norm: how batch normalization (Ioffe & Szegedy, 2015) keeps its running statistics,
-            "moving" or "sums"; by default there is none, norm(h) = h.
+        residual: True for h + f(h), False for f(h).
+        batch_norm: running statistics of batch normalization (Ioffe & Szegedy, 2015), "moving" or
+            "sums"; None for norm(h) = h.
     """
 
     depth: int
@@ -39,7 +39,7 @@ class DeepMLP(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits; `training` is the weight of each example, None in evaluation."""
         h = dense(x.reshape(x.shape[0], -1), self.width)
-        # One traced layer for all: fifty in a row take a minute to compile.
+        # One traced layer for all: fifty layers one by one take a minute to compile.
         layers = nn.scan(
             _Layer,
             variable_axes={"params": 0, "batch_stats": 0},

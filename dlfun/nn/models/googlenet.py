@@ -1,9 +1,9 @@
 """GoogLeNet, the Inception network (Szegedy et al., 2015).
 
-"Going deeper with convolutions". Each module looks through windows of several sizes at once, behind
-1×1 convolutions that keep them cheap, and the dense layers of before give way to a global average.
-Won ImageNet 2014 at 6.7 % top-5 error with a twelfth of AlexNet's parameters. Batch normalization
-came to it a year later (Ioffe & Szegedy, 2015).
+"Going deeper with convolutions". Each module applies windows of several sizes in parallel, after
+1×1 convolutions that make them cheap, and a global average replaces the hidden dense layers. It won
+ImageNet 2014 at 6.7 % top-5 error with a twelfth of AlexNet's parameters. Batch normalization was
+added a year later (Ioffe & Szegedy, 2015).
 """
 
 from functools import partial
@@ -24,7 +24,7 @@ from dlfun.nn.models.blocks import Weights, he_conv
 
 
 class Widths(NamedTuple):
-    """Channels of an Inception module, as the columns of the paper's Table 1."""
+    """Channels of an Inception module, in the order of the columns of the paper's Table 1."""
 
     one: int
     reduce_three: int
@@ -47,25 +47,25 @@ STAGES = (
 )
 """Modules 3a, 3b; 4a to 4e; 5a, 5b."""
 HEADS = ((-2, 0), (-2, 3))
-"""Stages, from the end, and modules with an auxiliary head: 4a and 4d."""
+"""Stage, counted from the end, and module of each auxiliary head: 4a and 4d."""
 
 
 class GoogLeNet(nn.Module):
-    """A stem, nine Inception modules with pooling between stages, a global average, logits.
+    """Stem, nine Inception modules with pooling between stages, global average, logits.
 
-    6,624,904 parameters without auxiliary heads, for images of 224×224.
+    It has 6,624,904 parameters without auxiliary heads, for images of 224×224.
 
     Attributes:
-        auxiliary: two more classifiers, on 4a and 4d, against vanishing gradients. While training
-            the model then returns `Heads`, whose auxiliary losses weigh 0.3.
-        five: window of the third branch. The paper's is 5; the familiar port with batch norm, to
-            which the parameter count belongs, has 3.
-        small: a stem of one 3×3 convolution, for images of about 28×28.
-        divide: divides every number of channels, for a thinner network.
-        stages: the modules' channels, pooling before each stage but the first. The auxiliary heads
-            are on the first and fourth module of the last stage but one.
-        rate: of dropout before the logits.
-        auxiliary_rate: of dropout in the auxiliary heads.
+        auxiliary: True for two more classifiers, on 4a and 4d, against vanishing gradients. While
+            training the model then returns `Heads`, whose auxiliary losses have weight 0.3.
+        five: window of the third branch. The paper's is 5; that of the common implementation with
+            batch norm, which has the parameter count above, is 3.
+        small: True for a stem of one 3×3 convolution, for images of about 28×28.
+        divide: divisor of all numbers of channels, for a thinner network.
+        stages: channels of the modules; all stages but the first begin with pooling. The auxiliary
+            heads are on the first and fourth module of the last stage but one.
+        rate: dropout rate before the logits.
+        auxiliary_rate: dropout rate in the auxiliary heads.
     """
 
     classes: int = 1000
@@ -96,7 +96,7 @@ class GoogLeNet(nn.Module):
             for module, widths in enumerate(modules):
                 thin = Widths(*(width // self.divide for width in widths))
                 x = Inception(thin, self.five)(x, training)
-                # Parameters are made for all heads, even where evaluation needs only one.
+                # All heads get parameters, though evaluation uses the main one alone.
                 needed = training is not None or self.is_initializing()
                 if self.auxiliary and needed and (stage - len(self.stages), module) in HEADS:
                     head = Auxiliary(self.classes, self.divide, self.auxiliary_rate)
@@ -113,16 +113,16 @@ def googlenet_small(
     rate: float | Array = 0.2,
     modules: tuple[int, int, int] = (2, 5, 2),
 ) -> GoogLeNet:
-    """For images of about 28×28: a stem of one convolution and pooling, then thinner modules.
+    """GoogLeNet for images of about 28×28: one convolution, pooling, and thinner modules.
 
-    `modules` are those of each stage, on maps of 14×14, 7×7 and 4×4.
+    `modules` are the numbers of modules in each stage, on maps of 14×14, 7×7 and 4×4.
     """
     stages = tuple(stage[:n] for stage, n in zip(STAGES, modules, strict=True))
     return GoogLeNet(classes, auxiliary, small=True, divide=divide, stages=((), *stages), rate=rate)
 
 
 class Inception(nn.Module):
-    """1×1, 3×3, 5×5 convolutions and 3×3 max-pooling of one input, side by side."""
+    """Parallel 1×1, 3×3 and 5×5 convolutions and 3×3 max-pooling of one input."""
 
     widths: Widths
     five: int
@@ -131,7 +131,7 @@ class Inception(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width in"], training: Weights = None
     ) -> Float[Array, "batch height width out"]:
-        """The branches' channels in the paper's order."""
+        """Concatenate the branches' channels, in the paper's order."""
         unit, widths = partial(_unit, training=training), self.widths
         one = unit(x, widths.one, 1)
         three = unit(unit(x, widths.reduce_three, 1), widths.three)
@@ -141,7 +141,7 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """Average over 4×4 bins, 1×1 convolution to 128, dense 1024, dropout, logits."""
+    """Auxiliary head: average over 4×4 bins, 1×1 convolution to 128, dense 1024, dropout, dense."""
 
     classes: int
     divide: int
@@ -168,6 +168,6 @@ def _unit(
 
 
 def _halve(x: Array, window: int) -> Array:
-    """Max-pooling at stride 2, padded at the end alone, so that no pixel is left out."""
+    """Max-pooling at stride 2, padded only at the end, so that no pixel is left out."""
     padding = [(0, max(window - size, (size - window) % 2)) for size in x.shape[1:3]]
     return Pool(max_pool, window, 2, padding)(x)

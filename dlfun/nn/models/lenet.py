@@ -1,8 +1,8 @@
-"""LeNet-5: the convolutional network that read cheques (LeCun, Bottou, Bengio & Haffner, 1998).
+"""LeNet-5, a convolutional network that read cheques (LeCun, Bottou, Bengio & Haffner, 1998).
 
-"Gradient-based learning applied to document recognition", Proc. IEEE 86(11). Convolution and
-subsampling by turns, trained as a whole by backpropagation: 0.95 % error on MNIST, 0.8 % with
-distorted copies of the training set.
+"Gradient-based learning applied to document recognition", Proc. IEEE 86(11). Alternating
+convolution and subsampling, trained as a whole by backpropagation: 0.95 % error on MNIST, 0.8 %
+with distorted copies of the training set.
 """
 
 import math
@@ -26,18 +26,18 @@ TABLE = [
     [0, 2, 3, 5],
     [0, 1, 2, 3, 4, 5],
 ]
-"""Which of the 6 maps of S2 each of the 16 of C3 reads (the paper's Table I): so that no two learn
-the same, and for fewer connections."""
+"""Maps of S2 (of 6) that each of the 16 maps of C3 reads, the paper's Table I. The choice breaks
+symmetry and saves connections."""
 
 
 class LeNet5(nn.Module):
-    """The original: 60,000 parameters before its output layer, for images of 28×28 or 32×32.
+    """LeNet-5 as published: 60,000 parameters before the output layer, images of 28×28 or 32×32.
 
     C1 6@28×28 → S2 6@14×14 → C3 16@10×10 (by `TABLE`) → S4 16@5×5 → C5 120 → F6 84 → classes. Every
     layer but the last is squashed by 1.7159 tanh(2x/3). Images of 28×28 are padded to 32×32 with 0.
-    The paper ends in radial basis functions of fixed bitmaps of the characters, 84 pixels each;
-    here that is a dense layer, to be trained by cross entropy. Weights start from U(±2.4/F_in), as
-    in its Appendix A.
+    The paper's output layer is radial basis functions around fixed bitmaps of the characters, 84
+    pixels each; here it is a dense layer, trained by cross entropy. Weights start from
+    U(±2.4/F_in), as in the paper's Appendix A.
 
     Raises:
         ValueError: images of another size.
@@ -47,7 +47,7 @@ class LeNet5(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width in"]) -> Float[Array, "batch classes"]:
-        """Logits of images, whose background is best near -0.1 and ink near 1.175."""
+        """Logits of images; in the paper the background is about -0.1 and ink about 1.175."""
         if x.shape[1:3] not in ((28, 28), (32, 32)):
             raise ValueError(f"LeNet-5 reads images of 28x28 or 32x32, not {x.shape[1:3]}")
         padding = (32 - x.shape[1]) // 2
@@ -62,9 +62,9 @@ class LeNet5(nn.Module):
 
 
 class LeNet(nn.Module):
-    """As it is built today: ReLU, maximum pooling, every map of C3 reads all of S2.
+    """LeNet-5 as usual today: ReLU, max-pooling, and a C3 in which all maps read all of S2.
 
-    61,706 parameters for images of 28×28×1 and 10 classes.
+    It has 61,706 parameters for images of 28×28×1 and 10 classes.
     """
 
     classes: int = 10
@@ -81,32 +81,32 @@ class LeNet(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """Mean of each 2×2 square times a coefficient plus a bias, one of each a map.
+    """Mean of each 2×2 square, times a coefficient, plus a bias, which each map has.
 
-    The paper takes the sum, whose coefficient is a quarter of ours. Ours starts at 1.
+    The paper takes the sum instead, with a coefficient of a quarter of ours, which starts at 1.
     """
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch out_height out_width channels"]:
-        """Halve the size."""
+        """Halve the size of x."""
         coefficient = self.param("coefficient", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", _zeros, x.shape[-1:])
         return Pool(avg_pool)(x) * coefficient + bias
 
 
 class TableConv(nn.Module):
-    """5×5 convolution whose maps read those of the input that `TABLE` names: 1,516 parameters."""
+    """Convolution by 5×5 whose maps read the input's maps in `TABLE`, of 1,516 parameters."""
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width 6"]
     ) -> Float[Array, "batch out_height out_width 16"]:
-        """Convolve without padding."""
-        pairs = [(source, own) for own, sources in enumerate(TABLE) for source in sources]
-        sources, maps = np.array(pairs).T
-        fan_in = 25 * np.array([len(TABLE[own]) for own in maps])
+        """Convolve x without padding."""
+        pairs = [(source, target) for target, sources in enumerate(TABLE) for source in sources]
+        sources, targets = np.array(pairs).T
+        fan_in = 25 * np.array([len(TABLE[target]) for target in targets])
 
         def start(key: Key[Array, ""], shape: tuple[int, ...]) -> Array:
             bound = 2.4 / jnp.asarray(fan_in, jnp.float32)
@@ -115,16 +115,16 @@ class TableConv(nn.Module):
         weights = self.param("kernel", start, (5, 5, len(pairs)))
         bias = self.param("bias", _zeros, (len(TABLE),))
         kernel = jnp.zeros((5, 5, 6, len(TABLE)), weights.dtype)
-        return conv(x, kernel.at[:, :, sources, maps].set(weights), bias, padding="VALID")
+        return conv(x, kernel.at[:, :, sources, targets].set(weights), bias, padding="VALID")
 
 
 def squash(x: Array) -> Array:
-    """1.7159 tanh(2x/3), which is ±1 at ±1, where its slope changes fastest."""
+    """Activation 1.7159 tanh(2x/3), which is ±1 at ±1, where its slope changes fastest."""
     return 1.7159 * jnp.tanh(x * (2 / 3))
 
 
 def narrow(key: Key[Array, ""], shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
-    """U(±2.4/F_in)."""
+    """Initializer from U(±2.4/F_in)."""
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 

@@ -11,7 +11,7 @@ from dlfun.nn.layers.dropout import Dropout
 
 
 class MLP(nn.Module):
-    """Fully connected layers x ← σ(xW + b), the last without activation [T3, sec. 3.1.1].
+    """Dense layers x ← σ(xW + b), the last without activation [T3, sec. 3.1.1].
 
     (T3 writes WX + B; for a batch X of rows it is XW + B.) Inputs are flattened.
 
@@ -19,8 +19,9 @@ class MLP(nn.Module):
         hidden: widths of the hidden layers.
         classes: width of the output.
         activation: a name in `ACTIVATIONS`.
-        scheme: how kernels start, biases at 0; by default both from U(±1/√F_in).
-        dropout: share of each hidden layer that is left out while training; may be a traced array.
+        scheme: a name in `SCHEMES` from which kernels start, biases at 0; by default both start
+            from U(±1/√F_in).
+        dropout: share of each hidden layer that is dropped while training; may be a traced array.
     """
 
     hidden: Sequence[int] = (128,)

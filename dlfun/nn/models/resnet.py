@@ -1,10 +1,10 @@
-"""ResNet: layers that learn what to add to their input (He, Zhang, Ren & Sun, 2016).
+"""ResNet: blocks that compute a residual to add to their input (He, Zhang, Ren & Sun, 2016).
 
-"Deep residual learning for image recognition". Plain networks got worse with depth, on the training
-set too: with y = x + F(x) a layer that has nothing to add need only learn 0. Won ImageNet 2015 at
-3.57 % top-5 error with 152 layers. "Identity mappings in deep residual networks" (the same, 2016)
-moves norm and ReLU before the convolutions, so that nothing lies on the path of the sum; this is
-what [T5, ch. 4] describes.
+"Deep residual learning for image recognition". Plain networks became worse with depth, on the
+training set too; with y = x + F(x) a superfluous layer need only learn F = 0. It won ImageNet 2015
+at 3.57 % top-5 error with 152 layers. "Identity mappings in deep residual networks" (the same
+authors, 2016) moves norm and ReLU before the convolutions, so that the path of the sum is free of
+them; [T5, ch. 4] describes this form.
 """
 
 from typing import Any, Literal
@@ -27,14 +27,14 @@ STAGES = {
     101: (True, (3, 4, 23, 3)),
     152: (True, (3, 8, 36, 3)),
 }
-"""By depth: whether the blocks are bottlenecks, and how many each stage has."""
+"""Blocks by depth: True for bottlenecks, and the number of blocks in each stage."""
 
 
 class Residual(nn.Module):
-    """x + F(x), where F is two 3×3 convolutions, or for a bottleneck 1×1, 3×3, 1×1.
+    """Block x + F(x), where F is two 3×3 convolutions, or 1×1, 3×3, 1×1 for a bottleneck.
 
-    A bottleneck's last convolution is four times as wide, and its stride is that of the 3×3 one (of
-    the first in the paper, which is a little less accurate). For the attributes see `ResNet`.
+    A bottleneck's last convolution is four times as wide. Its stride is that of the 3×3 convolution
+    (in the paper, of the first, which is a little less accurate). For the attributes see `ResNet`.
     """
 
     features: int
@@ -44,21 +44,21 @@ class Residual(nn.Module):
     preactivation: bool = False
     zero_last: bool = False
     first: bool = False
-    """Whether the input has passed norm and ReLU already, for both ways (their appendix)."""
+    """True if norm and ReLU precede the block, for residual and shortcut (their appendix)."""
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width in"], training: Weights = None
     ) -> Float[Array, "batch out_height out_width out"]:
-        """The block's output, under a ReLU unless it is pre-activated."""
+        """Output of the block, after a ReLU unless it is pre-activated."""
         width = self.features
         layers = [(width, 3, self.strides), (width, 3, 1)]
         if self.bottleneck:
             layers = [(width, 1, 1), (width, 3, self.strides), (4 * width, 1, 1)]
         last = len(layers) - 1
-        # The shortcut of a pre-activated block branches off before its norm, a projection after.
-        active = self.first or not self.preactivation
-        start = x if active else nn.relu(BatchNorm()(x, training))
+        # A pre-activated block's identity branches off before norm and ReLU, a projection after.
+        activated = self.first or not self.preactivation
+        start = x if activated else nn.relu(BatchNorm()(x, training))
         y = start
         for i, layer in enumerate(layers):
             zero = self.zero_last and i == last
@@ -73,7 +73,7 @@ class Residual(nn.Module):
         return x + y if self.preactivation else nn.relu(x + y)
 
     def _changed(self, x: Array, features: int, training: Weights) -> Array:
-        """The shortcut where the shape changes: A pads with zero channels, B projects."""
+        """Shortcut where the shape changes: A pads with zero channels, B projects."""
         if self.shortcut == "A":
             missing = features - x.shape[-1]
             sides = (missing // 2, missing - missing // 2)
@@ -83,18 +83,18 @@ class Residual(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem, stages of residual blocks, each stage at half the size of the one before, logits.
+    """Stem, stages of residual blocks at half the size of the stage before, and logits.
 
     Attributes:
         stages: blocks in each stage.
         widths: channels in each stage, before a bottleneck's widening.
-        bottleneck: blocks of 1×1, 3×3, 1×1 convolutions in place of two 3×3.
-        small: a stem of one 3×3 convolution, for images of about 32×32, in place of 7×7 at stride 2
-            and pooling.
-        shortcut: where the shape changes: "A" pads with zeros, "B" projects.
-        preactivation: norm and ReLU before each convolution, and once more at the end.
-        zero_last: each block starts as the identity: the scale of its last norm (before activation,
-            the kernel of its last convolution) starts at 0 (Goyal et al., 2017).
+        bottleneck: True for blocks of 1×1, 3×3, 1×1 convolutions, False for two 3×3.
+        small: True for a stem of one 3×3 convolution, for images of about 32×32, False for 7×7 at
+            stride 2 and pooling.
+        shortcut: shortcut where the shape changes: "A" pads with zeros, "B" projects.
+        preactivation: True for norm and ReLU before each convolution, and once more at the end.
+        zero_last: True if blocks start as the identity: the scale of the last norm (with
+            preactivation, the kernel of the last convolution) starts at 0 (Goyal et al., 2017).
     """
 
     classes: int = 1000
@@ -136,7 +136,7 @@ def resnet(depth: int = 18, classes: int = 1000, **options: Any) -> ResNet:
     60,192,808 parameters.
 
     Raises:
-        ValueError: another depth.
+        ValueError: an unknown depth.
     """
     if depth not in STAGES:
         raise ValueError(f"ResNet has {', '.join(map(str, STAGES))} layers, not {depth}")

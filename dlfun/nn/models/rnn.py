@@ -1,4 +1,4 @@
-"""Recurrent classifiers of images, read row by row [T3, sec. 3.3.2]."""
+"""Recurrent classifiers that read images row by row [T3, sec. 3.3.2]."""
 
 import flax.linen as nn
 from jax import Array

@@ -1,8 +1,8 @@
-"""VGG: depth from nothing but 3×3 convolutions (Simonyan & Zisserman, 2015).
+"""VGG: deep networks of 3×3 convolutions alone (Simonyan & Zisserman, 2015).
 
-"Very deep convolutional networks for large-scale image recognition". Two 3×3 layers see what one
-5×5 sees, three what one 7×7, with fewer parameters and more ReLUs between. Second in ImageNet 2014
-at 7.3 % top-5 error.
+"Very deep convolutional networks for large-scale image recognition". Two 3×3 layers have the
+receptive field of a 5×5 layer, three that of a 7×7, with fewer parameters and more ReLUs. It was
+second in ImageNet 2014 at 7.3 % top-5 error.
 """
 
 import flax.linen as nn
@@ -14,18 +14,18 @@ from dlfun.nn.layers.pooling import Pool
 from dlfun.nn.models.blocks import Weights, he_conv, head
 
 BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-"""Convolutions in each block of the network of so many layers with weights."""
+"""Convolutions in each block, by the number of layers with weights."""
 
 
 class VGG(nn.Module):
-    """Blocks of 3×3 convolutions, each halved by 2×2 max-pooling, then dense layers with dropout.
+    """Blocks of 3×3 convolutions, each ending in 2×2 max-pooling, then dense layers with dropout.
 
     Attributes:
         blocks: convolutions in each block.
         widths: channels in each block.
-        hidden: of the dense layers.
-        norm: batch normalization after every convolution (not in the paper, which precedes it).
-        rate: of dropout, after each hidden layer.
+        hidden: widths of the hidden dense layers.
+        norm: True for batch normalization after each convolution (which is newer than the paper).
+        rate: dropout rate after each hidden layer.
     """
 
     classes: int = 1000
@@ -44,7 +44,7 @@ class VGG(nn.Module):
             for layer in range(layers):
                 x = he_conv(x, width, use_bias=True)
                 x = BatchNorm()(x, training) if self.norm else x
-                # ReLU never decreases: after the maximum it does a quarter of the work.
+                # ReLU is monotonic, so it may follow the maximum, for a quarter of the work.
                 x = nn.relu(x if layer < layers - 1 else Pool()(x))
         return head(x, training, self.hidden, self.classes, self.rate)
 
@@ -56,7 +56,7 @@ def vgg(depth: int = 16, classes: int = 1000, norm: bool = False) -> VGG:
     and 143,667,240 parameters.
 
     Raises:
-        ValueError: another depth.
+        ValueError: an unknown depth.
     """
     if depth not in BLOCKS:
         raise ValueError(f"VGG has {', '.join(map(str, BLOCKS))} layers, not {depth}")
@@ -70,6 +70,6 @@ def vgg_small(
     blocks: tuple[int, ...] = (2, 2, 2),
     norm: bool = True,
 ) -> VGG:
-    """For images of about 28×28: few blocks, each twice as wide as the last, one dense layer."""
+    """VGG for images of about 28×28: few blocks, each twice as wide as the last."""
     widths = tuple(width * 2**block for block in range(len(blocks)))
     return VGG(classes, blocks, widths, widths[-1:], norm, rate)

@@ -1,34 +1,36 @@
-"""At equal parameters a deep network holds a function that composition makes, a shallow one cannot.
+"""At equal parameters a deep network computes a composition that a shallow one cannot.
 
 Figure: test squared error of the sawtooth's eight teeth: deep ≤ 0.01, shallow ≥ 0.06
 Time: 5 s on 2 CPU cores
 Command: python launch.py train depth_separation
 
 The tent map applied n times has 2ⁿ linear pieces. Four layers of 2 ReLUs compute sixteen; one layer
-of 8, as many parameters (25), bends at most eight times, and is hardly better than the constant
-1/2, of error 1/12 (Telgarsky, 2016). This is about what networks can hold, not about what they
-find: the deep one starts at the composition, disturbed, and learns back to it. See with `--noise 1`
-how it fares from further away.
+of 8, with as many parameters (25), bends at most eight times, and is hardly better than the
+constant 1/2, of error 1/12 (Telgarsky, 2016). This is about what networks can represent, not about
+what training finds: the deep one starts at the composition plus noise, and learns to return to it.
+A start farther away: `--noise 1`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import metrics, optimizers
 from dlfun.algorithms.supervised import supervised
-from dlfun.experiment import Claim, Experiment
+from dlfun.config import BatchSize, Epochs, Seed
+from dlfun.data import Dataset
+from dlfun.experiment import Claim, Trained
+from dlfun.learner import Learner
+from dlfun.metrics import no_metrics
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, Schedule
-from dlfun.plots import compared
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import compare
 
-from .sawtooth import graph
-from .telgarsky import telgarsky_params, with_initial_params
+from .telgarsky import graph, telgarsky_params, with_initial_params
 
 CLAIMS = [
     Claim("test/deep_loss", "Telgarsky (2016)", at_most=0.01),
@@ -38,43 +40,46 @@ CLAIMS = [
 
 @dataclass(frozen=True)
 class Config:
-    """A deep and a shallow network on a sawtooth, side by side."""
+    """A deep and a shallow network on a sawtooth."""
 
     compositions: Annotated[int, Ge(1)] = 4
-    """How often the tent map is applied, n: 2ⁿ⁻¹ teeth, and hidden layers of the deep network."""
+    """Applications n of the tent map: 2ⁿ⁻¹ teeth, and n hidden layers of the deep network."""
     noise: Annotated[float, Ge(0)] = 0.01
-    """Standard deviation by which the deep network's start is disturbed."""
+    """Standard deviation of the noise that is added to the deep network's first parameters."""
     examples: Annotated[int, Ge(1)] = 10_000
-    """Points of the graph, for training and for the test."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Passes over the training points."""
-    batch_size: Annotated[int, Ge(1)] = 50
-    """Points per update."""
+    """Training points of the graph, and as many test points."""
+    epochs: Epochs = 10
+    batch_size: BatchSize = 50
     optimizer: Optimizer = Optimizer(learning_rate=1e-3, schedule=Schedule("cosine", factor=0.0))
-    """Optimizer."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the parameters, the training points and their order."""
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """The two networks side by side."""
-    n, steps = config.compositions, -(-config.examples // config.batch_size)
-    optimizer = optimizers.make_optimizer(config.optimizer, steps, config.epochs)
-    silent: dict[str, Any] = {"measure": metrics.no_metrics, "watch": metrics.no_metrics}
-    deep, shallow = (
-        supervised(MLP(hidden, 1), losses.mse, optimizer, names=("x", "y"), **silent)
-        for hidden in ((2,) * n, (2 * n,))
+def data(config: Config) -> Dataset:
+    """Points of the sawtooth's graph."""
+    return graph(config.compositions, config.examples, config.seed)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The two networks, compared."""
+    n, steps = config.compositions, dataset.steps_per_epoch(config.batch_size)
+    regression = partial(
+        supervised,
+        loss=losses.mse,
+        optimizer=make_optimizer(config.optimizer, steps, config.epochs),
+        eval_metrics=no_metrics,
+        train_metrics=no_metrics,
+        columns=("x", "y"),
     )
-    learner = compare(
-        {"deep": with_initial_params(deep, telgarsky_params(n), config.noise), "shallow": shallow}
-    )
-    dataset = graph(n, config.examples, config.seed)
-    return Experiment(learner, dataset, config.epochs, config.batch_size, config.seed)
+    deep, shallow = regression(MLP((2,) * n, 1)), regression(MLP((2 * n,), 1))
+    deep = with_initial_params(deep, telgarsky_params(n), config.noise)
+    return compare({"deep": deep, "shallow": shallow})
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test error against the epoch."""
+    from dlfun.plots.compared import metric_by_epoch
+
     n = trained.config.compositions
-    names = {"deep": f"deep: {n} layers of 2", "shallow": f"shallow: 1 layer of {2 * n}"}
-    title = "At equal parameters, depth holds a sawtooth that width cannot"
-    yield "error", compared.draw(title, rows, names, log=True)
+    labels = {"deep": f"deep: {n} layers of 2", "shallow": f"shallow: 1 layer of {2 * n}"}
+    title = "At equal parameters, a deep network computes a sawtooth that a shallow one cannot"
+    yield "error", metric_by_epoch(title, rows, labels, log=True)

@@ -1,13 +1,38 @@
-"""Networks that are built rather than drawn: Telgarsky's composition of tents."""
+"""Telgarsky's sawtooth, a composition of tent maps: its graph, and the network that computes it."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jaxtyping import Array, Float
 
-from dlfun.algorithms.supervised import SupervisedState
+from dlfun.algorithms.minimize import MinimizeState
+from dlfun.data.dataset import Dataset
 from dlfun.learner import Batch, Key, Learner
+
+
+def sawtooth(x: Float[np.ndarray, "*shape"], compositions: int) -> Float[np.ndarray, "*shape"]:
+    """The tent map t(x) = 1 - |2x - 1| of [0, 1] applied n times: 2ⁿ⁻¹ teeth, 2ⁿ linear pieces.
+
+    A ReLU network of n layers of 2 units computes it, for t(x) = 2 relu(x) - 4 relu(x - 1/2) there;
+    one hidden layer needs a unit for each bend (Telgarsky, 2016).
+    """
+    for _ in range(compositions):
+        x = 1 - np.abs(2 * x - 1)
+    return x
+
+
+def graph(compositions: int, size: int, seed: int) -> Dataset:
+    """`size` random points x in [0, 1) and as many evenly spaced for the test, with y = tⁿ(x)."""
+    uniform = np.random.Philox(key=seed).random_raw(size) / 2.0**64
+    points = {"train": uniform, "test": (np.arange(size) + 0.5) / size}
+
+    def split(x: np.ndarray) -> dict[str, np.ndarray]:
+        columns = {"x": x, "y": sawtooth(x, compositions)}
+        return {name: values[:, None].astype(np.float32) for name, values in columns.items()}
+
+    return Dataset("sawtooth", {name: split(x) for name, x in points.items()}, ())
 
 
 def telgarsky_params(compositions: int) -> dict[str, dict[str, Array]]:
@@ -25,16 +50,16 @@ def telgarsky_params(compositions: int) -> dict[str, dict[str, Array]]:
 
 
 def with_initial_params(learner: Learner, params: Any, noise: float | Array) -> Learner:
-    """A supervised learner that starts at given parameters, each shifted by N(0, noise²)."""
+    """Learner made by `minimize` that starts at given parameters, each shifted by N(0, noise²)."""
 
-    def init(key: Key, batch: Batch) -> SupervisedState:
+    def init(key: Key, batch: Batch) -> MinimizeState:
         leaves, tree = jax.tree.flatten(params)
         keys = jax.random.split(key, len(leaves))
         shifted = [
-            leaf + noise * jax.random.normal(each, leaf.shape)
-            for leaf, each in zip(leaves, keys, strict=True)
+            leaf + noise * jax.random.normal(leaf_key, leaf.shape)
+            for leaf, leaf_key in zip(leaves, keys, strict=True)
         ]
-        state: SupervisedState = learner.init(key, batch)
+        state: MinimizeState = learner.init(key, batch)
         return state._replace(params=jax.tree.unflatten(tree, shifted))
 
-    return Learner(init, learner.update, learner.evaluate)
+    return learner._replace(init=init)

@@ -1,4 +1,4 @@
-"""Momentum crosses valleys that gradient descent only creeps along.
+"""Momentum crosses valleys through which gradient descent only creeps.
 
 Figure: quadratic: test loss ≤ 1e-7 by momentum, ≥ 1e-5 by sgd; Rosenbrock: ≤ 1, ≥ 2
 Time: 2 s on 2 CPU cores
@@ -6,22 +6,26 @@ Command: python launch.py train optimizer_paths
 
 Seven update rules [T3, sec. 3.1.4; T5, ch. 4], 200 steps each, on a quadratic of condition number
 50 and on Rosenbrock's function, from a start drawn by the seed. (adamw decays matrices only: here
-it would be adam.) No data: a batch is one tick.
+it would be adam.) There is no data: an example is empty.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun.experiment import Claim, Experiment
+from dlfun.config import Seed
+from dlfun.data import Dataset
+from dlfun.data.dataset import ticks
+from dlfun.experiment import Claim, Trained
+from dlfun.learner import Learner
 from dlfun.optimizers import Rates, make_optimizer
 from dlfun.transforms import compare
 
-from .surfaces import minimize_function, quadratic, rosenbrock, ticks
+from .surfaces import minimize_function, quadratic, rosenbrock
 
 CLAIMS = [
     Claim("test/quadratic_momentum_loss", "Polyak 1964", at_most=1e-7),
@@ -43,38 +47,45 @@ class Config:
     steps: Annotated[int, Ge(1)] = 200
     """Steps in an epoch."""
     epochs: Annotated[int, Ge(1)] = 1
-    """Times so many steps."""
+    """Epochs, of as many steps each."""
     batch_size: Annotated[int, Ge(1)] = 1
-    """Ticks for a step."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the start."""
+    """Empty examples per step: n of them make an epoch n times shorter."""
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """All descents side by side."""
+def data(config: Config) -> Dataset:
+    """Empty examples, one for each step."""
+    return ticks(config.steps)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The descents, compared."""
     rates = {"quadratic": config.quadratic_rates, "rosenbrock": config.rosenbrock_rates}
-    learners = {
-        f"{surface}_{name}": minimize_function(*SURFACES[surface], make_optimizer(optimizer))
-        for surface, each in rates.items()
-        for name, optimizer in each.optimizers().items()
-        if name != "adamw"
-    }
-    c = config
-    return Experiment(compare(learners), ticks(c.steps), c.epochs, c.batch_size, c.seed)
+    return compare(
+        {
+            f"{surface}_{name}": minimize_function(*SURFACES[surface], make_optimizer(optimizer))
+            for surface, surface_rates in rates.items()
+            for name, optimizer in surface_rates.optimizers().items()
+            if name != "adamw"
+        }
+    )
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The paths on each surface."""
     from dlfun.train.trajectory import trajectory
 
-    from .figures import draw
+    from .drawing import descent_paths
 
-    states, _ = trajectory(trained.experiment)
-
-    for name, title, surface, minimum, limits in (
-        ("quadratic", "The quadratic", quadratic, (0, 0), (-4.6, 1.2, -1.6, 1.6)),
-        ("rosenbrock", "Rosenbrock's", rosenbrock, (1, 1), (-2, 2, -1, 3)),
+    c = trained.config
+    states, _ = trajectory(trained.learner, trained.dataset, c.epochs, c.batch_size, c.seed)
+    for name, title, minimum, limits in (
+        ("quadratic", "The quadratic", (0, 0), (-4.6, 1.2, -1.6, 1.6)),
+        ("rosenbrock", "Rosenbrock's", (1, 1), (-2, 2, -1, 3)),
     ):
-        own = {n: s.point for n, s in states.items() if n.startswith(name)}
-        paths = {n.removeprefix(f"{name}_"): np.asarray(path) for n, path in own.items()}
-        yield name, draw(f"{title} valley", surface, paths, minimum, limits)
+        paths = {
+            key.removeprefix(f"{name}_"): np.asarray(state.params)
+            for key, state in states.items()
+            if key.startswith(name)
+        }
+        yield name, descent_paths(f"{title} valley", SURFACES[name][0], paths, minimum, limits)

@@ -1,18 +1,16 @@
-"""Descent on a surface given by a formula, without data."""
+"""Gradient descent on a surface given by a formula, without data."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from dlfun import metrics
-from dlfun.data import Dataset
+from dlfun.algorithms.minimize import LossAndMetrics, minimize
 from dlfun.learner import Batch, Key, Learner
-from dlfun.metrics import Metrics
+from dlfun.metrics import scalar
 
 Surface = Callable[[Float[Array, "2 *shape"]], Float[Array, "*shape"]]
 
@@ -29,41 +27,23 @@ def rosenbrock(point: Float[Array, "2 *shape"]) -> Float[Array, "*shape"]:
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
-class DescentState(NamedTuple):
-    """Where a descent stands."""
-
-    point: Float[Array, "2"]
-    optimizer: optax.OptState
-
-
 def minimize_function(
     surface: Surface,
     start: Sequence[float],
     optimizer: optax.GradientTransformation,
-    spread: float = 0.1,
+    deviation: float = 0.1,
 ) -> Learner:
-    """Learner that walks down a surface, from a point drawn around `start` by its key.
+    """Learner that minimizes a function of two numbers, from `start` plus N(0, deviation²).
 
-    A batch tells it nothing but that it is time for a step; "loss" is the height before it.
+    Ignores the batch. "loss" is the function value before the step; `params` is the point.
     """
 
-    def init(key: Key, batch: Batch) -> DescentState:
-        point = jnp.asarray(start) + spread * jax.random.normal(key, (2,))
-        return DescentState(point, optimizer.init(point))
+    def init(key: Key, batch: Batch) -> dict[str, Array]:
+        return {"params": jnp.asarray(start) + deviation * jax.random.normal(key, (2,))}
 
-    def update(state: DescentState, batch: Batch, key: Key) -> tuple[DescentState, Metrics]:
-        height, slope = jax.value_and_grad(surface)(state.point)
-        step, memory = optimizer.update(slope, state.optimizer, state.point)
-        measured = {"loss": metrics.scalar(height, batch["weight"])}
-        return DescentState(state.point + step, memory), measured
+    def objective(
+        variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
+    ) -> LossAndMetrics:
+        return LossAndMetrics(scalar(surface(variables["params"]), batch["weight"]))
 
-    def evaluate(state: DescentState, batch: Batch, key: Key) -> Metrics:
-        return {"loss": metrics.scalar(surface(state.point), batch["weight"])}
-
-    return Learner(init, update, evaluate)
-
-
-def ticks(steps: int) -> Dataset:
-    """As many examples as an epoch is to have steps, that say nothing."""
-    splits: Any = {n: {"tick": np.zeros(c, np.float32)} for n, c in (("train", steps), ("test", 1))}
-    return Dataset("a surface", splits)
+    return minimize(init, objective, optimizer)

@@ -15,7 +15,7 @@ def separable(
 
     Returns the dataset, whose splits "train" and "test" hold `examples` each as {"x": float32
     [N, dimensions], "side": float32 [N], 1 where u·x > 0 and else 0}, and the plane's unit normal
-    u. Of the first `flipped` training examples the side is turned around.
+    u. The first `flipped` training examples have the wrong side.
 
     Raises:
         UserError: no plane separates the training set; a margin of 1 or more.
@@ -27,13 +27,13 @@ def separable(
     normal /= np.linalg.norm(normal)
 
     def split() -> Split:
-        found = np.zeros((0, dimensions))
-        while len(found) < examples:
+        points = np.zeros((0, dimensions))
+        while len(points) < examples:
             x = random.normal(size=(4 * examples, dimensions))
             radius = random.uniform(size=(len(x), 1)) ** (1 / dimensions)
             x *= radius / np.linalg.norm(x, axis=1, keepdims=True)
-            found = np.concatenate([found, x[np.abs(x @ normal) >= margin]])
-        x = found[:examples]
+            points = np.concatenate([points, x[np.abs(x @ normal) >= margin]])
+        x = points[:examples]
         return {"x": x.astype(np.float32), "side": (x @ normal > 0).astype(np.float32)}
 
     splits = {"train": split(), "test": split()}
@@ -47,19 +47,19 @@ def refuse_inseparable(
 ) -> None:
     """Raise UserError where no plane w·x + b = 0 has all of side 1 above it and of side 0 below.
 
-    A linear program decides: is there (w, b) with ±(w·x + b) ≥ 1 for all examples?
+    A linear program finds (w, b) with ±(w·x + b) ≥ 1 for all examples, or shows that none exists.
     """
     sign = np.where(side > 0, 1.0, -1.0)[:, None]
     rows = -sign * np.concatenate([x, np.ones((len(x), 1))], axis=1)
     columns = rows.shape[1]
-    found = linprog(np.zeros(columns), rows, -np.ones(len(x)), bounds=[(None, None)] * columns)
-    if found.status == 2:
+    result = linprog(np.zeros(columns), rows, -np.ones(len(x)), bounds=[(None, None)] * columns)
+    if result.status == 2:
         raise UserError(
             f"no plane separates the {len(x):,} examples: a perceptron would make mistakes for"
-            " ever; expected a set whose two sides some plane parts"
+            " ever; expected a set whose two sides some plane separates"
         )
 
 
 def bound(x: Float[np.ndarray, "examples dimensions"], margin: float) -> float:
-    """Novikoff's (R/γ)², R = max ‖(x, 1)‖: mistakes of a perceptron that learns a bias too."""
+    """Novikoff's bound (R/γ)², R = max ‖(x, 1)‖, on the mistakes of a perceptron with a bias."""
     return float((np.square(x.astype(np.float64)).sum(axis=1).max() + 1) / margin**2)

@@ -4,31 +4,32 @@ Figure: test accuracy of 1000 images: words ≥ 80 %, CNN 79 to 83 %, MLP ≤ 81
 Time: 30 s on 2 CPU cores
 Command: python launch.py train shallow_against_deep
 
-The pipeline of T2, stage by stage, on Fashion-MNIST: histograms of oriented gradients of patches, a
+The pipeline of T2, part by part, on Fashion-MNIST: histograms of oriented gradients of patches, a
 vocabulary of them by k-means, a histogram of words in a spatial pyramid, a linear classifier. Both
-k-means and the classifiers are learners in JAX, trained by the one loop: the first while the data
-are made ready, and its words are a column that the second reads. So each stage can be swept as any
-network can; scikit-learn, beside it in `python -m benchmarks.shallow`, is the reference only.
+k-means and the classifiers are learners in JAX. k-means is trained where the data are prepared; its
+words are a column that the classifier reads. scikit-learn, in `python -m benchmarks.shallow`, is
+the reference only.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge
 from matplotlib.figure import Figure
 
-from dlfun import data, optimizers
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed
+from dlfun.data import Dataset, load
 from dlfun.data.dataset import subset
-from dlfun.experiment import Claim, Experiment
-from dlfun.optimizers import Optimizer
-from dlfun.plots import compared
+from dlfun.experiment import Claim, Trained
+from dlfun.learner import Learner
+from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare
 
 from .methods import methods
 from .visual_words import with_words
 
-METHODS = {"words": "visual words", "logistic": "logistic regression", "mlp": "MLP", "cnn": "CNN"}
+LABELS = {"words": "visual words", "logistic": "logistic regression", "mlp": "MLP", "cnn": "CNN"}
 CLAIMS = [
     Claim("test/words_accuracy", "[T2]", at_least=0.8),
     Claim("test/cnn_accuracy", "[T2]", at_least=0.79, at_most=0.83),
@@ -43,33 +44,34 @@ class Config:
 
     words: Annotated[int, Ge(2)] = 128
     """Size of the vocabulary."""
-    examples: Annotated[int, Ge(1)] = 1_000
-    """Training images, drawn at random."""
+    examples: Examples = 1_000
     test_examples: Annotated[int, Ge(1)] = 2_000
     """Test images, drawn at random."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Passes over the training images."""
-    batch_size: Annotated[int, Ge(1)] = 20
-    """Examples per update."""
+    epochs: Epochs = 10
+    batch_size: BatchSize = 20
     optimizer: Optimizer = Optimizer()
-    """Optimizer."""
-    dataset: str = "fashion_mnist"
-    """mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."""
-    seed: Annotated[int, Ge(0)] = 0
-    """Random seed: of the choice and order of images, the vocabulary and the parameters."""
+    dataset: DatasetName = "fashion_mnist"
+    seed: Seed = 0
 
 
-def build(config: Config) -> Experiment:
-    """The four classifiers side by side, one of them on a column of its own."""
-    everything = data.load(config.dataset)
+def data(config: Config) -> Dataset:
+    """A random subset of the images, with a column of visual words."""
     sizes = {"train": config.examples, "test": config.test_examples}
-    dataset = with_words(subset(everything, config.seed, **sizes), config.words, config.seed)
-    learner = compare(methods(len(dataset.classes), optimizers.make_optimizer(config.optimizer)))
-    return Experiment(learner, dataset, config.epochs, config.batch_size, config.seed)
+    images = subset(load(config.dataset), config.seed, **sizes)
+    return with_words(images, config.words, config.seed)
 
 
-def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The four classifiers, compared; one of them reads the words."""
+    steps = dataset.steps_per_epoch(config.batch_size)
+    optimizer = make_optimizer(config.optimizer, steps, config.epochs)
+    return compare(methods(len(dataset.classes), optimizer))
+
+
+def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Test accuracy against the epoch."""
-    best = METHODS[max(METHODS, key=lambda name: rows[-1][f"{name}_accuracy"])]
+    from dlfun.plots.compared import metric_by_epoch
+
+    best = LABELS[max(LABELS, key=lambda name: rows[-1][f"{name}_accuracy"])]
     title = f"Learned from {trained.config.examples:,} images, right most often: {best}"
-    yield "accuracy", compared.draw(title, rows, METHODS, "accuracy")
+    yield "accuracy", metric_by_epoch(title, rows, LABELS, "accuracy")

@@ -22,8 +22,8 @@ def describe(
     down = edges[:, 2:, 1:-1] - edges[:, :-2, 1:-1]
     right = edges[:, 1:-1, 2:] - edges[:, 1:-1, :-2]
     angle = jnp.arctan2(down, right) * (ORIENTATIONS / (2 * jnp.pi))
-    apart = jnp.mod(angle[..., None] - jnp.arange(float(ORIENTATIONS)), ORIENTATIONS)
-    share = jnp.maximum(1 - jnp.minimum(apart, ORIENTATIONS - apart), 0)
+    offset = jnp.mod(angle[..., None] - jnp.arange(float(ORIENTATIONS)), ORIENTATIONS)
+    share = jnp.maximum(1 - jnp.minimum(offset, ORIENTATIONS - offset), 0)
     votes = share * jnp.hypot(down, right)[..., None]
     window, stride = (1, CELL, CELL, 1), (1, STRIDE, STRIDE, 1)
     cells = jax.lax.reduce_window(votes, 0.0, jax.lax.add, window, stride, "valid")
@@ -31,5 +31,5 @@ def describe(
     corners = [cells[:, :-step, :-step], cells[:, :-step, step:]]
     corners += [cells[:, step:, :-step], cells[:, step:, step:]]
     patches = jnp.concatenate(corners, axis=-1)
-    # Of a flat patch the length is 0: it stays the descriptor of nothing.
+    # The descriptor of a flat patch has length 0 and stays 0.
     return patches / jnp.maximum(jnp.linalg.norm(patches, axis=-1, keepdims=True), 0.1)

@@ -1,7 +1,6 @@
 """Classifiers of the same images, shallow and deep, as learners."""
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -23,20 +22,26 @@ def methods(classes: int, optimizer: optax.GradientTransformation) -> dict[str, 
     Batches hold "image", "label" and "words", as `with_words` makes them.
     """
 
-    def reading(column: str, inputs: Callable[[Array], Array], model: nn.Module) -> Learner:
-        told: dict[str, Any] = {"measure": metrics.accuracy, "names": (column, "label")}
-        return supervised(model, losses.cross_entropy, optimizer, inputs=inputs, **told)
+    def classifier(column: str, inputs: Callable[[Array], Array], model: nn.Module) -> Learner:
+        return supervised(
+            model,
+            losses.cross_entropy,
+            optimizer,
+            inputs=inputs,
+            eval_metrics=metrics.accuracy,
+            columns=(column, "label"),
+        )
 
     return {
-        "words": reading("words", rooted, MLP((), classes)),
-        "logistic": reading("image", normalize(), MLP((), classes)),
-        "mlp": reading("image", normalize(), MLP((128,), classes)),
-        "cnn": reading("image", normalize(), CNN(classes=classes)),
+        "words": classifier("words", rooted, MLP((), classes)),
+        "logistic": classifier("image", normalize(), MLP((), classes)),
+        "mlp": classifier("image", normalize(), MLP((128,), classes)),
+        "cnn": classifier("image", normalize(), CNN(classes=classes)),
     }
 
 
 def rooted(counts: Array) -> Array:
-    """√count / 4: the products of roots compare histograms by Hellinger's distance.
+    """Histograms as √count / 4, whose products compare them by Hellinger's distance.
 
     (Arandjelović & Zisserman, 2012.)
     """

@@ -31,8 +31,9 @@ from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.random import stream
-from experiments.recurrent.shakespeare_lstm.count_model import count_losses
-from experiments.recurrent.shakespeare_lstm.language_model import (
+
+from .count_model import count_losses
+from .language_model import (
     LanguageModel,
     generate,
     truncated_bptt,
@@ -132,7 +133,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator[str]:
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
     """The loss against the epoch beside the counts', and a text."""
-    from experiments.recurrent.shakespeare_lstm.figures import learning_curve, page
+    from .drawing import learning_curve, page
 
     parts, characters = texts(trained.config)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)

@@ -33,7 +33,8 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.plots import compared
 from dlfun.transforms import compare
-from experiments.unsupervised.mnist_dbn.stack import (
+
+from .stack import (
     Stack,
     draw,
     features,
@@ -171,10 +172,10 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
     """The first machine's weights, and accuracy against the epoch from each start."""
-    from experiments.unsupervised.mnist_dbn.filters import draw_filters
+    from .filters import draw_filters
 
     images = trained.dataset["all"].splits["train"]["image"]
     yield "filters", draw_filters(np.asarray(trained.state.below[0].weights), images.shape[1:3])
     last = [row for row in rows if "pretrained_accuracy" in row]
     title = f"Pretraining helps where labels are few ({trained.config.labels:,})"
-    yield "accuracy", compared.draw(title, last, STARTS, "accuracy")
+    yield "accuracy", compared.metric_by_epoch(title, last, STARTS, "accuracy")

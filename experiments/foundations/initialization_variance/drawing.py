@@ -16,7 +16,7 @@ NAMES = {"uniform": "uniform ±1/√F", "glorot": "Glorot", "he": "He", "relu": 
 MARKERS = "os^D"
 
 
-def draw(
+def variance_by_layer(
     title: str,
     detail: str,
     profiles: Mapping[str, list[float]],
@@ -25,14 +25,14 @@ def draw(
 ) -> Figure:
     """A column for each activation, activations above gradients, a line for each scheme.
 
-    `profiles` are the metrics of learner.py: log₁₀ of the variance in each layer.
+    `profiles` are the metrics of `propagation`: log₁₀ of the variance in each layer.
     """
     drawn = figure(4.3 * len(activations), 7.4, title, detail)
     grid = drawn.subplots(2, len(activations), sharex=True, sharey="row", squeeze=False)
-    for row, (way, (words, start, step)) in zip(grid, ROWS.items(), strict=True):
+    for row, (direction, (words, start, step)) in zip(grid, ROWS.items(), strict=True):
         for axes, activation in zip(row, activations, strict=True):
             for number, scheme in enumerate(schemes):
-                decades = np.asarray(profiles[f"{scheme}_{activation}_{way}"])
+                decades = np.asarray(profiles[f"{scheme}_{activation}_{direction}"])
                 axes.plot(
                     range(1, len(decades) + 1),
                     10.0 ** (decades - decades[start]),
@@ -45,7 +45,7 @@ def draw(
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(10.0**step))
             tidy(axes, "", "", legend=False)
-            if way == "forward":
+            if direction == "forward":
                 axes.set_title(NAMES.get(activation, activation), fontsize=LABEL + 1, color=INK)
         row[0].set_ylabel(words, fontsize=LABEL)
     for axes in grid[-1]:

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from dlfun.plots.style import PALETTE, figure, tidy
 
 
-def mistakes(found: Mapping[float, Sequence[int]], squared_radius: float) -> Figure:
+def mistakes_by_margin(counts: Mapping[float, Sequence[int]], squared_radius: float) -> Figure:
     """Mistakes of several trainings at each margin γ, and the bound R²/γ² that none exceeds."""
-    margins = np.array(sorted(found))
-    most = max(n * margin**2 / squared_radius for margin, ns in found.items() for n in ns)
+    margins = np.array(sorted(counts))
+    points = [(margin, count) for margin, row in counts.items() for count in row]
+    most = max(count * margin**2 / squared_radius for margin, count in points)
     drawn = figure(
         8, 5, "The wider the margin, the fewer mistakes: never more than (R/γ)²",
         f"each dot one random set; at most {most:.0%} of the bound is used".replace("%", " %"),
@@ -19,8 +20,7 @@ def mistakes(found: Mapping[float, Sequence[int]], squared_radius: float) -> Fig
     axes = drawn.subplots()
     axes.plot(margins, squared_radius / margins**2, color=PALETTE[1], linewidth=2,
               label="(R/γ)², Novikoff 1962")  # fmt: skip
-    points = [(margin, count) for margin, counts in found.items() for count in counts]
-    axes.scatter(*zip(*points, strict=True), color=PALETTE[0], label="mistakes until none is left")
+    axes.scatter(*zip(*points, strict=True), color=PALETTE[0], label="mistakes of a training")
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(margins, [f"{margin:g}" for margin in margins], minor=False)
     axes.minorticks_off()

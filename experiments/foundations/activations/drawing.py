@@ -10,21 +10,21 @@ from dlfun.nn.activations import Activation
 from dlfun.plots.style import LABEL, PALETTE, figure, tidy
 
 
-def draw(activations: Mapping[str, Activation]) -> Figure:
-    """A panel for each, with its formula."""
+def activation_curves(activations: Mapping[str, Activation]) -> Figure:
+    """A panel for each activation, with its formula, value and derivative."""
     drawn = figure(
-        3.1 * len(activations), 4.4, "Where an activation is flat, no gradient comes through",
+        3.1 * len(activations), 4.4, "Where an activation is flat, no gradient passes through",
         "shaded: derivative below 0.05",
     )  # fmt: skip
     x = np.linspace(-6, 6, 601, dtype=np.float32)
     panels = drawn.subplots(1, len(activations), sharex=True, sharey=True)
-    for axes, (name, each) in zip(panels, activations.items(), strict=True):
-        y = each.function(jnp.asarray(x))
-        slope = np.asarray(each.derivative(jnp.asarray(x), y))
+    for axes, (name, activation) in zip(panels, activations.items(), strict=True):
+        y = activation.function(jnp.asarray(x))
+        slope = np.asarray(activation.derivative(jnp.asarray(x), y))
         axes.plot(x, y, color=PALETTE[0], linewidth=2.5, label="value")
         axes.plot(x, slope, color=PALETTE[1], linewidth=2, linestyle="--", label="derivative")
         axes.fill_between(x, -1.6, 3, where=slope < 0.05, color="#222222", alpha=0.08, linewidth=0)
-        axes.set_title(f"{name.replace('_', ' ')}\n{each.formula}", fontsize=LABEL)
+        axes.set_title(f"{name.replace('_', ' ')}\n{activation.formula}", fontsize=LABEL)
         tidy(axes, "x", "value, derivative" if axes is panels[0] else "", legend=False)
         axes.set(ylim=(-1.6, 3), xticks=(-6, -3, 0, 3, 6))
     drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",

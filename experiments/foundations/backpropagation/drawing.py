@@ -1,4 +1,4 @@
-"""The classes that a network of by_hand.py tells apart in the plane."""
+"""The classes that a network of `manual.py` separates in the plane."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,16 +17,16 @@ def regions(network: Network, dataset: Dataset) -> Figure:
     x, label = dataset.splits["test"]["x"], dataset.splits["test"]["y"].argmax(axis=1)
     right = (np.asarray(forward(network, jnp.asarray(x)).output).argmax(axis=1) == label).mean()
     drawn = figure(
-        7, 6.6, f"{len(network.b1)} hidden units tell {len(dataset.classes)} classes apart:"
-        f" {100 * right:.1f} % right", "trained by the chain rule written out",
+        7, 6.6, f"{len(network.b1)} hidden units separate {len(dataset.classes)} classes:"
+        f" {100 * right:.1f} % right", "trained by backpropagation written out",
     )  # fmt: skip
     axes = drawn.subplots()
     side = np.linspace(-2.3, 2.3, 301, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    said = np.asarray(forward(network, jnp.asarray(points)).output).argmax(axis=1)
+    predicted = np.asarray(forward(network, jnp.asarray(points)).output).argmax(axis=1)
     colours = ListedColormap(PALETTE[: len(dataset.classes)])
     axes.pcolormesh(
-        side, side, said.reshape(301, 301), cmap=colours, alpha=0.15,
+        side, side, predicted.reshape(301, 301), cmap=colours, alpha=0.15,
         vmin=0, vmax=len(dataset.classes) - 1,
     )  # fmt: skip
     for number, (name, marker) in enumerate(zip(dataset.classes, "os^vD", strict=False)):

@@ -14,7 +14,7 @@ from dlfun.learner import Batch, Key, Learner, mean_over_devices
 from dlfun.metrics import Metrics
 
 
-class Searched(NamedTuple):
+class LineSearchState(NamedTuple):
     """Parameters, and the step length of the last update."""
 
     params: Any
@@ -29,29 +29,29 @@ def line_search(
     first: float | Array = 1.0,
     shrink: float | Array = 0.5,
     slope: float | Array = 1e-4,
-    names: tuple[str, str] = ("image", "label"),
+    columns: tuple[str, str] = ("image", "label"),
 ) -> Learner:
     """Learner w ← w − t g, by the first t of t₀, β t₀, β² t₀, … that lowers the loss enough.
 
     Enough is J(w − t g) ≤ J(w) − c t ‖g‖² (Armijo's condition), with t₀ = `first`,
     β = `shrink`, c = `slope`: no learning rate is chosen, and of a full batch the loss never rises
-    (Nocedal, Wright 2006, algorithm 3.1). Gives up, and stands still, below t = 1e-7 t₀.
+    (Nocedal, Wright 2006, algorithm 3.1). Gives up, and leaves w as it is, below t = 1e-7 t₀.
+    `columns` names x and y in a batch.
     """
-    x, y = names
+    x, y = columns
 
-    def init(key: Key, batch: Batch) -> Searched:
-        return Searched(model.init(key, inputs(batch[x]))["params"], jnp.zeros(()))
+    def init(key: Key, batch: Batch) -> LineSearchState:
+        return LineSearchState(model.init(key, inputs(batch[x]))["params"], jnp.zeros(()))
 
-    def each(params: Any, batch: Batch) -> Float[Array, " batch"]:
-        prediction: Any = model.apply({"params": params}, inputs(batch[x]))
-        return loss(prediction, batch[y])
+    def predict(state: LineSearchState, batch: Batch) -> Any:
+        return model.apply({"params": state.params}, inputs(batch[x]))
 
-    def update(state: Searched, batch: Batch, key: Key) -> tuple[Searched, Metrics]:
+    def update(state: LineSearchState, batch: Batch, key: Key) -> tuple[LineSearchState, Metrics]:
         weight = batch["weight"]
         count = mean_over_devices(weight.sum())
 
         def objective(params: Any) -> tuple[Array, Array]:
-            losses = each(params, batch)
+            losses = loss(predict(state._replace(params=params), batch), batch[y])
             return (losses * weight).sum() / count, losses
 
         (local, losses), gradient = jax.value_and_grad(objective, has_aux=True)(state.params)
@@ -67,9 +67,9 @@ def line_search(
 
         step = jax.lax.while_loop(too_long, lambda t: t * shrink, jnp.asarray(first, jnp.float32))
         step = jnp.where(step > 1e-7 * first, step, 0)
-        return Searched(moved(step), step), {"loss": metrics.mean(losses, weight)}
+        return LineSearchState(moved(step), step), {"loss": metrics.mean(losses, weight)}
 
-    def evaluate(state: Searched, batch: Batch, key: Key) -> Metrics:
-        return {"loss": metrics.mean(each(state.params, batch), batch["weight"])}
+    def evaluate(state: LineSearchState, batch: Batch, key: Key) -> Metrics:
+        return {"loss": metrics.mean(loss(predict(state, batch), batch[y]), batch["weight"])}
 
-    return Learner(init, update, evaluate)
+    return Learner(init, update, evaluate, predict, averages=True)

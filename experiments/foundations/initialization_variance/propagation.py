@@ -1,4 +1,4 @@
-"""How far signals and gradients come through a deep network before it is trained."""
+"""Variances of signals and gradients in the layers of a deep network before it is trained."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 from dlfun import metrics
 from dlfun.learner import Batch, Key, Learner
 from dlfun.metrics import Metrics
-from dlfun.nn import losses
 from dlfun.nn.activations import ACTIVATIONS
 from dlfun.nn.initializers import SCHEMES
+from dlfun.nn.losses import cross_entropy
 
 SCALE = 2.0**100
-"""The loss is multiplied by this for the way back: a gradient after fifty sigmoids, 1e-42, is less
-than the least number that a float32 holds in full."""
+"""Factor of the loss in the backward pass: a gradient after fifty sigmoids, 1e-42, is less than the
+smallest normal float32."""
 
 
 def propagation(
@@ -28,15 +28,15 @@ def propagation(
     classes: int,
     inputs: Callable[[Array], Array],
 ) -> Learner:
-    """Learner that learns nothing: it measures networks of `depth` layers as they were drawn.
+    """Learner that measures networks of `depth` layers as they were drawn; updates change nothing.
 
     For each scheme and activation, over the layers h_l = σ(h_{l-1} W_l) of `width` units, the
     metrics are log₁₀ of the variance over a layer's units, averaged over examples:
 
     - SCHEME_ACTIVATION_forward [depth], of the activations h_l;
     - SCHEME_ACTIVATION_backward [depth], of the gradients ∂loss/∂(h_{l-1} W_l);
-    - SCHEME_ACTIVATION_activations and …_gradients, how many decades each has gained or lost when
-      it has come through all layers, the gradients from last to first.
+    - SCHEME_ACTIVATION_activations and …_gradients, the decades that each gains (or, negative,
+      loses) through all layers, the gradients from last to first.
 
     The weights of a scheme are the same under every activation, and there are no biases.
     """
@@ -45,8 +45,8 @@ def propagation(
         features = inputs(batch["image"])[0].size
 
         def weights(scheme: str) -> dict[str, Array]:
-            draw, (first, last, more) = SCHEMES[scheme], jax.random.split(key, 3)
-            hidden = jax.random.split(more, depth - 1)
+            draw, (first, last, middle) = SCHEMES[scheme], jax.random.split(key, 3)
+            hidden = jax.random.split(middle, depth - 1)
             return {
                 "first": draw(first, (features, width)),
                 "hidden": jax.vmap(lambda key: draw(key, (width, width)))(hidden),
@@ -59,16 +59,16 @@ def propagation(
         return state, evaluate(state, batch, key)
 
     def evaluate(state: dict[str, Any], batch: Batch, key: Key) -> Metrics:
-        image, weight = inputs(batch["image"]), batch["weight"]
+        image, label, weight = inputs(batch["image"]), batch["label"], batch["weight"]
         x = image.reshape(len(image), -1)
-        weights = jax.tree.map(lambda *each: jnp.stack(each), *(state[name] for name in schemes))
+        weights = jax.tree.map(lambda *arrays: jnp.stack(arrays), *(state[n] for n in schemes))
         measured: Metrics = {}
         total = jnp.zeros(len(x))
         for activation in activations:
             function = ACTIVATIONS[activation].function
-            found = jax.vmap(lambda w, f=function: variances(w, f, x, batch["label"]))(weights)
-            total += found[0].sum(axis=0) / (len(schemes) * len(activations))
-            for scheme, forward, backward in zip(schemes, *found[1:], strict=True):
+            losses, *profiles = jax.vmap(lambda w, f=function: variances(w, f, x, label))(weights)
+            total += losses.sum(axis=0) / (len(schemes) * len(activations))
+            for scheme, forward, backward in zip(schemes, *profiles, strict=True):
                 profile = {
                     "forward": forward,
                     "backward": backward,
@@ -81,7 +81,7 @@ def propagation(
                 }
         return {"loss": metrics.mean(total, weight)} | measured
 
-    return Learner(init, update, evaluate)
+    return Learner(init, update, evaluate, averages=True)
 
 
 @partial(jax.jit, static_argnames="activation")
@@ -91,33 +91,32 @@ def variances(
     x: Float[Array, "batch features"],
     label: Array,
 ) -> tuple[Float[Array, " batch"], Float[Array, "depth batch"], Float[Array, "depth batch"]]:
-    """Loss, and log₁₀ of the variance over each layer's units of activations and of gradients.
+    """Losses, and log₁₀ of the variance over each layer's units of activations and of gradients.
 
-    Each layer's z = hW is added a 0 to: the gradient of the loss with respect to it is that with
-    respect to z, for every layer at once.
+    Adds a zero array to each pre-activation z = hW; its gradient is ∂loss/∂z.
     """
     hidden = weights["hidden"]
-    nothing = jnp.zeros((len(hidden) + 1, len(x), hidden.shape[1]))
+    zeros = jnp.zeros((len(hidden) + 1, len(x), hidden.shape[1]))
 
-    def network(nothing: Array) -> tuple[Array, Array]:
-        h = activation(x @ weights["first"] + nothing[0])
+    def network(zeros: Array) -> tuple[Array, Array]:
+        h = activation(x @ weights["first"] + zeros[0])
 
-        def layer(h: Array, more: tuple[Array, Array]) -> tuple[Array, Array]:
-            w, zero = more
+        def layer(h: Array, scanned: tuple[Array, Array]) -> tuple[Array, Array]:
+            w, zero = scanned
             h = activation(h @ w + zero)
             return h, h
 
-        last, hs = jax.lax.scan(layer, h, (hidden, nothing[1:]))
-        loss = losses.cross_entropy(last @ weights["last"], label)
+        last, hs = jax.lax.scan(layer, h, (hidden, zeros[1:]))
+        loss = cross_entropy(last @ weights["last"], label)
         return loss, jnp.concatenate([h[None], hs])
 
-    loss, pull, signals = jax.vjp(network, nothing, has_aux=True)
+    loss, pull, signals = jax.vjp(network, zeros, has_aux=True)
     (gradients,) = pull(jnp.full_like(loss, SCALE))
     return loss, log_variance(signals), log_variance(gradients) - 2 * jnp.log10(SCALE)
 
 
 def log_variance(x: Float[Array, "*shape units"]) -> Float[Array, "*shape"]:
-    """log₁₀ of the variance over the last axis, also where squares leave the range of floats."""
+    """Logarithm, log₁₀, of the variance over the last axis, also where squares would overflow."""
     scale = jnp.maximum(jnp.abs(x).max(-1, keepdims=True), jnp.finfo(x.dtype).tiny)
     variance = jnp.var(x / scale, axis=-1)
     return jnp.log10(jnp.maximum(variance, 1e-30)) + 2 * jnp.log10(scale[..., 0])

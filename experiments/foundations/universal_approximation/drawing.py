@@ -1,20 +1,18 @@
 """Networks of several widths on a curve."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlfun.data import Dataset
-from dlfun.nn.models.mlp import MLP
+from dlfun.experiment import Trained
 from dlfun.plots.style import PALETTE, figure, tidy
 
 
-def draw(dataset: Dataset, states: Mapping[int, Any], errors: Mapping[str, float]) -> Figure:
+def approximations(trained: Trained, errors: Mapping[str, float]) -> Figure:
     """Left the curve and three of the networks by width, right the test error of all."""
-    widths = list(states)
+    widths = trained.config.widths
     error = [errors[f"width_{width}_loss"] for width in widths]
     best = int(np.argmin(error))
     drawn = figure(
@@ -23,14 +21,14 @@ def draw(dataset: Dataset, states: Mapping[int, Any], errors: Mapping[str, float
         "one hidden layer of tanh units; where wider is no better, the training is the limit",
     )  # fmt: skip
     left, right = drawn.subplots(1, 2, width_ratios=(1.4, 1))
-    test = dataset.splits["test"]
+    test = trained.dataset.splits["test"]
+    assert trained.learner.predict is not None
+    curves = trained.learner.predict(trained.state, {"x": jnp.asarray(test["x"])})
     left.plot(test["x"], test["y"], color="#999999", linewidth=5, alpha=0.6, label="the curve")
     chosen = sorted({widths[0], widths[len(widths) // 2], widths[-1]})
     for number, width in enumerate(chosen):
-        model: Any = MLP((width,), 1, "tanh")
-        y = np.asarray(model.apply(states[width].variables, jnp.asarray(test["x"])))
-        style = ("--", "-.", "-")[number % 3]
-        left.plot(test["x"], y, color=PALETTE[number], linestyle=style, label=f"width {width}")
+        style = {"color": PALETTE[number], "linestyle": ("--", "-.", "-")[number % 3]}
+        left.plot(test["x"], curves[f"width_{width}"], label=f"width {width}", **style)
     tidy(left, "x", "y")
     right.plot(widths, error, "s-", color=PALETTE[1], linewidth=2)
     right.set_xscale("log", base=2)

@@ -11,14 +11,14 @@ from dlfun.plots.style import LABEL, PALETTE, figure, tidy
 from .surfaces import Surface
 
 
-def draw(
+def descent_paths(
     subject: str,
     surface: Surface,
     points: Mapping[str, np.ndarray],
     minimum: tuple[float, float],
     limits: tuple[float, float, float, float],
 ) -> Figure:
-    """A panel for each path [steps + 1, 2]: start, way and end."""
+    """A panel for each path [steps + 1, 2] of points, with its start, its end and the minimum."""
     columns = 4
     rows = -(-len(points) // columns)
     steps = len(next(iter(points.values()))) - 1
