@@ -7,6 +7,7 @@ import sys
 from itertools import starmap
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,18 +26,27 @@ from benchmarks import convolution_pytorch, pytorch  # noqa: E402
 ROOT = Path(__file__).parent.parent
 
 
-def build(name):
-    module = experiments.load(name)
-    return module.build(configs.from_dict(module.Config, config_of(name)))
+def first_inputs(learner, batch):
+    """The parameters of a new state, and what the network that made them has read."""
+    read = []
+
+    def record(call, arguments, keywords, context):
+        read.extend(arguments[:1])
+        return call(*arguments, **keywords)
+
+    with nn.intercept_methods(record):
+        params = learner.init(jax.random.key(0), batch).params
+    return params, read[0]
 
 
 @pytest.mark.parametrize("name", tables.AIMS)
 def test_networks_have_equal_parameters_and_inputs(name):
-    experiment = build(name)
-    split = experiment.dataset.splits["train"]
-    few = {key: array[:3] for key, array in split.items()}
-    images = experiment.inputs(jnp.asarray(few["image"]))
-    ours = jax.eval_shape(experiment.model.init, jax.random.key(0), images)["params"]
+    experiment = experiments.load(name)
+    config = configs.from_dict(experiment.Config, config_of(name))
+    dataset = experiment.data(config)
+    few = {key: array[:3] for key, array in dataset.splits["train"].items()}
+    (stage,) = experiment.stages(config, dataset)
+    ours, images = first_inputs(stage.learner, {key: jnp.asarray(a) for key, a in few.items()})
     # PyTorch's recurrent layers have a second bias vector, redundant but for one gate of the GRU.
     sizes = [
         x.size

@@ -11,6 +11,8 @@ import pytest
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.data.order import in_order
+from dlfun.experiment import Trained
+from dlfun.metrics import values
 from dlfun.train.batches import pad_to_multiple
 from dlfun.train.compile import BY_MEMBER, INDICES, REPLICATED, compile_learner
 from dlfun.train.loop import sample_batch, zero_totals
@@ -45,7 +47,7 @@ class Case(NamedTuple):
 def quick(name):
     """The experiment, and its Config in the quick setting where there is one.
 
-    Under gradient descent: Adam's first step is ±η for any gradient, so that it turns the rounding of
+    Under gradient descent: Adam's first step is ±η for any gradient, so it turns the rounding of
     a gradient of 0, such as that of a bias before batch normalization, into a step.
     """
     experiment = experiments.load(name)
@@ -139,6 +141,22 @@ def test_laws(name, small_mnist):
         check_metrics_add(case, updated[0])
         check_devices(case, state, updated)
         check_members(case, state, updated)
+    check_figures(experiment, config, made, updated[0])
+
+
+def check_figures(experiment, config, made, state):
+    """The figures of a training can be drawn, and each has a title."""
+    if experiment.figures is None:
+        return
+    (*_, last), data = made, experiment.data(config)
+    learner = experiment.stages(config, data)[-1].learner
+    measured = values(last.evaluate(last.values, state, batch(last.test), KEY))
+    splits = last.stage.dataset.splits
+    rows = [{"split": split, "epoch": epoch} | measured for epoch in (1, 2) for split in splits]
+    trained = Trained(config, data, learner, state, 2)
+    for figure in dict(experiment.figures(trained, rows)).values():
+        assert figure.get_suptitle()
+        figure.canvas.draw()
 
 
 def check_finite(case, updated):
@@ -240,7 +258,3 @@ def check_data(experiment, config):
     for x, y in zip(before, after, strict=True):
         if isinstance(x, np.ndarray):
             np.testing.assert_array_equal(x, y)
-
-
-def test_the_walk_finds_experiments():
-    assert {"mnist_mlp", "mnist_cnn", "mnist_rnn", "mnist_dbn", "shakespeare_lstm"} <= set(NAMES)

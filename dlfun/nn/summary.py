@@ -132,6 +132,8 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
             size = sum(array.size for path, array in arrays.items() if path[:-1] == row.path)
             # More than was traced, if a loop or `vmap` makes many layers of one.
             times = size // row.parameters if row.parameters else 1
+            if times > 1 and row.path in counted:
+                continue  # `nn.scan` traces its layer twice.
             rows.append(
                 row._replace(
                     parameters=0 if row.path in counted else size,
