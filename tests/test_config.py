@@ -8,6 +8,7 @@ import pytest
 from annotated_types import Ge, Gt
 
 from dlfun import config as configs
+from dlfun import experiment as experiments
 from dlfun.errors import UserError
 from dlfun.optimizers import Optimizer, Schedule
 
@@ -52,3 +53,33 @@ def test_difference_names_each_field():
     old, new = configs.to_dict(Config()), configs.to_dict(Config(optimizer=Optimizer("sgd")))
     assert configs.difference(old, new) == ["optimizer.name: adam → sgd"]
     assert configs.difference(old, old) == []
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """Floats that are values and floats that are structure."""
+
+    noise: Annotated[float, Ge(0), configs.Static] = 0.5
+    optional: Annotated[float, configs.Static] | None = 0.5
+    rate: float = 0.1
+    scale: float | None = None
+    width: int = 3
+    optimizer: Optimizer = Optimizer()
+
+
+def test_values_are_the_floats_that_are_not_static():
+    values = configs.values(Layers())
+    assert values["rate"] == 0.1
+    assert values["optimizer.learning_rate"] == 1e-3
+    assert "optimizer.schedule.period" in configs.flatten(Layers())
+    assert not {"noise", "optional", "scale", "width", "optimizer.name"} & set(values)
+    assert configs.values(Layers(scale=2.0))["scale"] == 2.0
+    assert "validation" not in configs.values(experiments.load("mnist_mlp").Config())
+
+
+def test_replace_and_flatten_are_by_path():
+    changed = configs.replace(Layers(), {"width": 4, "optimizer.schedule.period": 2.0})
+    assert changed == Layers(width=4, optimizer=Optimizer(schedule=Schedule(period=2.0)))
+    flat = configs.flatten(changed)
+    assert (flat["width"], flat["optimizer.schedule.period"]) == (4, 2.0)
+    assert configs.replace(Layers(), flat) == changed

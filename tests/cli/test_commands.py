@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 
 from dlfun import data
+from dlfun import experiment as experiments
+from dlfun.cli import results
 from dlfun.cli.main import COMMANDS, main
-from dlfun.experiment import Claim, Quick, load, paths
+from dlfun.experiment import Claim, Quick, paths
 
 ROOT = Path(__file__).parents[2]
 MLP = ["train", "mnist_mlp"]
+REAL_READ = data.read  # Before a fixture replaces it.
 
 
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ):
     monkeypatch.chdir(tmp_path)
     # JAX's backend is up in this process: --devices can no longer add virtual ones.
-    monkeypatch.setattr("dlfun.train.options.set_up", _data_dir_only)
+    monkeypatch.setattr("dlfun.train.options.configure_jax", _data_dir_only)
     status, out, err = run(capsys, *arguments)
     assert status == 2
     assert out == ""
@@ -129,6 +132,7 @@ def _data_dir_only(options, data_dir=None, machines=None):
 
 def test_unknown_dataset(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "read", REAL_READ)
     status, _, err = run(capsys, *MLP, "--dataset", "mnits")
     assert status == 2
     assert "unknown dataset 'mnits' (did you mean 'mnist'?)" in err
@@ -148,14 +152,11 @@ def test_no_space_is_one_line(capsys, small_mnist, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, digits):
+def trained(tmp_path_factory, small_mnist_in_module):
     """A finished small run."""
     path = tmp_path_factory.mktemp("run") / "mlp"
-    patch = pytest.MonkeyPatch()
-    patch.setattr(data, "load", lambda *_, **__: digits)
     main([*MLP, "--hidden", "16", "--epochs", "2", "--run-dir", str(path)])
-    yield path
-    patch.undo()
+    return path
 
 
 def test_evaluate_equals_the_result(capsys, trained):
@@ -195,18 +196,20 @@ def test_reproduce_claims(capsys, small_mnist, tmp_path):
     assert len(row["values"]) == 2
     assert row["mean"] == pytest.approx(sum(row["values"]) / 2)
     began = time.perf_counter()
-    status, out, _ = run(capsys, *arguments, "--markdown")
+    status, out, _ = run(capsys, *arguments)
     assert time.perf_counter() - began < 5  # Finished runs are not trained again.
-    assert "| mnist_mlp: test/accuracy ≥ 97.58 % | [T3, sec. 3.1.6] | 97.58 % |" in out
+    assert "mnist_mlp: test/accuracy ≥ 97.58 %" in out
     assert "FAILS" in out
+    assert sorted(path.name for path in (tmp_path / "mnist_mlp").iterdir()) == ["seed0", "seed1"]
 
 
 def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch):
-    """Its own fields and claims, beside the full runs; others are as ever."""
-    module = load("mnist_mlp")
+    """Its fields and claims, beside the full runs; others are as ever."""
+    experiment = experiments.load("mnist_mlp")
     claim = Claim("test/accuracy", "nowhere", at_least=0.01)
     small = Quick({"epochs": 1, "optimizer.learning_rate": 0.01, "hidden": (3,)}, [claim])
-    monkeypatch.setattr(module, "QUICK", small, raising=False)
+    quick = experiment._replace(quick=small)
+    monkeypatch.setattr(experiments, "load", lambda name: quick)
     arguments = ["reproduce", "mnist_mlp", "--quick", "--run-dir", tmp_path, "--json"]
     status, out, _ = run(capsys, *arguments)
     (row,) = json.loads(out)["claims"]
@@ -216,9 +219,33 @@ def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch)
     assert [folder.name for folder in folders] == ["quick-seed0"]
     config = json.loads((folders[0] / "config.json").read_text())["config"]
     assert (config["epochs"], config["optimizer"]["learning_rate"]) == (1, 0.01)
-    monkeypatch.delattr(module, "QUICK")
-    monkeypatch.setattr(module, "CLAIMS", [claim._replace(source="here")])
-    monkeypatch.setattr(module, "DEFAULT", module.Config(hidden=(3,), epochs=1), raising=False)
+    usual = experiment._replace(
+        quick=None,
+        claims=[claim._replace(source="here")],
+        default=experiment.Config(hidden=(3,), epochs=1),
+    )
+    monkeypatch.setattr(experiments, "load", lambda name: usual)
     (row,) = json.loads(run(capsys, *arguments)[1])["claims"]
     assert row["source"] == "here"
     assert (tmp_path / "mnist_mlp" / "seed0").is_dir()
+
+
+def test_results_are_written_beside_those_of_other_claims(tmp_path):
+    """A row replaces an older one of its claim, though the bound has changed."""
+
+    def row(experiment, bound, mean):
+        metric = {"metric": "test/accuracy", "source": "[T3]", "printed": bound, "at_most": None}
+        measured = {"mean": mean, "sd": 0.001, "values": [mean], "holds": mean >= bound}
+        return {"experiment": experiment, "at_least": bound, "seconds": 4.2} | metric | measured
+
+    path = tmp_path / "README.md"
+    results.write([row("mnist_rnn", 0.95, 0.96), row("mnist_mlp", 0.9, 0.91)], 5, path)
+    results.write([row("mnist_mlp", 0.9758, 0.97)], 2, path)
+    lines = [line for line in path.read_text().splitlines() if line.startswith("| mnist")]
+    assert len(lines) == 2
+    mlp, rnn = lines
+    start = "| mnist_mlp: test/accuracy ≥ 97.58 % | [T3] | 97.58 % | 97.00 ± 0.10 % | 2 | FAILS |"
+    assert mlp.startswith(start)
+    assert rnn.startswith("| mnist_rnn: test/accuracy ≥ 95.00 % |")
+    assert "| 5 | holds | 4.2 |" in rnn
+    assert len(results.read(path)) == 2

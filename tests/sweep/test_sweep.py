@@ -23,20 +23,20 @@ CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
 @pytest.fixture(autouse=True)
 def _two_at_once(monkeypatch):
     """One member a device, unmeasured; JAX is set up by conftest."""
-    monkeypatch.setattr("dlfun.sweep.members.choose_size", lambda work, programs, numbers: 2)
-    monkeypatch.setattr("dlfun.sweep.executors.set_up", lambda *arguments: None)
+    monkeypatch.setattr("dlfun.train.trainer.choose_size", lambda *_: 2)
+    monkeypatch.setattr("dlfun.sweep.executors.set_up_process", lambda *_: None)
 
 
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 def table(folder):
     """The trials of table.json but their times."""
-    found = json.loads((folder / "table.json").read_text())
-    return [{k: v for k, v in trial.items() if k != "seconds"} for trial in found["trials"]]
+    ranked = json.loads((folder / "table.json").read_text())
+    return [{k: v for k, v in trial.items() if k != "seconds"} for trial in ranked["trials"]]
 
 
 def test_grid(capsys, small_mnist, tmp_path):
