@@ -80,7 +80,12 @@ def sweep(arguments: Sequence[str]) -> int:
     command = shlex.join([PROGRAM, "sweep", *arguments])
     precision = parsed.running.precision
     plan = Plan(name, configs.to_dict(parsed.config), parsed.search, precision, command)
-    _ = plan.space, plan.count  # They raise what is wrong with them before anything is written.
+    # They raise what is wrong with them before anything is written.
+    _ = plan.space, plan.count
+    if plan.search.metric:
+        from dlfun.sweep.run import choose_metric
+
+        choose_metric(plan, {})
     folder = parsed.running.run_dir
     folder = folder or Path("runs") / name / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
     if not parsed.running.dry_run:

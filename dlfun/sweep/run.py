@@ -127,12 +127,13 @@ def _status(results: Results) -> str:
 
 
 def _curve(results: Results, metric: str, until: int | None = None) -> dict[int, float]:
-    """The metric after each epoch, up to one, averaged over the seeds of a trial."""
+    """The metric after each epoch that has it, up to one, averaged over the seeds of a trial."""
     split, name = metric.split("/")
     by_epoch: dict[int, list[float]] = {}
     for result in results.values():
         for row in runs.read_metrics(Path(result["run"])):
-            if row["split"] == split and (until is None or row["epoch"] <= until):
+            # The metrics of an earlier stage may be others.
+            if row["split"] == split and name in row and row["epoch"] <= (until or row["epoch"]):
                 by_epoch.setdefault(row["epoch"], []).append(row[name])
     return {epoch: statistics.fmean(values) for epoch, values in by_epoch.items()}
 
@@ -168,8 +169,9 @@ def _tell(
 def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
     """The metric to rank by, and True if more of it is better.
 
-    Raises UserError where the metric that was asked for is not measured, or its better direction is
-    not known.
+    A bound on one side of a claim on the metric gives the better direction where neither the plan
+    nor the objective does. Raises UserError where the metric that was asked for is not among the
+    results, if there are any, or its better direction is not known.
     """
     known = {name for result in results.values() for name in result["metrics"]}
     objective, search = plan.of.objective, plan.search
@@ -184,7 +186,11 @@ def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
         return metric, search.goal == "maximize"
     if metric.partition("/")[2] == objective.metric:
         return metric, objective.goal == "max"
-    claims = [claim for claim in plan.of.claims if claim.metric == metric]
-    if len({claim.at_least is None for claim in claims}) == 1:
-        return metric, claims[0].at_least is not None
-    raise UserError(f"--metric {metric} needs --goal maximize or minimize")
+    claims = [
+        claim for claim in plan.of.claims if (claim.at_least is None) != (claim.at_most is None)
+    ]
+    directions = {claim.at_least is not None for claim in claims if claim.metric == metric}
+    if len(directions) == 1:
+        return metric, directions.pop()
+    guess = nearest(metric, {claim.metric for claim in claims} | {f"test/{objective.metric}"})
+    raise UserError(f"--metric {metric} needs --goal maximize or minimize{guess}")

@@ -7,16 +7,22 @@ import time
 import optuna
 import pytest
 
+from dlfun import config as configs
 from dlfun.cli.main import main
+from dlfun.errors import UserError
+from dlfun.experiment import Claim, Objective
 from dlfun.sweep import plan as plans
 from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
+from dlfun.sweep.run import choose_metric
 from dlfun.sweep.study import Study
 from dlfun.train import run_directory as runs
+from tests import toy
 from tests.processes import launch
 
 MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]
 RATES = ["--over", "optimizer.learning_rate=1e-3,1e-2"]
+TOY = ["sweep", "toy", "--epochs", "1", "--tuning", "1"]
 CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
 
 
@@ -71,15 +77,18 @@ def test_grid(capsys, small_mnist, tmp_path):
 
 
 @pytest.mark.parametrize(("strategy", "trials"), [("random", 3), ("quasi-random", 4), ("tpe", 5)])
-def test_strategies(capsys, small_mnist, tmp_path, strategy, trials):
+def test_strategies(capsys, tmp_path, monkeypatch, strategy, trials):
     """So many trials within the bounds, all different, the same from the same search seed."""
-    asked = [*MLP, *CONTINUOUS, "--strategy", strategy, "--trials", trials, "--batch", 3]
+    toy.register(monkeypatch)
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    asked = [*TOY, "--over", "rate=log(1e-4,1e-1)"]
+    asked += ["--strategy", strategy, "--trials", trials, "--batch", 3]
     values = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         status, _, err = run(capsys, *asked, "--search-seed", seed, "--run-dir", tmp_path / name)
         assert status == 0, err
         rows = sorted(table(tmp_path / name), key=lambda row: row["trial"])
-        values.append([row["values"]["optimizer.learning_rate"] for row in rows])
+        values.append([row["values"]["rate"] for row in rows])
     assert values[0] == values[1] != values[2]
     assert len(set(values[0])) == trials
     assert all(1e-4 <= value <= 1e-1 for value in values[0])
@@ -101,6 +110,31 @@ def test_pruning_stops_what_is_worse(capsys, small_mnist, tmp_path, pruner):
         result = runs.read_result(tmp_path / f"sweep/trials/{row['trial']:04d}/seed0")
         assert result["status"] == "interrupted"
         assert result["step"] < 4 * 5
+
+
+def test_a_stage_without_the_metric_prunes_nothing(capsys, tmp_path, monkeypatch):
+    """The objective is measured in the second stage alone, and trials are compared in the first."""
+
+    def stages(config, dataset):
+        first, second = toy.stages(config, dataset)
+        learner = first.learner
+
+        def update(state, batch, key):
+            state, measured = learner.update(state, batch, key)
+            return state, {"loss": measured["loss"]}
+
+        def evaluate(state, batch, key):
+            return {"loss": learner.evaluate(state, batch, key)["loss"]}
+
+        return [first._replace(learner=learner._replace(update=update, evaluate=evaluate)), second]
+
+    toy.register(monkeypatch, stages=stages)
+    asked = ["sweep", "toy", "--epochs", 3, "--over", "rate=0.1,0.2,0.3,0.4", "--prune", "halving"]
+    status, _, err = run(capsys, *asked, "--run-dir", tmp_path / "sweep")
+    assert status == 0, err
+    rows = table(tmp_path / "sweep")
+    assert [row["status"] for row in rows] == ["completed"] * 4
+    assert [row["mean"] for row in rows] == [96.0] * 4
 
 
 def test_pruning_depends_on_the_curves_alone():
@@ -219,6 +253,7 @@ def test_dry_run(capsys, small_mnist, tmp_path, monkeypatch):
         ([*MLP, *RATES, "--storage", "sqlite:////no/such/place.db"], "cannot be reached"),
         ([*MLP, *RATES, "--storage", "nosuch://place"], "cannot be reached"),
         ([*MLP, *RATES, "--metric", "test/acuracy"], "did you mean 'test/accuracy'"),
+        ([*MLP, *RATES, "--metric", "test/top_5"], "test/top_5 needs --goal maximize or minimize"),
         (["sweep"], "sweep needs an EXPERIMENT, or --resume"),
         (["sweep", "--resume", "nowhere"], "nowhere is not a sweep: no such directory"),
         (["sweep-report", "nowhere"], "nowhere is not a sweep: no such directory"),
@@ -230,6 +265,47 @@ def test_bad_input_is_one_line(capsys, small_mnist, tmp_path, monkeypatch, argum
     assert status == 2
     assert words in err
     assert len([line for line in err.splitlines() if line.startswith("error")]) == 1
+
+
+RESULTS = {0: {"metrics": {"test/accuracy": 0.9, "test/loss": 0.1, "train/accuracy": 0.9}}}
+
+
+@pytest.mark.parametrize(
+    ("objective", "claims", "metric", "goal", "expected"),
+    [
+        (("accuracy", "max"), [], None, None, ("test/accuracy", True)),
+        (("loss", "min"), [], None, None, ("test/loss", False)),
+        (("loss", "min"), [], None, "maximize", ("test/loss", True)),
+        (("accuracy", "max"), [], "train/accuracy", None, ("train/accuracy", True)),
+        (("loss", "min"), [], "test/accuracy", "minimize", ("test/accuracy", False)),
+        (("loss", "min"), [{"at_least": 0.9}], "test/accuracy", None, ("test/accuracy", True)),
+        (("loss", "min"), [{"at_most": 0.9}], "test/accuracy", None, ("test/accuracy", False)),
+        (("loss", "min"), [], "test/accuracy", None, None),
+        (("loss", "min"), [{"at_least": 0.9}], "train/accuracy", None, None),
+        (("loss", "min"), [{"at_least": 0.8, "at_most": 0.9}], "test/accuracy", None, None),
+        (("loss", "min"), [{"at_least": 0.8}, {"at_most": 0.9}], "test/accuracy", None, None),
+    ],
+)
+def test_the_better_direction(monkeypatch, objective, claims, metric, goal, expected):
+    """The goal that is asked for, else the objective's, else that of a claim on the metric."""
+    claims = [Claim("test/accuracy", "nowhere", **bounds) for bounds in claims]
+    toy.register(monkeypatch, OBJECTIVE=Objective(*objective), CLAIMS=claims)
+    search = Search(over=("rate=0.1,0.2",), metric=metric, goal=goal)
+    plan = plans.Plan("toy", configs.to_dict(toy.Config()), search, "default", "a test")
+    if expected:
+        assert choose_metric(plan, RESULTS) == expected
+    else:
+        for results in (RESULTS, {}):
+            with pytest.raises(UserError, match="accuracy needs --goal maximize or minimize"):
+                choose_metric(plan, results)
+
+
+def test_validation_is_ranked_by_where_it_is(monkeypatch):
+    toy.register(monkeypatch)
+    search = Search(over=("rate=0.1,0.2",))
+    plan = plans.Plan("toy", configs.to_dict(toy.Config()), search, "default", "a test")
+    known = {0: {"metrics": {"validation/height": 1.0, "test/height": 1.0}}}
+    assert choose_metric(plan, known) == ("validation/height", False)
 
 
 def test_another_search_in_a_shared_study_is_refused(capsys, small_mnist, tmp_path):
