@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
@@ -14,7 +15,11 @@ from jaxtyping import install_import_hook
 
 # Not dlfun.optimizers: the float fields of its dataclasses may be traced arrays.
 PARTS = ("algorithms", "data", "metrics", "nn", "random", "train", "transforms")
-install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")
+# The code of an experiment beside its Config, data and learner.
+ROOT = Path(__file__).parent.parent
+FILES = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("experiments/*/*/[!_]*.py")]
+MODULES = [f"dlfun.{part}" for part in PARTS] + [".".join(path.parts) for path in FILES]
+install_import_hook(MODULES, "beartype.beartype")
 
 import numpy as np
 import pytest
