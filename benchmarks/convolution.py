@@ -99,7 +99,9 @@ def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) ->
     for layer in work(settings)[0]:
         name, flops = f"{layer.name} {part}", layer.flops(part)
 
-        def rate(times: Mapping[str, Sequence[float]], way: str, name=name, flops=flops) -> str:
+        def rate(
+            times: Mapping[str, Sequence[float]], way: str, name: str = name, flops: float = flops
+        ) -> str:
             found = times.get(f"{name} {way}")
             return f"{flops / median(found) / 1e9:.0f}" if found else ""
 
