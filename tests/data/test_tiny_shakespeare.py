@@ -29,7 +29,7 @@ def put(root, name, content):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("input.txt", TEXT.encode()), ("input.txt.gz", gzip.compress(TEXT.encode()), mtime=0)],
+    [("input.txt", TEXT.encode()), ("input.txt.gz", gzip.compress(TEXT.encode(), mtime=0))],
 )
 def test_the_text_is_read_from_a_folder(tmp_path, monkeypatch, name, content):
     put(tmp_path, name, content)
