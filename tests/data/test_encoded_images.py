@@ -19,11 +19,13 @@ from dlfun.data.encoded_images import EncodedImages, is_encoded, resized, unifor
 from dlfun.data.image_decoding import central_crop, pixels, random_crop
 from dlfun.data.images import normalize
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment
+from dlfun.experiment import Stage
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer
 from dlfun.train import loop
+from dlfun.train.compile import compile_learner
+from dlfun.train.options import choose_feed
 
 COLOURS = {"blue": (30, 40, 200), "green": (20, 190, 40), "red": (210, 30, 20)}
 
@@ -174,21 +176,21 @@ def test_training_on_a_folder_learns_and_goes_on_to_the_same_bits(folder):
         optimizers.make_optimizer(Optimizer("sgd", 0.03)),
         inputs=normalize(),
     )
-    experiment = Experiment(learner, dataset, epochs=20, batch_size=5)
-    assert loop.choose_feed(experiment) == "stream"
-    programs = loop.compile_programs(experiment, feed="stream")
+    work = loop.Work(Stage(learner, dataset, epochs=20, batch_size=5), (0,))
+    assert choose_feed([dataset]) == "stream"
+    programs = compile_learner(lambda _: learner, feed="stream")
     positions, evaluated = [], []
-    for progress in loop.fit(experiment, loop.start(experiment), programs):
+    for progress in loop.fit(work, loop.start(work, programs), programs):
         positions.append(jax.device_get(progress.position))
         if progress.evaluated:
-            evaluated.append(progress.evaluated)
-            counts = {name: float(found["loss"].count) for name, found in evaluated[-1].items()}
+            evaluated.append(loop.member(progress.evaluated, 0))
+            counts = {name: float(m["loss"].count) for name, m in evaluated[-1].items()}
             assert counts == {"train": 14, "validation": 4, "test": 6}
     first, last = (float(e["test"]["loss"].total) for e in (evaluated[0], evaluated[-1]))
     assert last < 0.8 * first
     middle = next(position for position in positions if position.step >= 7)
     middle = middle._replace(state=jax.tree.map(jnp.asarray, middle.state))
-    *_, end = loop.fit(experiment, middle, programs)
+    *_, end = loop.fit(work, middle, programs)
     ends = jax.device_get(end.position.state), positions[-1].state
     jax.tree.map(np.testing.assert_array_equal, *ends)
 

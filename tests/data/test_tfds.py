@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
+from dlfun import data
 from dlfun.data import catalogue, load
 from dlfun.data.dataset import partition
 from dlfun.data.encoded_images import resized
@@ -195,6 +196,7 @@ def test_images_of_unequal_sizes_stay_encoded_to_be_cropped(tmp_path, monkeypatc
     assert entry.examples == {"train": 40, "test": 10}
     file = tmp_path / "decoded" / "dlfun_varying" / "train.image.bin"
     file.write_bytes(file.read_bytes()[:-1])
+    data.read.cache_clear()
     with pytest.raises(UserError, match=r"train\.image\.bin is missing, truncated.*made again"):
         load("tfds:dlfun_varying", data_dir=tmp_path)
 
