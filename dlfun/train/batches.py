@@ -8,7 +8,7 @@ start of a window depends on the step alone, so a resumed stream goes on to the 
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
@@ -122,7 +122,13 @@ def evaluation_windows(split: Split, indices: Int[np.ndarray, "steps batch"]) ->
 class _Source:
     """A grain source: the windows of all epochs, numbered from the start of a stage."""
 
-    def __init__(self, split: Split, per_epoch: int, epoch, crops) -> None:
+    def __init__(
+        self,
+        split: Split,
+        per_epoch: int,
+        epoch: Callable[[int], np.ndarray],
+        crops: Callable[[int], tuple[int, int] | None],
+    ) -> None:
         self.split, self.per_epoch, self.epoch, self.crops = split, per_epoch, epoch, crops
         batch = epoch(0).shape[1] // jax.process_count()
         self.columns = slice(jax.process_index() * batch, (jax.process_index() + 1) * batch)

@@ -111,7 +111,7 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
 
 
-def _checkpointer():
+def _checkpointer() -> Any:
     import orbax.checkpoint as ocp
 
     alone = None

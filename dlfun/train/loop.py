@@ -203,19 +203,17 @@ def fit(
     for data, window in _windows(work, programs, range(step - first, last - first)):
         indices = _put_indices(programs, window)
         begin = first + window.first
-
-        def train(state, totals, start, stop, begin=begin, data=data, indices=indices):
-            bounds = np.int32(begin), np.int32(start), np.int32(stop)
-            return programs.train(hyperparameters, state, totals, data, indices, keys, *bounds)
-
+        inputs = (data, indices, keys, np.int32(begin))
         while step < begin + window.steps:
             done, left = step - begin, begin + window.steps - step
             if not rate:
                 # Compiled before the clock starts, with a piece of no step.
-                state, totals, _ = train(state, totals, 0, 0)
+                bounds = (np.int32(0), np.int32(0))
+                state, totals, _ = programs.train(hyperparameters, state, totals, *inputs, *bounds)
                 before = time.perf_counter()
             piece = min(left, max(1, round(rate * SECONDS)) if loop == "compiled" else 1)
-            state, totals, now = train(state, totals, done, done + piece)
+            bounds = (np.int32(done), np.int32(done + piece))
+            state, totals, now = programs.train(hyperparameters, state, totals, *inputs, *bounds)
             nonfinite = np.minimum(nonfinite, np.asarray(now))
             rate, stopped = _synchronize(piece / (time.perf_counter() - before), stop())
             step += piece
