@@ -107,7 +107,10 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
             tree = checkpointer.restore((saved.path / ARRAYS).absolute(), target)
         except (ValueError, KeyError) as error:
             reason = str(error).partition("\n")[0]
-            raise UserError(f"checkpoint {saved.path} does not fit the model: {reason}") from None
+            raise UserError(
+                f"checkpoint {saved.path} does not fit the model: it holds other arrays, of another "
+                f"version of dlfun or of the experiment ({reason.rstrip(':')})"
+            ) from None
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
 
 
