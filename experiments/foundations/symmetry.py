@@ -1,13 +1,15 @@
 """Hidden units that start equal stay equal: zeros and constants never break symmetry.
 
-Figure: range of units ≤ 0 from zeros, constant, else ≥ 0.1; test accuracy ≤ 12, ≤ 60, ≥ 85 %
+Figure: range of units ≤ 0 from zeros, ≤ 0.05 constant, else ≥ 0.1; accuracy ≤ 12, ≤ 60, ≥ 85 %
 Time: 3 s on 2 CPU cores
 Command: python launch.py train symmetry
 
 784-32-10 with tanh under SGD, compared from three starts. Where all kernels are 0 no gradient
 reaches them, and only the bias of the output is learned: how frequent each digit is. Where they are
-0.01 every hidden unit gets the same gradient, to the bit: the layer is 32 copies of one unit. The
-range is the largest difference between two units' weights from a pixel, mean over pixels.
+0.01 every hidden unit gets the same gradient: the layer is 32 copies of one unit. The range is the
+largest difference between two units' weights from a pixel, mean over pixels. From a constant it is
+0 where a processor's matrix product rounds all columns alike; elsewhere rounding separates the
+units, and training enlarges the difference (to 0.027 on one that has AVX2 but no AVX-512).
 """
 
 from collections.abc import Iterator
@@ -35,7 +37,7 @@ from dlfun.transforms import with_state_metrics
 STARTS = {"zeros": "zeros", "constant": "constant 0.01", "glorot": "Glorot"}
 CLAIMS = [
     Claim("test/zeros_range", "by symmetry", at_most=0),
-    Claim("test/constant_range", "by symmetry", at_most=0),
+    Claim("test/constant_range", "by symmetry", at_most=0.05),
     Claim("test/glorot_range", "beside it", at_least=0.1),
     Claim("test/zeros_accuracy", "by symmetry", at_most=0.12),
     Claim("test/constant_accuracy", "by symmetry", at_most=0.6),
