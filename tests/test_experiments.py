@@ -90,6 +90,7 @@ def test_two_steps(name, small_mnist):
         for drawn in dict(module.figures(trained, rows)).values():
             assert drawn.get_suptitle()
             drawn.canvas.draw()
+        assert callable(module.figures)  # Importing a module of that name would take its place.
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -21,8 +21,8 @@ from dlfun.train import loop
 from dlfun.train import run_directory as runs
 from dlfun.train.driver import Trained, read, train
 from dlfun.train.options import Options
-from experiments.convolutional.feature_maps import figures as features
-from experiments.convolutional.gaussian_smoothing import figures as smoothing
+from experiments.convolutional.feature_maps import drawing as features
+from experiments.convolutional.gaussian_smoothing import drawing as smoothing
 
 NAMES = ["learning_curves", "confusion_matrix", "worst_mistakes", "first_layer"]
 

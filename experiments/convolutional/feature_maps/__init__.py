@@ -64,6 +64,6 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Kernels, maps of one image, saliency of one of each class."""
-    from . import figures as features
+    from . import drawing as features
 
     yield from features.draw(trained, rows)

@@ -65,11 +65,10 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """An image under each kernel."""
-    from .figures import draw
+    from .drawing import draw
 
-    c = trained.config
-    measured = values(loop.evaluate(trained.experiment, trained.position.state)["test"])
-    variation = np.asarray(measured["variation"])
+    c, state = trained.config, trained.position.state
+    variation = np.asarray(values(loop.evaluate(trained.experiment, state)["test"])["variation"])
     images = data.load(c.dataset).splits["test"]["image"]
     image = normalize()(jnp.asarray(images[c.shown % len(images)][None]))
     kernels = [gaussian(sigma, c.radius) for sigma in c.sigmas]

@@ -59,7 +59,7 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The functions with their derivatives, and what each comes to in the network."""
     from dlfun.plots import compared
 
-    from . import figures as activations
+    from . import drawing as activations
 
     yield "activations", activations.draw(ACTIVATIONS)
     title = "Deep sigmoids learn last: their derivative is at most ¼ a layer"

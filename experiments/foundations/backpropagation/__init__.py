@@ -56,6 +56,6 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The regions of the three classes and the lines of the two hidden units."""
-    from .figures import regions
+    from .drawing import regions
 
     yield "regions", regions(trained.position.state, trained.experiment.dataset)

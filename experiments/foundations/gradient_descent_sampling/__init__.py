@@ -69,13 +69,12 @@ def learners(config: Config) -> dict[str, Learner]:
 
 def build(config: Config) -> Experiment:
     """The schemes side by side."""
-    c, mnist = config, data.load("mnist")
-    few = subset(mnist, c.seed, train=c.batch_size)
-    return Experiment(compare(learners(c)), few, c.epochs, few.size("train"), c.seed)
+    few = subset(data.load("mnist"), config.seed, train=config.batch_size)
+    return Experiment(compare(learners(config)), few, config.epochs, few.size("train"), config.seed)
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Loss against examples seen, and against seconds."""
-    from .figures import draw
+    from .drawing import draw
 
     yield "sampling", draw(trained.experiment, learners(trained.config))

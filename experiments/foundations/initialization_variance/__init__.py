@@ -25,7 +25,7 @@ from dlfun.experiment import Claim, Experiment
 from dlfun.metrics import values
 from dlfun.train import loop
 
-from . import figures as plots
+from . import drawing as plots
 from .learner import propagation
 
 SCHEMES = ("uniform", "glorot", "he", "orthogonal")

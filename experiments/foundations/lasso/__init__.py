@@ -73,7 +73,7 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The weights that each finds, beside the true ones."""
-    from .figures import draw
+    from .drawing import draw
 
     found = {name: np.asarray(m.weights)[:, 0] for name, m in trained.position.state.items()}
     yield "weights", draw(TRUTH, found)

@@ -67,7 +67,7 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The paths on each surface."""
     from dlfun.train.trajectory import trajectory
 
-    from .figures import draw
+    from .drawing import draw
 
     states, _ = trajectory(trained.experiment)
 

@@ -69,7 +69,7 @@ def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """Mistakes against margin, under the bound."""
     from dlfun.train.trajectory import trajectory
 
-    from .figures import mistakes
+    from .drawing import mistakes
 
     pairs = [(margin, seed) for margin in (0.02, 0.05, 0.1, 0.2, 0.4) for seed in range(5)]
     sets = (build(replace(trained.config, margin=margin, seed=seed)) for margin, seed in pairs)

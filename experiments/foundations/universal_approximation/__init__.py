@@ -72,7 +72,7 @@ def build(config: Config) -> Experiment:
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     """The error against the width, and some of the curves."""
-    from .figures import draw
+    from .drawing import draw
 
     states = {w: trained.position.state[f"width_{w}"] for w in trained.config.widths}
     yield "approximation", draw(trained.experiment.dataset, states, rows[-1])

@@ -1,4 +1,4 @@
-"""The classes that a network of by_hand.py tells apart in the plane."""
+"""The classes that a network of manual.py tells apart in the plane."""
 
 import jax.numpy as jnp
 import numpy as np
