@@ -59,9 +59,8 @@ def build(config: Config) -> Experiment:
     """One network under each loss."""
     c, dataset = config, data.load(config.dataset)
     model = DropoutCNN(len(dataset.classes), c.dropout)
-    optimizer = optimizers.make_optimizer(
-        c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs
-    )
+    steps = dataset.steps_per_epoch(c.batch_size)
+    optimizer = optimizers.make_optimizer(c.optimizer, steps, c.epochs)
 
     def learner(loss: Any) -> Learner:
         return supervised(model, loss, optimizer, inputs=normalize(), measure=metrics.accuracy)

@@ -70,9 +70,7 @@ def build(config: Config) -> Experiment:
         norm: Running | None = "moving" if "normalized" in name else None
         return DeepMLP(config.depth, config.width, residual="residual" in name, batch_norm=norm)
 
-    return compare_classifiers(
-        config, {name: network(name) for name in config.networks}, normalize()
-    )
+    return compare_classifiers(config, {n: network(n) for n in config.networks}, normalize())
 
 
 def figures(trained: Any, rows: list[dict]) -> Iterator[tuple[str, Figure]]:

@@ -57,14 +57,9 @@ def build(config: Config) -> Experiment:
     c = config
     dataset = subset(data.load(c.dataset), c.seed, train=c.examples)
     model = MLP(c.hidden, len(dataset.classes))
+    loss, measure = losses.cross_entropy, metrics.accuracy
     learners = {
-        name: supervised(
-            model,
-            losses.cross_entropy,
-            make_optimizer(one),
-            inputs=normalize(),
-            measure=metrics.accuracy,
-        )
+        name: supervised(model, loss, make_optimizer(one), inputs=normalize(), measure=measure)
         for name, one in c.rates.optimizers().items()
     }
     return Experiment(compare(learners), dataset, c.epochs, c.batch_size, c.seed)
