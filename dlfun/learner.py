@@ -37,8 +37,8 @@ class Learner(NamedTuple):
       with examples of weight 0 gives what the batch without them gives;
     - metrics are sums and counts, so those of two batches add up to those of both together;
     - when the batch is split along `AXIS` over devices, what is averaged over examples is averaged
-      over all devices (`average`), so the state stays the same on each. Metrics stay local sums.
-      The key is the same on each, too: noise comes from `own` or from `for_each`.
+      over all devices (`mean_over_devices`), so the state stays the same on each. Metrics stay
+      local sums. The key is the same on each, too: noise comes from `device_key` or `example_keys`.
     """
 
     init: Callable[[Key, Batch], State]

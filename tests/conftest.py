@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
@@ -13,7 +14,11 @@ from jaxtyping import install_import_hook
 
 # Not dlfun.optimizers: the float fields of its dataclasses may be traced arrays.
 PARTS = ("algorithms", "data", "metrics", "nn", "random", "train", "transforms")
-install_import_hook([f"dlfun.{part}" for part in PARTS], "beartype.beartype")
+# What an experiment has for itself beside its build(), whose Config's floats may be traced too.
+ROOT = Path(__file__).parent.parent
+OWN = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("experiments/*/*/[!_]*.py")]
+MODULES = [f"dlfun.{part}" for part in PARTS] + [".".join(path.parts) for path in OWN]
+install_import_hook(MODULES, "beartype.beartype")
 
 import numpy as np
 import pytest

@@ -59,7 +59,7 @@ def all_neurons(inputs: int) -> Layer:
 
 
 def best_neuron(x: Float[np.ndarray, "rows inputs"], target: Float[np.ndarray, " rows"]) -> Layer:
-    """The neuron among `every_neuron` that is right on the most rows; the first of several."""
+    """The neuron among `all_neurons` that is right on the most rows; the first of several."""
     every = all_neurons(x.shape[1])
     right = (np.asarray(threshold_output(jnp.asarray(x), [every])) == target[:, None]).sum(axis=0)
     best = int(right.argmax())

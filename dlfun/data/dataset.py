@@ -60,7 +60,7 @@ def repeat(dataset: Dataset, times: int) -> Dataset:
 
 
 def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
-    """Move a share of "train" into "validation", as `held_out` picks it.
+    """Move a share of "train" into "validation", as `partition` picks it.
 
     Every example of "train" ends in exactly one of the two, in its old order. The two are copies in
     memory, also where "train" was mapped from the disk. A share of 0 returns the dataset as it is.
@@ -98,9 +98,9 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
 
 
 def subset(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
-    """Named splits cut to random subsets: `at_most(dataset, 0, train=1000)`.
+    """Named splits cut to random subsets: `subset(dataset, 0, train=1000)`.
 
-    The chosen examples are a function of (size of the split, seed), as in `held_out`, and keep
+    The chosen examples are a function of (size of the split, seed), as in `partition`, and keep
     their order; of two subsets the smaller lies in the larger. A split that has no more than is
     asked for stays as it is.
     """

@@ -109,7 +109,7 @@ class EncodedImages:
 def uniforms(seed: int, epoch: int, index: int, count: int) -> Float[np.ndarray, " count"]:
     """Numbers in [0, 1) that depend on (seed, epoch, index) alone, by Philox's raw draws.
 
-    NumPy promises those for all its versions. The 1 keeps clear of the draws of `held_out`.
+    NumPy promises those for all its versions. The 1 keeps clear of the draws of `partition`.
     """
     raw = np.random.Philox(key=seed, counter=[0, index, epoch, 1]).random_raw(count)
     return (raw >> np.uint64(11)) * 2.0**-53

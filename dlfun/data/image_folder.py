@@ -25,7 +25,7 @@ SUFFIXES = {
     ".pgm",
     ".pbm",
 }
-"""Of files that `crops.FORMATS` can be in."""
+"""Of files that `image_decoding.FORMATS` can be in."""
 NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """What the folder of a split may be called."""
 

@@ -43,7 +43,7 @@ def load(name: str, data_dir: Path | None) -> Dataset:
 
     Splits are "train" and "test" as TFDS names them, and "validation" where TFDS has that too.
     Where there is no "test", "validation" takes its place; where there is only "train", its last
-    tenth by a fixed permutation (`held_out` with seed 0) is "test" and no longer in "train".
+    tenth by a fixed permutation (`partition` with seed 0) is "test" and no longer in "train".
 
     Raises:
         UserError: no such set; not image classification; it cannot be downloaded, prepared or

@@ -134,7 +134,7 @@ def _cpu_lowering(
     # What decides, in CPU milliseconds on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
     # 3×3 at stride 1, the output and the gradients (of the kernel and, from 4 channels up, of the
     # input) of 16 images:
-    #   size, in → out    tiled  F(2×2)  F(4×4)
+    #   size, in → out tiled_3x3 F(2×2)  F(4×4)
     #   28,  1 → 32        0.96    2.28    1.48
     #   28,  3 → 16        1.37    2.99    1.73
     #   28,  4 → 16        2.16    2.83    1.99
@@ -146,8 +146,8 @@ def _cpu_lowering(
     #   14, 32 → 32                8.4     8.0     4.9
     #    7, 64 → 64                8.6     5.6     8.5
     # Others, output / input's gradient / kernel's gradient of n images, where `direct` takes for
-    # each convolution the faster of native and slices:
-    #   n, size, in → out, window           native             slices
+    # each convolution the faster of xla_conv and im2col:
+    #   n, size, in → out, window          xla_conv            im2col
     #   32,  28,  1 →  6, 5×5            2.62 /   -  / 0.24   1.75 /   -  / 2.28
     #   32,  14,  6 → 16, 5×5            0.63 / 1.86 / 0.21   0.41 / 0.44 / 0.62
     #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
@@ -155,8 +155,8 @@ def _cpu_lowering(
     #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
     #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
     #   32,  28,  1 → 32, 3×3            0.34 /   -  /   -    1.07 /   -  /   -
-    # All of the second for 64 images on two cores: 6 by `direct`, 2 by slices.
-    # Groups, native against slices, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
+    # All of the second for 64 images on two cores: 6 by `direct`, 2 by im2col.
+    # Groups, xla_conv against im2col, all: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
     # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     plain = set(strides) == set(dilation) == {1} and groups == 1
     if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:

@@ -50,7 +50,7 @@ def total_variation(
 def _each_channel(images: Array, kernel: Array) -> Array:
     apart = jnp.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:3], 1)
     # One operation on every platform: nothing is learned here, so that the platform's own way to
-    # the gradient of a window this wide does not matter, while slices would be K² operations.
+    # the gradient of a window this wide does not matter, while im2col would be K² operations.
     pads = geometry.pads(images.shape[1:3], kernel.shape, (1, 1), "SAME")
     smoothed = xla_conv(apart, kernel[..., None, None], pads=pads, strides=(1, 1), dilation=(1, 1))
     return jnp.moveaxis(smoothed.reshape(len(images), -1, *images.shape[1:3]), 1, -1)
