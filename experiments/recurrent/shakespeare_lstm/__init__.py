@@ -64,7 +64,7 @@ class Config:
     """Recurrent layers."""
     length: Annotated[int, Ge(1)] = 64
     """Characters over which a gradient goes back."""
-    epochs: Epochs = 3
+    epochs: Epochs = 4
     batch_size: Annotated[int, Ge(1)] = 32
     """Lanes: parts of the training text that are read side by side."""
     optimizer: Optimizer = Optimizer(
