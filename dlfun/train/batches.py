@@ -75,7 +75,8 @@ def evaluation_order(
     dataset: Dataset, split: str, batch_size: int, multiple: int
 ) -> Int[np.ndarray, "steps batch"]:
     """The indices of a split that is evaluated: every example once, as they are stored."""
-    return pad_to_multiple(rows(np.arange(dataset.size(split)), batch_size), multiple)
+    size = dataset.size(split)
+    return pad_to_multiple(rows(np.arange(size), min(batch_size, size)), multiple)
 
 
 def bytes_of(split: Split) -> int:
