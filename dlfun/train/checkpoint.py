@@ -108,8 +108,8 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
         except (ValueError, KeyError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(
-                f"checkpoint {saved.path} does not fit the model: it holds other arrays, of another "
-                f"version of dlfun or of the experiment ({reason.rstrip(':')})"
+                f"checkpoint {saved.path} does not fit the model: it holds other arrays, those of "
+                f"another version of dlfun or of the experiment ({reason.rstrip(':')})"
             ) from None
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
 
