@@ -77,6 +77,8 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
     def record(call: Callable, arguments: tuple, keywords: dict, context: Any) -> Any:
         nonlocal inside
         module = context.module
+        if module.scope is None:  # A method that needs no parameters, such as a first carry.
+            return call(*arguments, **keywords)
         if inside and module.path and context.method_name == "__call__":
             return layer(call, arguments, keywords, module)
         if inside or module.path:

@@ -174,6 +174,26 @@ def test_networks_whose_parameters_are_replaced_are_named_by_their_class(names, 
     assert [row.network for row in rows] == networks
 
 
+class Carry(nn.Module):
+    """A layer with a method that is called before there are parameters."""
+
+    def first(self, rows):
+        return jnp.zeros((rows, 3))
+
+    @nn.compact
+    def __call__(self, carry, x):
+        return carry + nn.Dense(3)(x)
+
+
+def test_a_method_that_needs_no_parameters_is_no_network():
+    def init(key, batch):
+        carry = Carry().first(len(batch["x"]))
+        return {"carry": carry, "params": Carry().init(key, carry, batch["x"])["params"]}
+
+    rows = summary.summarize_learner(Learner(init, None, None), POINTS)
+    assert [row.name for row in rows] == ["Dense_0", "carry"]
+
+
 class Generator(nn.Module):
     """Images from noise."""
 
