@@ -63,8 +63,8 @@ def _usual_figures(
     from dlfun.plots.filters import first_layer
     from dlfun.plots.mistakes import worst_mistakes
     from dlfun.plots.style import percent
-    from dlfun.train.loop import sample_batch
-    from dlfun.train.prediction import batch_size, no_classifier, probabilities
+    from dlfun.train.loop import evaluation_batch, sample_batch
+    from dlfun.train.prediction import no_classifier, probabilities
     from dlfun.train.trainer import works
 
     learner, state = trained.learner, trained.state
@@ -82,7 +82,7 @@ def _usual_figures(
         warn(f"no confusion matrix and no worst mistakes: {reason}")
     else:
         test = dataset.splits["test"]
-        by_class = probabilities(learner, state, test["image"], batch_size(work.stage))
+        by_class = probabilities(learner, state, test["image"], evaluation_batch(work.stage))
         matrix = count(test["label"], by_class)
         yield "confusion_matrix", confusion_matrix(subject, when, matrix, dataset.classes)
         if (by_class.argmax(axis=1) == test["label"]).all():

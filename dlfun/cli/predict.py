@@ -58,7 +58,8 @@ def predict(
     from dlfun.data.image_decoding import cropped
     from dlfun.data.image_files import fit, has_light_border, read_image
     from dlfun.train.driver import read
-    from dlfun.train.prediction import batch_size, no_classifier, probabilities
+    from dlfun.train.loop import evaluation_batch
+    from dlfun.train.prediction import no_classifier, probabilities
 
     if not files:
         raise UserError("predict needs at least one image file")
@@ -85,7 +86,7 @@ def predict(
                     f"{file}: looks inverted (light border, dark middle; {dataset.name} is light "
                     f"on dark): try {advice} --invert"
                 )
-    results = probabilities(learner, state, images, batch_size(stage))
+    results = probabilities(learner, state, images, evaluation_batch(stage))
     for file, row in zip(files, results.tolist(), strict=True):
         by_class = dict(zip(dataset.classes, row, strict=True))
         best = max(by_class, key=lambda name: by_class[name])

@@ -46,9 +46,10 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
     configs.check(options)
     experiment = experiments.load(name)
     (alone,) = group(experiment, [config], ())
-    options = settle(options, alone.stages())
+    stages = alone.stages()
+    options = settle(options, stages)
     description = run_directory.describe(name, config, configs.to_dict(options), command)
-    epochs = works(alone.stages())[-1].last_epoch
+    epochs = works(stages)[-1].last_epoch
     leads = jax.process_index() == 0
     shown = tuple(dict.fromkeys(("loss", "accuracy", experiment.objective.metric)))
     with stop_signal() as stopped, Display(run, epochs, shown, silent=not leads) as display:

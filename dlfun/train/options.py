@@ -167,7 +167,7 @@ def settle(options: Options, stages: Sequence[Stage]) -> Options:
 
 
 def _default_devices(stages: Sequence[Stage]) -> int:
-    """Devices to split a batch over in one process, unless told otherwise."""
+    """The default number of devices to split a batch over, in one process."""
     if jax.default_backend() != "cpu" or jax.device_count() < 2:
         return 1
     averages = all(stage.learner.averages for stage in stages)

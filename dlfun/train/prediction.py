@@ -10,7 +10,6 @@ from jaxtyping import Float, UInt8
 from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import EncodedImages
 from dlfun.data.order import rows
-from dlfun.experiment import Stage
 from dlfun.learner import Batch, Learner, State
 from dlfun.train.batches import EVALUATION_BATCH
 
@@ -34,12 +33,6 @@ def probabilities(
     # Filled up with the first image: a shorter last batch would be another program.
     batches = np.maximum(rows(np.arange(len(images)), min(batch_size, len(images))), 0)
     return np.concatenate([softmax(state, images[row]) for row in batches])[: len(images)]
-
-
-def batch_size(stage: Stage) -> int:
-    """Images at once: where they are decoded as they are read, as many as in training."""
-    images = stage.dataset.splits["train"]["image"]
-    return stage.batch_size if isinstance(images, EncodedImages) else EVALUATION_BATCH
 
 
 def no_classifier(learner: Learner, state: State, dataset: Dataset) -> str | None:
