@@ -20,6 +20,8 @@ from dlfun.train.loop import sample_batch
 NAMES = list(experiments.paths())
 KEY = jax.random.key(1)
 ROWS = 8
+CPU_CONVOLUTIONS = ("lenet5", "mnist_cnn")
+"""Convolve as CPUs do. The others do it by XLA's operation: tests/nn has tests of every lowering."""
 BY_DEVICE = jax.sharding.PartitionSpec(AXIS)
 
 
@@ -123,7 +125,9 @@ def assert_equal(a, b):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_laws(name, small_mnist):
+def test_laws(name, small_mnist, request):
+    if name not in CPU_CONVOLUTIONS:
+        request.getfixturevalue("xla_convolutions")
     experiment, config = quick(name)
     made = cases(name, id(small_mnist))
     check_data(experiment, config)

@@ -79,7 +79,12 @@ def configure_jax(
         jax.config.update("jax_num_cpu_devices", cpu_devices or on_each)
     precision = None if options.precision == "default" else options.precision
     jax.config.update("jax_default_matmul_precision", precision)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dlfun" / "xla"
+    use_compilation_cache()
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in the user's cache folder, for other processes to use."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlfun" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -34,7 +34,7 @@ def smoothed_image(trained: Trained) -> Figure:
         f" right, {config.examples:,} images",
         sigmas,
         np.stack(kernels),
-        np.mean(smoothed, axis=-1),
+        np.asarray(smoothed).mean(axis=-1),
         np.asarray(total_variation(smoothed)),
         variation,
     )

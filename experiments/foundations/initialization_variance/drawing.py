@@ -19,7 +19,7 @@ MARKERS = "os^D"
 def variance_by_layer(
     title: str,
     detail: str,
-    profiles: Mapping[str, list[float]],
+    profiles: Mapping[str, float | list[float]],
     schemes: Sequence[str],
     activations: Sequence[str],
 ) -> Figure:

@@ -80,8 +80,8 @@ def figures(trained: Trained, rows: list[dict]) -> Iterator[tuple[str, Figure]]:
     c = trained.config
     states, _ = trajectory(trained.learner, trained.dataset, c.epochs, c.batch_size, c.seed)
     for name, title, minimum, limits in (
-        ("quadratic", "The quadratic", (0, 0), (-4.6, 1.2, -1.6, 1.6)),
-        ("rosenbrock", "Rosenbrock's", (1, 1), (-2, 2, -1, 3)),
+        ("quadratic", "The quadratic", (0.0, 0.0), (-4.6, 1.2, -1.6, 1.6)),
+        ("rosenbrock", "Rosenbrock's", (1.0, 1.0), (-2.0, 2.0, -1.0, 3.0)),
     ):
         paths = {
             key.removeprefix(f"{name}_"): np.asarray(state.params)

@@ -1,6 +1,7 @@
 """Networks of several widths on a curve."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +11,11 @@ from dlfun.experiment import Trained
 from dlfun.plots.style import PALETTE, figure, tidy
 
 
-def approximations(trained: Trained, errors: Mapping[str, float]) -> Figure:
-    """Left the curve and three of the networks by width, right the test error of all."""
+def approximations(trained: Trained, errors: Mapping[str, Any]) -> Figure:
+    """Left the curve and three of the networks by width, right the test error of all.
+
+    `errors` is a row of metrics.jsonl.
+    """
     widths = trained.config.widths
     error = [errors[f"width_{width}_loss"] for width in widths]
     best = int(np.argmin(error))

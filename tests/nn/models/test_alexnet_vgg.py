@@ -5,6 +5,8 @@ import pytest
 from dlfun.nn.models.alexnet import AlexNet, alexnet_small
 from dlfun.nn.models.vgg import VGG, vgg, vgg_small
 
+pytestmark = pytest.mark.usefixtures("xla_convolutions")
+
 IMAGENET = (224, 224, 3)
 PLAIN = {11: 132_863_336, 13: 133_047_848, 16: 138_357_544, 19: 143_667_240}
 NORMED = {11: 132_868_840, 13: 133_053_736, 16: 138_365_992, 19: 143_678_248}

@@ -5,6 +5,8 @@ import pytest
 from dlfun.nn.losses import Heads
 from dlfun.nn.models.googlenet import STAGES, GoogLeNet, googlenet_small
 
+pytestmark = pytest.mark.usefixtures("xla_convolutions")
+
 TINY = GoogLeNet(4, small=True, divide=16, rate=0.0, auxiliary_rate=0.0)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from dlfun.nn.models.resnet import ResNet, resnet, resnet_small
 
+pytestmark = pytest.mark.usefixtures("xla_convolutions")
+
 quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 COUNTS = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032, 101: 44_549_160, 152: 60_192_808}
 SMALL = {20: 269_722, 32: 464_154}
