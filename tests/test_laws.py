@@ -21,7 +21,7 @@ NAMES = list(experiments.paths())
 KEY = jax.random.key(1)
 ROWS = 8
 CPU_CONVOLUTIONS = ("lenet5", "mnist_cnn")
-"""Convolve as CPUs do. The others do it by XLA's operation: tests/nn has tests of every lowering."""
+"""These convolve as CPUs do, the others by XLA's operation: tests/nn tests every lowering."""
 BY_DEVICE = jax.sharding.PartitionSpec(AXIS)
 
 
