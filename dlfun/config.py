@@ -47,6 +47,7 @@ Validation = Annotated[
 Seed = Annotated[
     int,
     Ge(0),
+    Lt(2**32),  # JAX makes a key of 32 bits.
     tyro.conf.arg(help="Random seed of the data, the parameters, the order and all noise."),
 ]
 

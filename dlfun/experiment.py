@@ -157,11 +157,19 @@ def from_module(name: str, module: ModuleType) -> Experiment:
 
 
 def paths() -> dict[str, Path]:
-    """The file of each experiment by name, in order of folder and name; `_NAME.py` is none."""
+    """The file of each experiment by name, in order of folder and name; `_NAME.py` is none.
+
+    Raises UserError where two have one name.
+    """
     files = [path for path in ROOT.glob("*/*.py") if not path.stem.startswith("_")]
-    names = {path.stem: path for path in files}
-    names |= {path.parent.name: path for path in ROOT.glob("*/*/__init__.py")}
-    return dict(sorted(names.items(), key=lambda item: (family(item[1]), item[0])))
+    named = [(path.stem, path) for path in files]
+    named += [(path.parent.name, path) for path in ROOT.glob("*/*/__init__.py")]
+    names: dict[str, Path] = {}
+    for name, path in sorted(named, key=lambda item: (family(item[1]), item[0])):
+        if other := names.get(name):
+            raise UserError(f"two experiments are named '{name}': {other} and {path}: rename one")
+        names[name] = path
+    return names
 
 
 def family(path: Path) -> str:

@@ -48,11 +48,15 @@ def top_k(
     weight: Float[Array, " batch"],
     k: int = 1,
 ) -> Ratio:
-    """Share of examples whose label is among the k largest logits; a tie counts as a hit."""
+    """Share of examples whose label is among the k largest logits.
+
+    Of equal logits the first counts as the largest, as in `argmax`. A logit of nan is no hit.
+    """
     label_logit = jnp.take_along_axis(logits, label[:, None], axis=1)
-    rank = jnp.sum(logits > label_logit, axis=1)
+    earlier = jnp.arange(logits.shape[1]) < label[:, None]
+    rank = jnp.sum((logits > label_logit) | ((logits == label_logit) & earlier), axis=1)
     # Comparisons with nan are false, so a label with logit nan would have rank 0.
-    hit = (rank < k) & jnp.isfinite(label_logit[:, 0])
+    hit = (rank < k) & ~jnp.isnan(label_logit[:, 0])
     return mean(hit.astype(weight.dtype), weight)
 
 
@@ -88,11 +92,12 @@ def classification(
     label: Int[Array, " batch"],
     weight: Float[Array, " batch"],
 ) -> Metrics:
-    """Accuracy, top-5 and per-class accuracy, and the confusion matrix."""
+    """Accuracy, top-5 accuracy of more than 5 classes, accuracy by class, and confusion matrix."""
     matrix = confusion(logits, label, weight)
+    top_5 = {"top_5": top_k(logits, label, weight, k=5)} if logits.shape[-1] > 5 else {}
     return {
         "accuracy": top_k(logits, label, weight),
-        "top_5": top_k(logits, label, weight, k=5),
+        **top_5,
         "class_accuracy": Ratio(jnp.diagonal(matrix.total), matrix.count[:, 0]),
         "confusion": matrix,
     }

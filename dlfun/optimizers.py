@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from annotated_types import Ge, Gt, Lt
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 EPSILON = {"adagrad": 1e-10, "rmsprop": 1e-8, "adadelta": 1e-6, "adam": 1e-8, "adamw": 1e-8}
 
@@ -158,7 +158,7 @@ def rate_factor(
             case "exponential":
                 value = schedule.factor ** (epoch / schedule.period)
             case "step":
-                value = schedule.factor ** jnp.floor(epoch / schedule.period)
+                value = schedule.factor ** _periods(step, schedule.period * steps_per_epoch)
             case "cosine":
                 half = (1 + jnp.cos(jnp.pi * jnp.minimum(epoch / epochs, 1))) / 2
                 value = schedule.factor + (1 - schedule.factor) * half
@@ -167,3 +167,21 @@ def rate_factor(
         return value
 
     return at
+
+
+def _periods(step: Int[Array, ""], length: float | Array) -> Float[Array, ""]:
+    """Number of whole periods of `length` steps before a step: ⌊step / length⌋.
+
+    XLA computes a quotient of floats as a product with the reciprocal, which may lie on the other
+    side of the whole number at which a period begins.
+    """
+    length = jnp.asarray(length, jnp.float32)
+    whole = jnp.maximum(jnp.round(length), 1)
+    in_integers = step // whole.astype(jnp.int32)
+    now = step.astype(jnp.float32)
+    count = jnp.floor(now / length)
+    count = jnp.where((count + 1) * length <= now, count + 1, count)
+    count = jnp.where(count * length > now, count - 1, count)
+    # A period of 0.3 epochs of 10 steps is 3.0000001 steps in float32.
+    is_whole = jnp.abs(length - whole) <= 1e-6 * whole
+    return jnp.where(is_whole, in_integers.astype(jnp.float32), count)

@@ -26,10 +26,17 @@ def test_round_trip():
     assert configs.from_dict(Config, plain) == config
 
 
+@dataclasses.dataclass(frozen=True)
+class Seeded:
+    seed: configs.Seed = 0
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
         (Config((3, 0)), "--hidden must be at least 1, got 0"),
+        (Seeded(-1), "--seed must be at least 0, got -1"),
+        (Seeded(2**32), "--seed must be less than 4294967296, got 4294967296"),
         (Config(rate=0.0), "--rate must be greater than 0, got 0.0"),
         (Config(rate=float("nan")), "--rate must be greater than 0, got nan"),
         (Config(optimizer=Optimizer(beta1=1.0)), "--optimizer.beta1 must be less than 1, got 1.0"),

@@ -75,3 +75,12 @@ def test_an_incomplete_module_is_named(missing, words):
     vars(module).update({name: value for name, value in given.items() if name != missing})
     with pytest.raises(UserError, match=f"experiment 'toy' {words}"):
         experiments.from_module("toy", module)
+
+
+def test_two_experiments_of_one_name_are_both_named(tmp_path, monkeypatch):
+    for path in ("a/twin.py", "b/twin/__init__.py"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    monkeypatch.setattr(experiments, "ROOT", tmp_path)
+    with pytest.raises(UserError, match=r"two experiments are named 'twin': .*a.twin.py and .*b"):
+        experiments.paths()

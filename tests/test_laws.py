@@ -137,6 +137,7 @@ def test_laws(name, small_mnist, request):
         check_finite(case, updated)
         check_pure(case, state, updated)
         check_metrics_add(case, updated[0])
+        check_nothing(case, updated[0])
         check_together(case, state)
     check_figures(experiment, config, made, updated[0])
 
@@ -178,6 +179,15 @@ def check_metrics_add(case, state):
     ]
     total = jax.tree.map(lambda a, b: a + b, parts[0], parts[1])
     assert_close(total, parts[2], 1e-4)
+
+
+def check_nothing(case, state):
+    """Law 2: a batch in which nothing has weight changes nothing and counts nothing."""
+    rows = len(next(iter(case.train.values())))
+    unchanged, measured = case.update(case.values, state, batch(case.train, np.zeros(rows)), KEY)
+    assert_equal(unchanged, state)
+    for leaf in jax.tree.leaves(measured):
+        np.testing.assert_array_equal(leaf, np.zeros_like(leaf))
 
 
 def check_together(case, state):

@@ -48,3 +48,26 @@ def test_nothing_counted_is_nan_and_nan_logits_are_no_hit():
     assert np.isnan(metrics.values(empty)["accuracy"])
     broken = metrics.top_k(jnp.full((1, 3), jnp.nan), jnp.zeros(1, jnp.int32), jnp.ones(1))
     assert float(broken.total) == 0
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_of_equal_logits_the_first_is_the_largest(k):
+    random = np.random.default_rng(1)
+    logits = np.r_[random.integers(0, 3, (200, 7)), np.zeros((7, 7))].astype(np.float32)
+    logits[0] = [0, np.inf, 0, -np.inf, np.inf, 1, 2]
+    label = np.r_[random.integers(0, 7, 200), np.arange(7)].astype(np.int32)
+    label[0] = 1
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    hits = (order == label[:, None]).any(axis=1)
+    for row, answer, hit in zip(logits, label, hits, strict=True):
+        one = metrics.top_k(jnp.asarray(row[None]), jnp.asarray(answer[None]), jnp.ones(1), k)
+        assert float(one.total) == hit
+    found = metrics.values(
+        metrics.classification(*map(jnp.asarray, (logits, label)), jnp.ones(207))
+    )
+    assert found["accuracy"] == pytest.approx((logits.argmax(axis=1) == label).mean())
+
+
+def test_five_classes_have_no_top_5():
+    few = metrics.classification(jnp.zeros((1, 5)), jnp.zeros(1, jnp.int32), jnp.ones(1))
+    assert "top_5" not in few

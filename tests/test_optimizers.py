@@ -1,6 +1,8 @@
 """Each update rule follows its written formula; every float may be traced."""
 
 import dataclasses
+from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -137,3 +139,61 @@ def test_schedules():
     warm = [at(e, kind="constant", warm_up=2.0) for e in (0, 1, 2)]
     assert warm == pytest.approx([0.05, 0.55, 1.0])
     assert dataclasses.asdict(Schedule())["warm_up"] is None
+
+
+EPOCHS = 40
+
+
+def torch_rates(make):
+    """The rates of 40 epochs under a scheduler of PyTorch's, from a rate of 1."""
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make(torch.optim.lr_scheduler)(optimizer)
+    rates = []
+    for _ in range(EPOCHS):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 7, 10, 13, 30])
+def test_a_step_schedule_changes_in_pytorchs_step(period):
+    rates = torch_rates(lambda schedulers: partial(schedulers.StepLR, step_size=period, gamma=0.5))
+    epochs = jnp.arange(EPOCHS)
+    # The period as a constant of the program, and as its input, as in a sweep.
+    traced = jax.jit(
+        lambda period, steps, per_epoch: jax.vmap(
+            rate_factor(Schedule("step", 0.5, period), per_epoch, EPOCHS)
+        )(steps),
+        static_argnums=2,
+    )
+    for per_epoch in (1, 2, 3, 7, 10, 31, 47, 100, 235, 469, 938, 1875):
+        for steps in (epochs * per_epoch, epochs * per_epoch + per_epoch - 1):
+            np.testing.assert_array_equal(traced(jnp.float32(period), steps, per_epoch), rates)
+        constant = jax.jit(rate_factor(Schedule("step", 0.5, float(period)), per_epoch, EPOCHS))
+        boundary = jnp.int32(period * per_epoch)
+        assert (float(constant(boundary - 1)), float(constant(boundary))) == (1, 0.5)
+
+
+@pytest.mark.parametrize(("period", "per_epoch"), [(0.1, 10), (0.3, 10), (0.5, 47), (2.5, 469)])
+def test_a_step_schedule_of_parts_of_epochs(period, per_epoch):
+    length = Fraction(str(period)) * per_epoch
+    factor = jax.jit(jax.vmap(rate_factor(Schedule("step", 0.5, period), per_epoch, 1)))
+    steps = np.arange(min(20 * length, 5000), dtype=np.int32)
+    expected = [0.5 ** (int(step) // length) for step in steps]
+    np.testing.assert_allclose(factor(jnp.asarray(steps)), expected, rtol=1e-6)
+
+
+def test_smooth_schedules_equal_pytorchs_at_each_epoch():
+    steps = jnp.arange(EPOCHS) * 47
+    cosine = torch_rates(
+        lambda schedulers: partial(schedulers.CosineAnnealingLR, T_max=EPOCHS, eta_min=0.1)
+    )
+    exponential = torch_rates(lambda schedulers: partial(schedulers.ExponentialLR, gamma=0.9))
+    for schedule, rates in (
+        (Schedule("cosine", 0.1), cosine),
+        (Schedule("exponential", 0.9, 1.0), exponential),
+    ):
+        found = jax.jit(jax.vmap(rate_factor(schedule, 47, EPOCHS)))(steps)
+        np.testing.assert_allclose(found, rates, rtol=2e-5)

@@ -1,9 +1,11 @@
 """Gradient descent on any loss: the base of every system that follows a gradient."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
@@ -47,8 +49,9 @@ def minimize(
 ) -> Learner:
     """A learner that follows ∂(Σ/n)/∂params of `objective(variables, batch, key, training)`.
 
-    Σ and n are summed over the devices that share the batch. `training` is True in an update and
-    False in evaluation. `key` is the same on each device: noise comes from `batch_noise`.
+    Σ and n are summed over the devices that share the batch. Where n is 0, nothing changes and
+    nothing is counted. `training` is True in an update and False in evaluation. `key` is the same
+    on each device: noise comes from `batch_noise`.
 
     Args:
         init: first variables, {"params": …} and other collections.
@@ -73,7 +76,11 @@ def minimize(
         step, memory = optimizer.update(mean_over_devices(gradient), state.optimizer, state.params)
         params = optax.apply_updates(state.params, step)
         collections = {**state.collections, **result.collections}
-        return MinimizeState(params, memory, collections), _reported(result)
+        new = MinimizeState(params, memory, collections), _reported(result)
+        # Where nothing has weight, all of this is 0/0.
+        counted = mean_over_devices(result.loss.count) > 0
+        nothing = state, jax.tree.map(jnp.zeros_like, new[1])
+        return jax.tree.map(partial(jnp.where, counted), new, nothing)
 
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))

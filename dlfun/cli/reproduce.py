@@ -1,7 +1,6 @@
 """The command `reproduce`: claims checked over seeds, and a run directory run again."""
 
 import dataclasses
-import json
 import shutil
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from dlfun import experiment as experiments
 from dlfun.cli import results
 from dlfun.cli.console import DataDir, show, warn
 from dlfun.errors import UserError, nearest
+from dlfun.train import run_directory
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Reproduce:
         rows = reproduce(names, seeds, self.run_dir, self.data_dir, self.quick)
         if self.json:
             described = results.described(rows, seeds)
-            print(json.dumps(described, indent=2, ensure_ascii=False))
+            print(run_directory.to_json(described, indent=2))
         else:
             show(results.table(rows))
         if self.write:
@@ -137,7 +137,6 @@ def _row(name: str, claim: experiments.Claim, trained: list[dict[str, Any]]) -> 
 
 def reproduce_run(run: Path, warn: Callable[[str], None], as_json: bool = False) -> int:
     """Run the configuration of a run directory again; 0 where the metrics are equal to the bit."""
-    from dlfun.train import run_directory
     from dlfun.train.driver import read_settings, train
     from dlfun.train.options import configure_jax
 
@@ -155,12 +154,13 @@ def reproduce_run(run: Path, warn: Callable[[str], None], as_json: bool = False)
     finally:
         shutil.rmtree(again, ignore_errors=True)
     # Through JSON on both sides, where nan is equal to nan.
-    same = json.dumps(result["metrics"]) == json.dumps(recorded["metrics"])
+    same = run_directory.to_json(result["metrics"]) == run_directory.to_json(recorded["metrics"])
     for part in ("versions", "device", "flags", "commit"):
         if before.get(part) != now[part]:
             warn(f"{part} was {before.get(part)}, is {now[part]}")
     if as_json:
-        print(json.dumps({"same": same, "before": recorded["metrics"], "now": result["metrics"]}))
+        both = {"same": same, "before": recorded["metrics"], "now": result["metrics"]}
+        print(run_directory.to_json(both))
         return 0 if same else 1
     for split, metrics in result["metrics"].items():
         old = recorded["metrics"].get(split, {})

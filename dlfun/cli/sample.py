@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 
 from dlfun.cli.console import Run, warn
 from dlfun.errors import UserError
@@ -18,7 +18,7 @@ class Sample:
     """Run directory."""
     count: Annotated[int, Ge(1)] = 1
     """Number of samples."""
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Annotated[int, Ge(0), Lt(2**32)] = 0
     """Random seed of the samples."""
 
     def __call__(self) -> int:

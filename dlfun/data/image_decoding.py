@@ -81,7 +81,8 @@ def pixels(
     """
     with naming_file(file), opened(file) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
-        sideways = orientation in _SIDEWAYS
+        # Pillow gives the size of a TIFF, and of no other, as it is after turning.
+        sideways = orientation in _SIDEWAYS and image.format != "TIFF"
         width, height = image.size[::-1] if sideways else image.size
         crop = choose(width, height)
         least = math.ceil(width * size / crop.width), math.ceil(height * size / crop.height)

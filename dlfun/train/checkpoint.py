@@ -16,7 +16,7 @@ import numpy as np
 
 from dlfun.errors import UserError
 from dlfun.train.loop import Position
-from dlfun.train.run_directory import write_json
+from dlfun.train.run_directory import metrics_from_json, write_json
 
 MANIFEST, ARRAYS = "manifest.json", "arrays"
 
@@ -131,7 +131,8 @@ def _tree(position: Position) -> dict[str, Any]:
 
 
 def _paths(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
+    paths = (path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir())
+    return sorted(paths, key=lambda path: int(path.name))
 
 
 def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[CheckpointInfo]:
@@ -147,14 +148,14 @@ def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[Check
 
 def _read(path: Path) -> CheckpointInfo:
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         # Checkpoints of versions without stages have neither stage nor score.
         score = manifest.get("score")
         return CheckpointInfo(
             path,
             manifest["step"],
             manifest["seconds"],
-            dict(manifest["metrics"]),
+            metrics_from_json(dict(manifest["metrics"])),
             manifest.get("stage", 0),
             math.inf if score is None else score,
         )
@@ -165,7 +166,9 @@ def _read(path: Path) -> CheckpointInfo:
 def _verify(path: Path) -> None:
     """Check each file against the manifest. Raises UserError naming the checkpoint and the file."""
     actual = _checksums(path)
-    for name, checksum in json.loads((path / MANIFEST).read_text())["files"].items():
+    for name, checksum in json.loads((path / MANIFEST).read_text(encoding="utf-8"))[
+        "files"
+    ].items():
         if name not in actual:
             raise UserError(f"checkpoint {path} is damaged: {name} is missing")
         if actual[name] != checksum:

@@ -6,11 +6,12 @@ import fcntl
 import functools
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,31 @@ CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS, SAMPLES = (
 IDENTITY = ("experiment", "config", "options")
 
 
+def to_json(value: Any, indent: int | None = None) -> str:
+    """A value as JSON, which has no numbers that are not finite: these become null."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def metrics_from_json(value: Any) -> Any:
+    """Metrics as they were before `to_json`: null becomes nan."""
+    if isinstance(value, dict):
+        return {key: metrics_from_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [metrics_from_json(item) for item in value]
+    return math.nan if value is None else value
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, to_json(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,7 +80,7 @@ def atomic(path: Path) -> Iterator[Path]:
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises UserError naming the file where it is damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
 
@@ -75,23 +98,26 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def read_result(run: Path) -> dict[str, Any]:
     """The result.json of a run, or an empty dict before the first was written."""
-    return read_json(run / RESULT) if (run / RESULT).exists() else {}
+    if not (run / RESULT).exists():
+        return {}
+    result = read_json(run / RESULT)
+    return result | {"metrics": metrics_from_json(result.get("metrics", {}))}
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl; a last row cut off by a crash is left out."""
     rows = []
     if (run / METRICS).exists():
-        for line in (run / METRICS).read_text().splitlines():
+        for line in (run / METRICS).read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
+                rows.append(metrics_from_json(json.loads(line)))
     return rows
 
 
 def keep_metrics(run: Path, step: int) -> None:
     """Drop the rows after `step`: a resumed run writes them again."""
     rows = [row for row in read_metrics(run) if row["step"] <= step]
-    write_text(run / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+    write_text(run / METRICS, "".join(to_json(row) + "\n" for row in rows))
 
 
 def write_result(run: Path, result: dict[str, Any]) -> None:
@@ -101,8 +127,8 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
 
 def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows to metrics.jsonl."""
-    with (run / METRICS).open("a") as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows))
+    with (run / METRICS).open("a", encoding="utf-8") as file:
+        file.write("".join(to_json(row) + "\n" for row in rows))
 
 
 @contextlib.contextmanager
@@ -200,7 +226,7 @@ def _commit() -> str | None:
 def _processor() -> str:
     """The processor's model name where Linux gives it."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

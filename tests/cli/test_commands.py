@@ -97,6 +97,7 @@ def test_data(capsys):
         ([*MLP, "--optimizer.learning-rate", "x"], "could not convert string to float: 'x'"),
         ([*MLP, "--optimizer.learning-rate", "0"], "learning-rate must be greater than 0, got 0.0"),
         ([*MLP, "--optimizer.learning-rate", "nan"], "must be greater than 0, got nan"),
+        ([*MLP, "--seed", "4294967296"], "--seed must be less than 4294967296, got 4294967296"),
         ([*MLP, "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
         ([*MLP, "--batch-size", "301"], "must be at most the training set's 300, got 301"),
         ([*MLP, "--devices", "0"], "--devices must be at least 1, got 0"),

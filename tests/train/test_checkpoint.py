@@ -109,3 +109,11 @@ def test_other_model_is_refused(tmp_path, warnings):
 def test_no_checkpoint(tmp_path, warnings):
     assert checkpoint.latest(tmp_path / "none", warnings.append) is None
     assert checkpoint.best(tmp_path / "none", warnings.append) is None
+
+
+def test_checkpoints_are_in_order_of_steps_not_of_names(tmp_path, warnings):
+    for step in (99_999_998, 99_999_999, 100_000_000):
+        save(tmp_path, step, loss=1 / step)
+    assert checkpoint.latest(tmp_path, warnings.append).step == 100_000_000
+    assert not (tmp_path / "99999998").exists()
+    assert not warnings

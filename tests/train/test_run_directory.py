@@ -1,6 +1,7 @@
 """The run directory: refused when in use, foreign or changed; nothing half-written."""
 
 import json
+import math
 import os
 
 import pytest
@@ -81,3 +82,20 @@ def test_metrics_after_a_step_are_dropped(tmp_path):
     assert [row["step"] for row in runs.read_metrics(tmp_path)] == [1, 2, 3]
     runs.keep_metrics(tmp_path, 2)
     assert [row["step"] for row in runs.read_metrics(tmp_path)] == [1, 2]
+
+
+def test_files_are_json_also_where_nothing_was_counted(tmp_path):
+    def refuse(name):
+        raise AssertionError(name)
+
+    metrics = {"test": {"accuracy": 0.5, "class_accuracy": [1.0, math.nan], "loss": math.inf}}
+    runs.write_result(tmp_path, {"status": "completed", "best": None, "metrics": metrics})
+    runs.append_metrics(tmp_path, [{"split": "test", "step": 1, "loss": math.nan}])
+    for name in (runs.RESULT, runs.METRICS):
+        json.loads((tmp_path / name).read_text(), parse_constant=refuse)
+    read = runs.read_result(tmp_path)
+    assert read["best"] is None
+    assert read["metrics"]["test"]["accuracy"] == 0.5
+    assert math.isnan(read["metrics"]["test"]["class_accuracy"][1])
+    assert math.isnan(runs.read_metrics(tmp_path)[0]["loss"])
+    assert runs.to_json(read["metrics"]) == runs.to_json(metrics)
