@@ -1,0 +1,46 @@
+"""Images are decoded upright, whatever their format and the orientation that they name."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlfun.data.image_decoding import central_crop, cropped, pixels
+from dlfun.data.image_files import read_image
+
+FORMATS = {
+    "PNG": {},
+    "WEBP": {"lossless": True},
+    "TIFF": {},
+    "JPEG": {"quality": 100, "subsampling": 0},
+}
+ORIENTATION = 0x0112
+STORED = {  # What a camera stores of an upright picture under each orientation of EXIF.
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_orientation_of_every_format_is_turned_upright(kind, orientation, tmp_path):
+    blocks = np.random.default_rng(0).integers(0, 256, (5, 8, 3))
+    upright = np.kron(blocks, np.ones((16, 16, 1))).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    content = io.BytesIO()
+    stored.save(content, kind, exif=exif, **FORMATS[kind])
+    file = tmp_path / f"image.{kind.lower()}"
+    file.write_bytes(content.getvalue())
+    lost = 8 if kind == "JPEG" else 0
+    expected = cropped(Image.fromarray(upright), 64).astype(int)
+    assert np.abs(pixels(str(file), 64, central_crop) - expected).max() <= lost
+    assert np.abs(np.asarray(read_image(file)) - upright.astype(int)).max() <= lost
