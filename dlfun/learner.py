@@ -34,7 +34,7 @@ class Learner(NamedTuple):
 
     1. pure: equal arguments give equal bits; no key travels in the state, it comes with the call;
     2. an example of weight 0 counts for nothing: a padded batch gives what the batch without the
-       padding gives;
+       padding gives, and a batch of padding alone changes nothing;
     3. metrics are sums and counts: those of two batches add up to those of both together;
     4. a batch split over devices gives, to rounding, the state and metrics of one device;
     5. `vmap` over members gives each member what it would get alone;
@@ -60,6 +60,15 @@ def mean_over_devices(tree: Any) -> Any:
     the mean over the whole batch, however unequally its examples are spread.
     """
     return _exchange(jax.lax.pmean, tree) if _split() else tree
+
+
+def if_counted(count: Array, updated: tuple[State, Metrics], state: State) -> tuple[State, Metrics]:
+    """The result of an update that divides by `count`; the old `state` where `count` is 0.
+
+    The metrics are then 0 over 0: a batch in which nothing has weight changes and counts nothing.
+    """
+    nothing = state, jax.tree.map(jnp.zeros_like, updated[1])
+    return jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), updated, nothing)
 
 
 def sum_over_devices(tree: Any) -> Any:

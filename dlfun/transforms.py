@@ -73,9 +73,7 @@ def in_minibatches(learner: Learner, size: int) -> Learner:
 
         def step(state: State, numbered: tuple[Array, Batch]) -> tuple[State, Metrics]:
             number, minibatch = numbered
-            after, measured = learner.update(state, minibatch, jax.random.fold_in(key, number))
-            some = minibatch["weight"].sum() > 0
-            return jax.tree.map(lambda new, old: jnp.where(some, new, old), after, state), measured
+            return learner.update(state, minibatch, jax.random.fold_in(key, number))
 
         minibatches = jax.tree.map(split, dict(batch))
         numbers = jnp.arange(len(minibatches["weight"]))

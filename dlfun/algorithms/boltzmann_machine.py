@@ -20,7 +20,7 @@ from jax.nn import sigmoid, softplus
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, example_keys, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, example_keys, if_counted, mean_over_devices
 from dlfun.metrics import Metrics
 
 
@@ -147,7 +147,8 @@ def restricted_boltzmann_machine(
         gradient = mean_over_devices(jax.tree.map(lambda d: -d / count, direction))
         change, memory = optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, change)
-        return RBMState(params, memory), {"loss": reconstruction(state.params, batch)}
+        updated = RBMState(params, memory), {"loss": reconstruction(state.params, batch)}
+        return if_counted(count, updated, state)
 
     def evaluate(state: RBMState, batch: Batch, key: Key) -> Metrics:
         rbm, visible, weight = state.params, batch[column], batch["weight"]

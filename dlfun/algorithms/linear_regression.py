@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, if_counted, mean_over_devices
 from dlfun.metrics import Metrics
 from dlfun.nn import losses
 
@@ -57,7 +57,7 @@ def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
         scale = jnp.where(s > least, s / (jnp.maximum(s, least) ** 2 + count * l2), 0)
         weights = v.T @ (scale[:, None] * (u.T @ (weight * (y - y_mean))))
         solved = Linear(weights, y_mean - x_mean @ weights)
-        return solved, _measure(features, solved, batch)
+        return if_counted(count, (solved, _measure(features, solved, batch)), state)
 
     return _linear(features, update, averages=False)
 
@@ -78,7 +78,8 @@ def proximal_gradient(
 
     def update(state: Linear, batch: Batch, key: Key) -> tuple[Linear, Metrics]:
         x, weight = features(batch["x"]), batch["weight"][:, None]
-        error = weight * (predict(state, x) - batch["y"]) / mean_over_devices(weight.sum())
+        count = mean_over_devices(weight.sum())
+        error = weight * (predict(state, x) - batch["y"]) / count
         slope = mean_over_devices(x.T @ error) + l2 * state.weights
         if not proximal:
             slope = slope + l1 * jnp.sign(state.weights)
@@ -86,7 +87,8 @@ def proximal_gradient(
         if proximal:
             moved = jnp.sign(moved) * jnp.maximum(jnp.abs(moved) - learning_rate * l1, 0)
         bias = state.bias - learning_rate * mean_over_devices(error.sum(axis=0))
-        return Linear(moved, bias), _measure(features, state, batch)
+        updated = Linear(moved, bias), _measure(features, state, batch)
+        return if_counted(count, updated, state)
 
     return _linear(features, update, averages=True)
 

@@ -1,15 +1,13 @@
 """Gradient descent on any loss: the base of every system that follows a gradient."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from dlfun.learner import Batch, Key, Learner, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, if_counted, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
 
 
@@ -76,11 +74,8 @@ def minimize(
         step, memory = optimizer.update(mean_over_devices(gradient), state.optimizer, state.params)
         params = optax.apply_updates(state.params, step)
         collections = {**state.collections, **result.collections}
-        new = MinimizeState(params, memory, collections), _reported(result)
-        # Where nothing has weight, all of this is 0/0.
-        counted = mean_over_devices(result.loss.count) > 0
-        nothing = state, jax.tree.map(jnp.zeros_like, new[1])
-        return jax.tree.map(partial(jnp.where, counted), new, nothing)
+        updated = MinimizeState(params, memory, collections), _reported(result)
+        return if_counted(mean_over_devices(result.loss.count), updated, state)
 
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))

@@ -38,7 +38,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, if_counted, mean_over_devices
 from dlfun.metrics import Metrics
 from dlfun.nn.activations import sigmoid
 
@@ -132,11 +132,12 @@ def manual_backpropagation(
         }
 
     def update(network: Network, batch: Batch, key: Key) -> tuple[Network, Metrics]:
-        weight = batch["weight"] / mean_over_devices(batch["weight"].sum())
+        count = mean_over_devices(batch["weight"].sum())
+        weight = batch["weight"] / count
         # The penalty is the same on each device, so that it is its own mean.
         slope = mean_over_devices(gradient(network, batch["x"], batch["y"], weight, l2))
         after = jax.tree.map(lambda w, g: w - learning_rate * g, network, slope)
-        return after, evaluate(network, batch, key)
+        return if_counted(count, (after, evaluate(network, batch, key)), network)
 
     return Learner(init, update, evaluate, predict, averages=True)
 

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from dlfun import metrics
-from dlfun.learner import Batch, Key, Learner, mean_over_devices
+from dlfun.learner import Batch, Key, Learner, if_counted, mean_over_devices
 from dlfun.metrics import Metrics
 
 
@@ -67,7 +67,8 @@ def line_search(
 
         step = jax.lax.while_loop(too_long, lambda t: t * shrink, jnp.asarray(first, jnp.float32))
         step = jnp.where(step > 1e-7 * first, step, 0)
-        return LineSearchState(moved(step), step), {"loss": metrics.mean(losses, weight)}
+        updated = LineSearchState(moved(step), step), {"loss": metrics.mean(losses, weight)}
+        return if_counted(count, updated, state)
 
     def evaluate(state: LineSearchState, batch: Batch, key: Key) -> Metrics:
         return {"loss": metrics.mean(loss(predict(state, batch), batch[y]), batch["weight"])}
