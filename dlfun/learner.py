@@ -62,13 +62,17 @@ def mean_over_devices(tree: Any) -> Any:
     return _exchange(jax.lax.pmean, tree) if _split() else tree
 
 
-def if_counted(count: Array, updated: tuple[State, Metrics], state: State) -> tuple[State, Metrics]:
-    """The result of an update that divides by `count`; the old `state` where `count` is 0.
+def if_counted(
+    count: Array, step: Callable[[], State], metrics: Metrics, state: State
+) -> tuple[State, Metrics]:
+    """The result of an update that divides by `count`: `step()` and `metrics`.
 
-    The metrics are then 0 over 0: a batch in which nothing has weight changes and counts nothing.
+    Where `count` is 0 it is the old `state` and metrics of 0 over 0: a batch in which nothing has
+    weight changes nothing and counts nothing.
     """
-    nothing = state, jax.tree.map(jnp.zeros_like, updated[1])
-    return jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), updated, nothing)
+    counted = jax.tree.map(lambda number: jnp.where(count > 0, number, 0), metrics)
+    # A branch, because to choose between old and new arrays costs the smallest networks 10 %.
+    return jax.lax.cond(count > 0, step, lambda: state), counted
 
 
 def sum_over_devices(tree: Any) -> Any:

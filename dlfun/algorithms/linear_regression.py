@@ -57,7 +57,7 @@ def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
         scale = jnp.where(s > least, s / (jnp.maximum(s, least) ** 2 + count * l2), 0)
         weights = v.T @ (scale[:, None] * (u.T @ (weight * (y - y_mean))))
         solved = Linear(weights, y_mean - x_mean @ weights)
-        return if_counted(count, (solved, _measure(features, solved, batch)), state)
+        return if_counted(count, lambda: solved, _measure(features, solved, batch), state)
 
     return _linear(features, update, averages=False)
 
@@ -87,8 +87,8 @@ def proximal_gradient(
         if proximal:
             moved = jnp.sign(moved) * jnp.maximum(jnp.abs(moved) - learning_rate * l1, 0)
         bias = state.bias - learning_rate * mean_over_devices(error.sum(axis=0))
-        updated = Linear(moved, bias), _measure(features, state, batch)
-        return if_counted(count, updated, state)
+        measured = _measure(features, state, batch)
+        return if_counted(count, lambda: Linear(moved, bias), measured, state)
 
     return _linear(features, update, averages=True)
 

@@ -71,11 +71,14 @@ def minimize(
             return result.loss.total / mean_over_devices(result.loss.count), result
 
         gradient, result = jax.grad(mean_loss, has_aux=True)(state.params)
-        step, memory = optimizer.update(mean_over_devices(gradient), state.optimizer, state.params)
-        params = optax.apply_updates(state.params, step)
-        collections = {**state.collections, **result.collections}
-        updated = MinimizeState(params, memory, collections), _reported(result)
-        return if_counted(mean_over_devices(result.loss.count), updated, state)
+        mean_gradient, count = mean_over_devices((gradient, result.loss.count))
+
+        def step() -> MinimizeState:
+            change, memory = optimizer.update(mean_gradient, state.optimizer, state.params)
+            params = optax.apply_updates(state.params, change)
+            return MinimizeState(params, memory, {**state.collections, **result.collections})
+
+        return if_counted(count, step, _reported(result), state)
 
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))
