@@ -8,15 +8,18 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dlfun.cli.compare import Compare
 from dlfun.cli.console import PROGRAM, note
 from dlfun.cli.data import Data
 from dlfun.cli.evaluate import Evaluate
+from dlfun.cli.export import Export
 from dlfun.cli.huge_pages import in_huge_pages
 from dlfun.cli.list import List
 from dlfun.cli.parse import parse
 from dlfun.cli.plot import Plot
 from dlfun.cli.predict import Predict
 from dlfun.cli.reproduce import Reproduce
+from dlfun.cli.runs import Runs
 from dlfun.cli.sample import Sample
 from dlfun.cli.summary import Summary
 from dlfun.cli.sweep import Sweep, SweepReport, sweep
@@ -31,6 +34,9 @@ COMMANDS: dict[str, Any] = {
     "sample": Sample,
     "summary": Summary,
     "plot": Plot,
+    "export": Export,
+    "runs": Runs,
+    "compare": Compare,
     "reproduce": Reproduce,
     "sweep": Sweep,
     "sweep-report": SweepReport,

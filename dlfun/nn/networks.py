@@ -9,6 +9,8 @@ import jax.numpy as jnp
 Path = tuple[str, ...]
 NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats"])
 """Parts of a state without parameters: the optimizer's memory and running statistics."""
+MEMORY = frozenset(["optimizer"])
+"""Parts of a state that a trained network does without."""
 
 
 class Network(NamedTuple):
@@ -64,8 +66,11 @@ def owns(network: Network, path: Path, array: Any) -> bool:
     )
 
 
-def parameters(state: Any) -> dict[Path, Any]:
-    """The arrays of floats in a state by their paths, without those of optimizers."""
+def parameters(state: Any, without: frozenset[str] = NO_PARAMETERS) -> dict[Path, Any]:
+    """The arrays of floats in a state by their paths, without those of optimizers.
+
+    `without` names the parts of a state that are left out.
+    """
 
     def of_optax(node: Any) -> bool:
         return type(node).__module__.startswith("optax.")
@@ -74,6 +79,6 @@ def parameters(state: Any) -> dict[Path, Any]:
     for keys, leaf in jax.tree_util.tree_flatten_with_path(state, is_leaf=of_optax)[0]:
         names = tuple(jax.tree_util.keystr((key,), simple=True) for key in keys)
         floats = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
-        if floats and NO_PARAMETERS.isdisjoint(names):
-            params[tuple(name for name in names if name != "params")] = leaf
+        if floats and without.isdisjoint(names):
+            params[tuple(n for n in names if n not in ("params", "collections"))] = leaf
     return params

@@ -176,7 +176,11 @@ def evaluate(
     run: Path, warn: Warn, which: Literal["last", "best"] = "last"
 ) -> dict[str, dict[str, Any]]:
     """Metrics of every held-out split, and measures, computed anew from the checkpoint."""
-    opened = read_run(run, warn, which)
+    return evaluate_run(read_run(run, warn, which))
+
+
+def evaluate_run(opened: Run) -> dict[str, dict[str, Any]]:
+    """The same for a run that was read."""
     stages, options, trained = opened.group.stages(), opened.options, opened.trained
     work = works(stages, (trained.config.seed,))[opened.stage]
     programs = compile_learner(
