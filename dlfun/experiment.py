@@ -184,6 +184,7 @@ def describe(name: str) -> dict[str, str]:
     lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,
+        "family": family(paths()[name]),
         "shows": docstring.partition("\n")[0].rstrip("."),
         "figure": lines.get("Figure", ""),
         "time": lines.get("Time", ""),

@@ -18,8 +18,9 @@ from dlfun.cli.console import note, show
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 from dlfun.train import run_directory
+from dlfun.train.run_directory import SWEEP
 
-SWEEP, SWEEP_TABLE = "sweep.json", "table.json"
+SWEEP_TABLE = "table.json"
 Status = Literal[
     "completed", "diverged", "failed", "interrupted", "running", "killed", "damaged", "not begun"
 ]
