@@ -94,7 +94,8 @@ def test_train_ends_with_the_claim(capsys, monkeypatch, tmp_path):
     again = run(capsys, *train)[1]
     assert again.splitlines()[-1].startswith("was completed already, in ")
     short = ["--epochs", "1", "--tuning", "1", "--seed", "3", "--run-dir", tmp_path / "quick"]
-    (line,) = [x for x in run(capsys, "train", "toy", *short)[1].splitlines() if x.startswith("claim: ")]
+    printed = run(capsys, "train", "toy", *short)[1].splitlines()
+    (line,) = [line for line in printed if line.startswith("claim: ")]
     assert line.endswith("reproduce toy --quick")
     other = run(capsys, "train", "toy", "--rate", "0.2", "--run-dir", tmp_path / "other")[1]
     assert "claim: " not in other
