@@ -9,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from dlfun import experiment
-from dlfun.cli.console import show
+from dlfun.cli.console import show, warn
 from dlfun.cli.reproduce import expand
 
 USUAL = " on 2 CPU cores"
@@ -30,6 +30,9 @@ class List:
         if self.json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))
             return 0
+        for row in rows:
+            for words in experiment.missing_lines(row["name"]):
+                warn(f"{row['name']}: {words}")
         longest = max(len(row["name"]) for row in rows)
         for family, members in itertools.groupby(rows, key=lambda row: row["family"]):
             table = Table(box=None, pad_edge=False)

@@ -7,9 +7,11 @@ import errno
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dlfun import __version__
+from dlfun import experiment as experiments
 from dlfun.cli.compare import Compare
 from dlfun.cli.console import PROGRAM, note
 from dlfun.cli.data import Data
@@ -57,6 +59,7 @@ def usage() -> str:
     lines = [f"usage: {PROGRAM} COMMAND [-h] …", "", "commands:"]
     lines += [f"  {name:<13} {kind.__doc__}" for name, kind in COMMANDS.items()]
     lines += ["", f"`{PROGRAM} COMMAND --help` shows the flags of a command."]
+    lines += ["`--experiments DIR`, with any command, adds a folder of experiments of your own."]
     lines += [f"`{PROGRAM} --version` shows the versions."]
     return "\n".join(lines)
 
@@ -69,9 +72,26 @@ def version() -> str:
     return ", ".join([f"dlfun {__version__}", *libraries, f"Python {platform.python_version()}"])
 
 
+def without_experiments(arguments: Sequence[str]) -> list[str]:
+    """The arguments without `--experiments DIR`, whose folder is used from then on."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, folder = word.partition("=")
+        if flag != "--experiments":
+            rest.append(word)
+            continue
+        folder = folder if equals else next(words, "")
+        if not folder:
+            raise UserError("--experiments needs the folder of your experiments")
+        experiments.use_folder(Path(folder).expanduser())
+    return rest
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit status: 0 done, 1 a check failed, 2 bad input, 3 diverged."""
     try:
+        arguments = without_experiments(arguments)
         if not arguments or arguments[0] in ("-h", "--help"):
             print(usage())
             return 0 if arguments else 2
