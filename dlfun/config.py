@@ -153,6 +153,15 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     return fields
 
 
+def flatten_json(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The same of `to_dict`'s values."""
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        path = prefix + name
+        fields |= flatten_json(value, path + ".") if isinstance(value, Mapping) else {path: value}
+    return fields
+
+
 def replace(config: Any, values: Mapping[str, Any]) -> Any:
     """The dataclass with the fields at some paths replaced."""
     for path, value in values.items():

@@ -21,6 +21,7 @@ An experiment is a module, or a package where it needs code of its own, with the
 
 import ast
 import importlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _INSTALLED = Path(__file__).parent / "experiments"
 ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "experiments"
 """In a checkout `experiments/` lies beside `dlfun/`; a wheel has it inside."""
+VARIABLE = "DLFUN_EXPERIMENTS"
+"""The environment variable that names further folders of experiments."""
 PACKAGE = "dlfun.experiments" if _INSTALLED.is_dir() else "experiments"
 
 
@@ -135,6 +138,13 @@ def from_module(name: str, module: ModuleType) -> Experiment:
             raise UserError(f"experiment '{name}' lacks {needed}: see dlfun/experiment.py")
     if "stages" not in given and "learner" not in given:
         raise UserError(f"experiment '{name}' lacks learner or stages: see dlfun/experiment.py")
+    fields = getattr(given["Config"], "__dataclass_fields__", None)
+    needs = ["seed"] if "stages" in given else ["seed", "epochs", "batch_size"]
+    if fields is None or not given["Config"].__dataclass_params__.frozen:
+        raise UserError(f"experiment '{name}': Config must be a frozen dataclass")
+    for field in needs:
+        if field not in fields:
+            raise UserError(f"experiment '{name}': Config lacks the field '{field}'")
 
     def stages(config: Any, dataset: Any) -> Sequence[Stage]:
         learner = given["learner"](config, dataset)
@@ -156,34 +166,83 @@ def from_module(name: str, module: ModuleType) -> Experiment:
     )
 
 
+def roots() -> list[Path]:
+    """The folders of experiments: dlfun's own, then those that DLFUN_EXPERIMENTS names."""
+    named = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return [ROOT, *(Path(folder).absolute() for folder in named if folder)]
+
+
+def use_folder(folder: Path) -> None:
+    """Find experiments in a folder too, in this process and in those that it starts.
+
+    Raises UserError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--experiments {folder}: no such folder")
+    others = [str(root) for root in roots()[1:]]
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*others, str(folder.absolute())]))
+
+
 def paths() -> dict[str, Path]:
     """The file of each experiment by name, in order of folder and name; `_NAME.py` is none.
 
     Raises UserError where two have one name.
     """
-    files = [path for path in ROOT.glob("*/*.py") if not path.stem.startswith("_")]
-    named = [(path.stem, path) for path in files]
-    named += [(path.parent.name, path) for path in ROOT.glob("*/*/__init__.py")]
     names: dict[str, Path] = {}
-    for name, path in sorted(named, key=lambda item: (family(item[1]), item[0])):
-        if other := names.get(name):
-            raise UserError(f"two experiments are named '{name}': {other} and {path}: rename one")
-        names[name] = path
+    for root in roots():
+        # A folder of the user's may hold experiments without a family.
+        files = [*root.glob("*/*.py"), *(root.glob("*.py") if root != ROOT else ())]
+        named = [(path.stem, path) for path in files if not path.stem.startswith("_")]
+        named += [(path.parent.name, path) for path in root.glob("*/*/__init__.py")]
+        for name, path in sorted(named, key=lambda item: (family(item[1]), item[0])):
+            if other := names.get(name):
+                raise UserError(
+                    f"two experiments are named '{name}': {other} and {path}: rename one"
+                )
+            names[name] = path
     return names
+
+
+def _module(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """The root of an experiment's file, and the parts of its module's name below that."""
+    root = next(root for root in roots() if path.is_relative_to(root))
+    parts = path.relative_to(root).with_suffix("").parts
+    return root, parts[:-1] if parts[-1] == "__init__" else parts
 
 
 def family(path: Path) -> str:
     """The folder of `experiments/` that an experiment's file lies below."""
-    return path.relative_to(ROOT).parts[0]
+    root, parts = _module(path)
+    return parts[0] if len(parts) > 1 else root.name
 
 
 def load(name: str) -> Experiment:
     """The experiment `name`. Raises UserError where there is none."""
     known = paths()
     if name not in known:
-        raise UserError(f"no experiment '{name}'{nearest(name, known)}; `list` names them all")
-    module = importlib.import_module(f"{PACKAGE}.{family(known[name])}.{name}")
-    return from_module(name, module)
+        raise UserError(
+            f"no experiment '{name}'{nearest(name, known)}; `list` names them all, and "
+            "--experiments DIR adds your own"
+        )
+    root, parts = _module(known[name])
+    for depth in range(len(parts) if root != ROOT else 0):
+        # A package of the same name may be dlfun's own.
+        package = importlib.import_module(".".join([PACKAGE, *parts[:depth]]))
+        folder = str(root.joinpath(*parts[:depth]))
+        if folder not in package.__path__:
+            package.__path__.append(folder)
+    return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
+
+
+def missing_lines(name: str) -> list[str]:
+    """What the docstring of an experiment should say and does not, in plain words."""
+    said = describe(name)
+    asked = {
+        "shows": "a first line that says what it shows",
+        "figure": "a line 'Figure: …' with the figure that it reaches",
+        "time": "a line 'Time: …' with how long it takes",
+    }
+    return [f"its docstring lacks {words}" for field, words in asked.items() if not said[field]]
 
 
 def describe(name: str) -> dict[str, str]:
@@ -192,6 +251,7 @@ def describe(name: str) -> dict[str, str]:
     lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,
+        "family": family(paths()[name]),
         "shows": docstring.partition("\n")[0].rstrip("."),
         "figure": lines.get("Figure", ""),
         "time": lines.get("Time", ""),

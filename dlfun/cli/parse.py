@@ -12,6 +12,8 @@ import tyro
 from dlfun.errors import UserError, nearest
 
 T = TypeVar("T")
+SHORT = {"lr": "learning-rate", "wd": "weight-decay", "bs": "batch-size", "optim": "optimizer.name"}
+"""Abbreviations in common use, and the names of the flags."""
 
 
 def parse(kind: type[T], arguments: Sequence[str], program: str, **options: Any) -> T:
@@ -26,15 +28,38 @@ def parse(kind: type[T], arguments: Sequence[str], program: str, **options: Any)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UserError(_one_line(complaint.getvalue())) from None
+        flags = _flags(kind, program, **options)
+        raise UserError(_one_line(complaint.getvalue(), flags)) from None
     finally:
         os.environ.pop("COLUMNS", None)
         if columns is not None:
             os.environ["COLUMNS"] = columns
 
 
-def _one_line(box: str) -> str:
-    """Tyro's error as one line: its first section, and the nearest name of the second."""
+def _flags(kind: type, program: str, **options: Any) -> list[str]:
+    """The flags of a dataclass, from its help."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        tyro.cli(kind, args=["--help"], prog=program, **options)
+    return list(dict.fromkeys(re.findall(r"--[a-z][\w.-]*", text.getvalue())))
+
+
+def nearest_flag(wrong: str, flags: Sequence[str]) -> str:
+    """The flag that was meant, as `nearest` puts it.
+
+    One that ends in the name comes first, `--optimizer.learning-rate` for `--learning-rate` or
+    `--lr`; then one that chooses among such things, `--optimizer.name` for `--optimizer`.
+    """
+    name = wrong.lstrip("-").replace("_", "-")
+    name = SHORT.get(name, name)
+    for meant in (f"--{name}", *(f for f in flags if f.endswith(f".{name}")), f"--{name}.name"):
+        if meant in flags:
+            return f" (did you mean '{meant}'?)"
+    return nearest(wrong, flags)
+
+
+def _one_line(box: str, flags: Sequence[str]) -> str:
+    """Tyro's error as one line: its first section, and the nearest name."""
     # Title, message and advice, parted by rules; without Unicode the frame is spaces and dashes.
     box = re.sub(r"^╭─ (.*?) ─*╮$", r"\1\n───", box, flags=re.MULTILINE)
     lines = [line.strip("│ ") for line in box.splitlines()]
@@ -43,6 +68,5 @@ def _one_line(box: str) -> str:
     message = message[:1].lower() + message[1:]
     if choices := re.search(r"invalid choice '(.*?)' .*\((.*)\)", message):
         return message + nearest(choices[1], re.findall(r"'(.*?)'", choices[2]))
-    flags = re.findall(r"^--[\w.-]+", "\n".join(parts[2:]), flags=re.MULTILINE)
     wrong = re.search(r"--[\w.-]+", message)
-    return message + (nearest(wrong[0], flags) if wrong and wrong[0] not in flags else "")
+    return message + (nearest_flag(wrong[0], flags) if wrong and wrong[0] not in flags else "")

@@ -71,7 +71,7 @@ def expand(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in known and name not in families:
             guess = nearest(name, [*known, *families])
-            raise UserError(f"'{name}' is no experiment, folder of experiments or run{guess}")
+            raise UserError(f"'{name}' is no experiment and no folder of experiments{guess}")
         chosen = [n for n, path in known.items() if name in (n, experiments.family(path))]
         expanded += [n for n in chosen if n not in expanded]
     return expanded

@@ -25,20 +25,25 @@ writes it: its rows replace older ones of the same claims. README.md lists the s
 def cells(row: dict[str, Any]) -> list[str]:
     """A row as text, in the order of `COLUMNS`."""
     metric = row["metric"]
-    bounds = [
-        f"{sign} {format_metric(metric, row[key])}"
-        for sign, key in (("≥", "at_least"), ("≤", "at_most"))
-        if row[key] is not None
-    ]
     spread = f" ± {format_metric(metric, row['sd'])}" if row["sd"] is not None else ""
     return [
-        f"{row['experiment']}: {metric} {', '.join(bounds)}",
+        f"{row['experiment']}: {statement(metric, row['at_least'], row['at_most'])}",
         row["source"],
         "" if row["printed"] is None else format_metric(metric, row["printed"]),
         f"{format_metric(metric, row['mean'])}{spread}".replace(" % ±", " ±"),
         "holds" if row["holds"] else "FAILS",
         f"{row['seconds']:.1f}",
     ]
+
+
+def statement(metric: str, at_least: float | None, at_most: float | None) -> str:
+    """A claim in words: test/accuracy ≥ 97.58 %."""
+    bounds = [
+        f"{sign} {format_metric(metric, bound)}"
+        for sign, bound in (("≥", at_least), ("≤", at_most))
+        if bound is not None
+    ]
+    return f"{metric} {', '.join(bounds)}"
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:

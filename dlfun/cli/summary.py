@@ -1,15 +1,19 @@
 """The command `summary`."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
 
+from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli.console import show
+from dlfun.cli.console import PROGRAM, show, unprefixed
+from dlfun.cli.parse import parse
 from dlfun.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -20,24 +24,44 @@ if TYPE_CHECKING:
 class Summary:
     """Describe an experiment's networks layer by layer: shapes, parameters, multiply-adds."""
 
-    experiment: Annotated[str, tyro.conf.Positional]
-    """Name of the experiment."""
+    experiment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME | RUN_DIR")]
+    """Name of the experiment, followed by its flags, or a run directory."""
     json: bool = False
     """Print JSON instead of a table; of several stages, an object with one for each."""
 
-    def __call__(self) -> int:
-        experiment = experiments.load(self.experiment)
-        stages = summarize_experiment(experiment, experiment.default)
-        if self.json:
-            from dlfun.nn.summary import to_dict
 
-            sections = [{"stage": name} | to_dict(rows) for name, rows in stages]
-            single = to_dict(stages[0][1])
-            print(json.dumps({"stages": sections} if len(stages) > 1 else single, indent=2))
-            return 0
-        for name, rows in stages:
-            show(render(rows, name if len(stages) > 1 else None))
+def summary(arguments: Sequence[str]) -> int:
+    """Run `summary NAME …`, whose flags come from the experiment's Config, or of a run."""
+    name, rest = arguments[0], arguments[1:]
+    program = f"{PROGRAM} summary {name}"
+    if name not in experiments.paths() and ("/" in name or Path(name).is_dir()):
+        from dlfun.train.driver import read_settings
+
+        parsed = parse(Summary, arguments, program)
+        name, config, _ = read_settings(Path(name))
+        return _show(summarize_experiment(experiments.load(name), config), parsed.json)
+    chosen = experiments.load(name)
+    flags = field(default_factory=lambda: chosen.default)
+    kind = dataclasses.make_dataclass(
+        "Summary",
+        [("config", unprefixed(chosen.Config), flags), ("json", bool, False)],
+    )
+    described: Any = parse(kind, rest, program, description=chosen.description)
+    configs.check(described.config)
+    return _show(summarize_experiment(chosen, described.config), described.json)
+
+
+def _show(stages: list[tuple[str, list["Row"]]], as_json: bool) -> int:
+    if as_json:
+        from dlfun.nn.summary import to_dict
+
+        sections = [{"stage": name} | to_dict(rows) for name, rows in stages]
+        single = to_dict(stages[0][1])
+        print(json.dumps({"stages": sections} if len(stages) > 1 else single, indent=2))
         return 0
+    for name, rows in stages:
+        show(render(rows, name if len(stages) > 1 else None))
+    return 0
 
 
 def summarize_experiment(experiment: Experiment, config: Any) -> list[tuple[str, list["Row"]]]:

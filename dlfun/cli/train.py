@@ -3,16 +3,22 @@
 import dataclasses
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from dlfun import config as configs
 from dlfun import experiment
 from dlfun.cli.console import PROGRAM, DataDir, show_metrics, unprefixed
 from dlfun.cli.parse import parse
+from dlfun.cli.results import statement
+from dlfun.experiment import Experiment, format_metric
+
+FINAL = ("completed", "diverged")
+"""Statuses of runs that are not trained again."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def train(arguments: Sequence[str]) -> int:
     """Run `train EXPERIMENT …`: the flags come from the experiment's Config."""
     name, rest = arguments[0], arguments[1:]
     chosen = experiment.load(name)
-    from dlfun.train import driver
+    from dlfun.train import driver, run_directory
     from dlfun.train.options import Machines, Options, configure_jax
 
     kind = dataclasses.make_dataclass(
@@ -53,7 +59,35 @@ def train(arguments: Sequence[str]) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     run = parsed.paths.run_dir or Path("runs") / name / f"{stamp}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
+    before = run_directory.read_result(run).get("status")
     result = driver.train(name, parsed.config, parsed.options, run, command)
+    status, seconds = result["status"], f"{result['seconds']:.1f} s"
     show_metrics(result["metrics"])
-    print(f"{result['status']} in {result['seconds']:.1f} s: {run}")
-    return driver.EXIT[result["status"]]
+    if status == "completed":
+        for line in claim_lines(chosen, parsed.config, result["metrics"]):
+            print(line)
+    ended = f"was {status} already, in" if before == status in FINAL else f"{status} in"
+    print(f"{ended} {seconds}: {run}")
+    return driver.EXIT[status]
+
+
+def claim_lines(
+    chosen: Experiment, config: Any, metrics: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """A line for each claim on this setting: its bound, the measured value, how to check it."""
+    start = dataclasses.replace(config, seed=chosen.default.seed)
+    claims, flag = (chosen.claims, "--seeds 5") if start == chosen.default else ((), "")
+    quick = chosen.quick
+    if quick and start == configs.replace(chosen.default, quick.values):
+        claims, flag = quick.claims, "--quick"
+    lines = []
+    for claim in claims:
+        split, _, metric = claim.metric.partition("/")
+        value = metrics.get(split, {}).get(metric)
+        if value is not None:
+            bound = statement(claim.metric, claim.at_least, claim.at_most)
+            lines.append(
+                f"claim: {bound} {claim.source}: {format_metric(metric, value)} with this seed; "
+                f"the claim is of the mean over seeds: reproduce {chosen.name} {flag}"
+            )
+    return lines

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 Path = tuple[str, ...]
 NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats"])
 """Parts of a state without parameters: the optimizer's memory and running statistics."""
+MEMORY = frozenset(["optimizer"])
+"""Parts of a state that a trained network does without."""
 
 
 class Network(NamedTuple):
@@ -64,16 +66,33 @@ def owns(network: Network, path: Path, array: Any) -> bool:
     )
 
 
-def parameters(state: Any) -> dict[Path, Any]:
-    """The arrays of floats in a state by their paths, without those of optimizers."""
+def parameters(state: Any, without: frozenset[str] = NO_PARAMETERS) -> dict[Path, Any]:
+    """The arrays of floats in a state by their paths, without those of optimizers.
+
+    `without` names the parts of a state that are left out.
+    """
+    paths, leaves, _ = _flatten(state, without)
+    return {path: leaf for path, leaf in zip(paths, leaves, strict=True) if path}
+
+
+def replace_parameters(state: Any, new: Mapping[Path, Any], without: frozenset[str]) -> Any:
+    """The state with the arrays at some of the paths of `parameters` replaced."""
+    paths, leaves, structure = _flatten(state, without)
+    pairs = zip(paths, leaves, strict=True)
+    return structure.unflatten([new.get(path, leaf) for path, leaf in pairs])
+
+
+def _flatten(state: Any, without: frozenset[str]) -> tuple[list[Path], list[Any], Any]:
+    """Paths, leaves and structure of a state; the path of what is no parameter is empty."""
 
     def of_optax(node: Any) -> bool:
         return type(node).__module__.startswith("optax.")
 
-    params: dict[Path, Any] = {}
-    for keys, leaf in jax.tree_util.tree_flatten_with_path(state, is_leaf=of_optax)[0]:
+    flat, structure = jax.tree_util.tree_flatten_with_path(state, is_leaf=of_optax)
+    paths: list[Path] = []
+    for keys, leaf in flat:
         names = tuple(jax.tree_util.keystr((key,), simple=True) for key in keys)
         floats = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
-        if floats and NO_PARAMETERS.isdisjoint(names):
-            params[tuple(name for name in names if name != "params")] = leaf
-    return params
+        chosen = names if floats and without.isdisjoint(names) else ()
+        paths.append(tuple(name for name in chosen if name not in ("params", "collections")))
+    return paths, [leaf for _, leaf in flat], structure

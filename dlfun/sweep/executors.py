@@ -85,7 +85,9 @@ def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -
             yield lambda job: _flat(pool.map(_work, parts(job)))
         return
     ray = _ray()
-    data = {name: os.environ[name] for name in ("DLFUN_DATA",) if name in os.environ}
+    data = {
+        name: os.environ[name] for name in ("DLFUN_DATA", "DLFUN_EXPERIMENTS") if name in os.environ
+    }
     ray.init(
         num_cpus=None if "RAY_ADDRESS" in os.environ else count,
         include_dashboard=False,

@@ -15,8 +15,9 @@ import jax
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.errors import UserError
-from dlfun.experiment import Experiment, Trained
-from dlfun.train import checkpoint, loop, run_directory
+from dlfun.experiment import Experiment, Stage, Trained
+from dlfun.nn.networks import MEMORY, parameters
+from dlfun.train import checkpoint, loop, onward, run_directory
 from dlfun.train.compile import compile_learner
 from dlfun.train.lockstep import measures_of, merge
 from dlfun.train.logging import Display
@@ -47,18 +48,39 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
     experiment = experiments.load(name)
     (alone,) = group(experiment, [config], ())
     stages = alone.stages()
+    if options.from_run is not None:
+        options = dataclasses.replace(options, from_run=str(Path(options.from_run).absolute()))
     options = settle(options, stages)
     description = run_directory.describe(name, config, configs.to_dict(options), command)
     epochs = works(stages)[-1].last_epoch
     leads = jax.process_index() == 0
     shown = tuple(dict.fromkeys(("loss", "accuracy", experiment.objective.metric)))
     with stop_signal() as stopped, Display(run, epochs, shown, silent=not leads) as display:
+        first = _first_parameters(options, stages[0], run, display.note)
+        if leads:
+            onward.extend(run, experiment, config, alone.data, description, display.note)
         trainer = GroupTrainer(
-            alone, [Member(config, run)], options, description, note=display.note, leads=leads
+            alone,
+            [Member(config, run)],
+            options,
+            description,
+            note=display.note,
+            leads=leads,
+            first=first,
         )
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)
     return result
+
+
+def _first_parameters(options: Options, stage: Stage, run: Path, note: Warn) -> dict[Any, Any]:
+    """The arrays of --from that a run starts from; none where it was begun."""
+    if options.from_run is None or any((run / run_directory.CHECKPOINTS).glob("*")):
+        return {}
+    source = Path(options.from_run)
+    state = read_run(source, note).trained.state
+    configure_jax(options)  # Reading a run has set that run's precision.
+    return onward.matching(parameters(state, MEMORY), stage, source, note)
 
 
 def train_members(
@@ -176,7 +198,11 @@ def evaluate(
     run: Path, warn: Warn, which: Literal["last", "best"] = "last"
 ) -> dict[str, dict[str, Any]]:
     """Metrics of every held-out split, and measures, computed anew from the checkpoint."""
-    opened = read_run(run, warn, which)
+    return evaluate_run(read_run(run, warn, which))
+
+
+def evaluate_run(opened: Run) -> dict[str, dict[str, Any]]:
+    """The same for a run that was read."""
     stages, options, trained = opened.group.stages(), opened.options, opened.trained
     work = works(stages, (trained.config.seed,))[opened.stage]
     programs = compile_learner(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jax
+import tyro
 from annotated_types import Ge
 
 from dlfun import config as configs
@@ -40,6 +41,8 @@ class Options:
     """compiled: pieces of an epoch are one program; python: one call a step, for debugging."""
     precision: Literal["default", "bfloat16", "tensorfloat32", "float32"] = "default"
     """Precision of matrix products on devices that have a choice."""
+    from_run: Annotated[str | None, tyro.conf.arg(name="from", metavar="RUN_DIR")] = None
+    """Run whose parameters to start from, those of the same name and shape."""
 
 
 @dataclass(frozen=True)

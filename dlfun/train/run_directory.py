@@ -27,6 +27,7 @@ CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS, SAMPLES = (
     "plots",
     "samples",
 )
+SWEEP = "sweep.json"
 IDENTITY = ("experiment", "config", "options")
 
 
@@ -88,6 +89,11 @@ def read_json(path: Path) -> Any:
 def read_config(run: Path) -> dict[str, Any]:
     """The config.json of a run directory. Raises UserError where `run` is not one."""
     if not (run / CONFIG).is_file():
+        if (run / SWEEP).is_file():
+            raise UserError(
+                f"{run} is a sweep, not a run: `sweep-report {run}` ranks its trials, and each run "
+                f"is a folder {run}/trials/TRIAL/seedN"
+            )
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
         raise UserError(f"{run} is not a run directory: {what}")
     config = read_json(run / CONFIG)

@@ -13,7 +13,7 @@ import jax
 from dlfun import config as configs
 from dlfun.experiment import Stage, Trained
 from dlfun.metrics import Metrics
-from dlfun.train import checkpoint, loop, run_directory
+from dlfun.train import checkpoint, loop, onward, run_directory
 from dlfun.train.chunks import choose_size, does_not_fit
 from dlfun.train.compile import REPLICATED, Programs, compile_learner
 from dlfun.train.lockstep import Ended, Lockstep, Snapshot, result_of
@@ -71,14 +71,17 @@ class GroupTrainer:
         until: int | None = None,
         note: Callable[[str], None] = lambda text: None,
         leads: bool = True,
+        first: Mapping[Any, Any] | None = None,
     ) -> None:
         """Make or check the run directories.
 
         `options` are settled, `until` is the epoch to stop after, `note` prints a line for the
-        user, and only a process that `leads` writes.
+        user, and only a process that `leads` writes. `first` are arrays to start from, by their
+        paths among `parameters`, where a member is trained alone.
         """
         self.group, self.members, self.options = group, members, options
         self.note, self.leads, self.alone = note, leads, len(members) == 1
+        self.first = first or {}
         self.works = works(group.stages())
         last = self.works[-1].last_epoch
         self.until = last if until is None else min(until, last)
@@ -143,7 +146,7 @@ class GroupTrainer:
         folders = [self.members[n].run / run_directory.CHECKPOINTS for n in numbers]
         saved = [checkpoint.latest(folder, lambda text: None) for folder in folders]
         if saved[0] is None:
-            states = self.first_states(0, numbers, None)
+            states = onward.put(self.first_states(0, numbers, None), self.first)
             return Position(states, 0, self.zero_totals(0, len(numbers))), saved
         stage = saved[0].stage
         like = first_position(self.group.stages(), stage, self.programs(stage).rows)

@@ -71,7 +71,7 @@ def test_list(capsys):
     rows = json.loads(out)
     assert status == 0
     assert [row["name"] for row in rows] == list(paths())
-    assert all(row.keys() == {"name", "shows", "figure", "time"} for row in rows)
+    assert all(row.keys() == {"name", "family", "shows", "figure", "time"} for row in rows)
 
 
 def test_data(capsys):
@@ -90,6 +90,12 @@ def test_data(capsys):
         (["reproduce", "mnist_rn"], "did you mean 'mnist_rnn'?"),
         (["reproduce", "mnist_mlp", "--seeds", "0"], "--seeds must be at least 1, got 0"),
         ([*MLP, "--hiden", "3"], "unrecognized options: --hiden, 3 (did you mean '--hidden'?)"),
+        ([*MLP, "--lr", "3"], "(did you mean '--optimizer.learning-rate'?)"),
+        ([*MLP, "--learning-rate", "3"], "(did you mean '--optimizer.learning-rate'?)"),
+        ([*MLP, "--optimizer", "adam"], "(did you mean '--optimizer.name'?)"),
+        (["summary", "mnist_mlp", "--hiden", "3"], "(did you mean '--hidden'?)"),
+        (["summary", "mnist_mlp", "--hidden", "0"], "--hidden must be at least 1, got 0"),
+        (["list", "recurent"], "(did you mean 'recurrent'?)"),
         ([*MLP, "--hidden", "x"], "--hidden"),
         ([*MLP, "--hidden", "0"], "--hidden must be at least 1, got 0"),
         ([*MLP, "--epochs", "0"], "--epochs must be at least 1, got 0"),

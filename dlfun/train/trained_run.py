@@ -1,0 +1,124 @@
+"""A run directory read back as one object, for scripts and notebooks: `dlfun.load`."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dlfun.data.order import rows
+from dlfun.errors import UserError
+from dlfun.learner import Learner, State
+from dlfun.train import driver, run_directory
+from dlfun.train.batches import EVALUATION_BATCH
+from dlfun.train.prediction import no_classifier, probabilities
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedRun:
+    """A training and what it has learned."""
+
+    path: Path
+    opened: driver.Run
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.opened.experiment.name
+
+    @property
+    def config(self) -> Any:
+        """The experiment's Config."""
+        return self.opened.trained.config
+
+    @property
+    def dataset(self) -> Any:
+        """The data of the last stage that was trained, a `Dataset`."""
+        return self.opened.group.stages()[self.opened.stage].dataset
+
+    @property
+    def learner(self) -> Learner:
+        """The three functions that were trained."""
+        return self.opened.trained.learner
+
+    @property
+    def state(self) -> State:
+        """The learner's state: parameters, the optimizer's memory, running statistics."""
+        return self.opened.trained.state
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self.opened.trained.step
+
+    @property
+    def params(self) -> Any:
+        """The parameters, a pytree of arrays; the whole state of a learner without `params`."""
+        return getattr(self.state, "params", self.state)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The final metrics by split and name, as result.json has them."""
+        return run_directory.read_result(self.path).get("metrics", {})
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The metrics of each epoch and split, a dict each."""
+        return run_directory.read_metrics(self.path)
+
+    def evaluate(self) -> dict[str, dict[str, Any]]:
+        """The metrics of each held-out split, computed anew."""
+        return driver.evaluate_run(self.opened)
+
+    def predict(self, inputs: Any) -> Any:
+        """Predictions for examples that the run has not seen.
+
+        Args:
+            inputs: images, uint8 [n, height, width, channels] or of one channel [n, height, width],
+                of the size that the learner was trained on; or, of any learner, the columns of a
+                batch by name, as in `dataset.splits["test"]`.
+
+        Returns:
+            Of images the class probabilities [n, classes]; of columns what the learner predicts,
+            such as logits.
+
+        Raises:
+            UserError: the learner predicts nothing, or images are of another size or type.
+        """
+        if isinstance(inputs, Mapping):
+            return self._predict_columns(inputs)
+        if reason := no_classifier(self.learner, self.state, self.dataset):
+            raise UserError(f"{self.path}: '{self.experiment}' does not classify images: {reason}")
+        images, shape = np.asarray(inputs), self.dataset.splits["train"]["image"].shape[1:]
+        if images.ndim == 3 and shape[-1] == 1:
+            images = images[..., None]
+        if images.dtype != np.uint8 or images.shape[1:] != shape:
+            raise UserError(
+                f"images must be uint8 {['n', *shape]}, got {images.dtype} {[*images.shape]}"
+            )
+        return probabilities(self.learner, self.state, images)
+
+    def _predict_columns(self, columns: Mapping[str, Any]) -> Any:
+        learner_predict = self.learner.predict
+        if learner_predict is None:
+            raise UserError(f"{self.path}: '{self.experiment}' predicts nothing")
+        predict, size = jax.jit(learner_predict), len(next(iter(columns.values())))
+        # Filled up with the first example: a shorter last batch would be another program.
+        batches = np.maximum(rows(np.arange(size), min(EVALUATION_BATCH, size)), 0)
+        weight = {"weight": jnp.ones(batches.shape[1])}
+        parts = [
+            predict(self.state, {k: v[row] for k, v in columns.items()} | weight) for row in batches
+        ]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *parts)
+
+    def __repr__(self) -> str:
+        return f"<run {self.path} of {self.experiment}, step {self.step}>"
+
+
+def load(path: Path, checkpoint: Literal["last", "best"] = "last") -> TrainedRun:
+    """The run in a directory; damaged checkpoints are warned of. Raises UserError as `read_run`."""
+    return TrainedRun(path, driver.read_run(path, warnings.warn, checkpoint))

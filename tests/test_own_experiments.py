@@ -1,0 +1,141 @@
+"""Experiments and arrays of the user's own, in a folder outside the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dlfun
+from dlfun import experiment as experiments
+from dlfun.cli.main import main
+from dlfun.errors import UserError
+
+OWN = '''"""Two clusters of points are told apart.
+
+Figure: test accuracy ≥ 90 %
+Time: 1 s
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlfun.algorithms.supervised import supervised
+from dlfun.data import Dataset
+from dlfun.nn.losses import cross_entropy
+from dlfun.nn.models.mlp import MLP
+from dlfun.optimizers import Optimizer, make_optimizer
+
+CLAIMS = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """A small MLP."""
+
+    epochs: int = 3
+    batch_size: int = 10
+    optimizer: Optimizer = Optimizer(learning_rate=0.01)
+    seed: int = 0
+
+
+def data(config):
+    x = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    split = {"image": x, "label": (x[:, 0] > 0).astype(np.int32)}
+    parts = {"train": slice(200), "validation": slice(200, 250), "test": slice(250, 300)}
+    splits = {name: {key: a[part] for key, a in split.items()} for name, part in parts.items()}
+    return Dataset("clusters", splits, classes=("left", "right"))
+
+
+def learner(config, dataset):
+    optimizer = make_optimizer(config.optimizer)
+    return supervised(MLP((8,), 2), cross_entropy, optimizer)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with an experiment at its top, one in a family, one in dlfun's own family."""
+    monkeypatch.setenv(experiments.VARIABLE, "")  # Restored at the end.
+    for place in ("own_top.py", "own_family/own_below.py", "recurrent/own_recurrent.py"):
+        path = tmp_path / "mine" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(OWN)
+    return tmp_path / "mine"
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_they_are_trained_like_others(capsys, folder, tmp_path):
+    assert run(capsys, "train", "own_top")[0] == 2
+    for name, family in (
+        ("own_top", "mine"), ("own_below", "own_family"), ("own_recurrent", "recurrent")
+    ):  # fmt: skip
+        path = tmp_path / name
+        flags = ["--optimizer.learning-rate", "0.02", "--run-dir", path]
+        assert run(capsys, "train", name, *flags, "--experiments", folder)[0] == 0
+        assert experiments.family(experiments.paths()[name]) == family
+        trained = dlfun.load(path)
+        assert trained.config.optimizer.learning_rate == 0.02
+        assert set(trained.evaluate()) == {"validation", "test"}
+        columns = {"image": trained.dataset.splits["test"]["image"]}
+        assert trained.predict(columns).shape == (50, 2)
+    rows = json.loads(run(capsys, f"--experiments={folder}", "list", "--json")[1])
+    assert {"own_top", "own_below", "own_recurrent", "mnist_mlp"} <= {row["name"] for row in rows}
+
+
+def test_a_process_of_its_own_unpickles_a_config(folder):
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).epochs)"
+    experiments.use_folder(folder)
+    config = experiments.load("own_below").default
+    import pickle
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps(config),
+        cwd=Path(__file__).parent.parent,
+        env=dict(os.environ),
+        capture_output=True,
+    )
+    assert done.stdout.strip() == b"3", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("    seed: int = 0\n", "", "Config lacks the field 'seed'"),
+        ("    batch_size: int = 10\n", "", "Config lacks the field 'batch_size'"),
+        ("@dataclass(frozen=True)", "@dataclass", "Config must be a frozen dataclass"),
+        ("CLAIMS", "CLAIM", "lacks CLAIMS"),
+    ],
+)
+def test_what_is_wrong_is_said(capsys, folder, old, new, words):
+    name = f"own_{abs(hash(words)) % 10**6}"  # A module that was not imported before.
+    (folder / f"{name}.py").write_text(OWN.replace(old, new))
+    status, _, err = run(capsys, "train", name, "--experiments", folder)
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert f"experiment '{name}'" in err
+    assert words in err
+
+
+def test_what_a_docstring_lacks_is_said(capsys, folder):
+    (folder / "own_terse.py").write_text(OWN.replace("Figure: test accuracy ≥ 90 %\n", ""))
+    status, _, err = run(capsys, "list", "own_terse", "--experiments", folder)
+    assert status == 0
+    assert err.startswith("warning: own_terse: its docstring lacks a line 'Figure: …'")
+
+
+def test_folders_that_are_not_there_and_names_that_clash(capsys, folder):
+    assert "no such folder" in run(capsys, "list", "--experiments", folder / "no")[2]
+    assert "needs the folder" in run(capsys, "list", "--experiments")[2]
+    (folder / "mnist_mlp.py").write_text(OWN)
+    experiments.use_folder(folder)
+    with pytest.raises(UserError, match="two experiments are named 'mnist_mlp'"):
+        experiments.paths()
