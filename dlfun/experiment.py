@@ -234,9 +234,8 @@ def load(name: str) -> Experiment:
     return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
 
 
-def missing_lines(name: str) -> list[str]:
-    """What the docstring of an experiment should say and does not, in plain words."""
-    said = describe(name)
+def missing_lines(said: Mapping[str, str]) -> list[str]:
+    """What the docstring of an experiment, as `describe` gives it, should say and does not."""
     asked = {
         "shows": "a first line that says what it shows",
         "figure": "a line 'Figure: …' with the figure that it reaches",
@@ -245,13 +244,16 @@ def missing_lines(name: str) -> list[str]:
     return [f"its docstring lacks {words}" for field, words in asked.items() if not said[field]]
 
 
-def describe(name: str) -> dict[str, str]:
-    """Name, what it shows, figure and time, from the docstring without importing the module."""
-    docstring = ast.get_docstring(ast.parse(paths()[name].read_text(encoding="utf-8"))) or ""
+def describe(name: str, path: Path) -> dict[str, str]:
+    """Name, what it shows, figure and time, from the docstring without importing the module.
+
+    `path` is the experiment's, as `paths` gives it.
+    """
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,
-        "family": family(paths()[name]),
+        "family": family(path),
         "shows": docstring.partition("\n")[0].rstrip("."),
         "figure": lines.get("Figure", ""),
         "time": lines.get("Time", ""),

@@ -21,7 +21,7 @@ def test_the_walk_finds_experiments():
 @pytest.mark.parametrize("name", NAMES)
 def test_docstring_and_claims(name):
     experiment = experiments.load(name)
-    described = experiments.describe(name)
+    described = experiments.describe(name, experiments.paths()[name])
     assert all(described.values()), described
     assert f"Command: python launch.py train {name}" in experiment.description
     assert experiment.claims

@@ -25,13 +25,14 @@ class List:
     """Print JSON instead of tables."""
 
     def __call__(self) -> int:
-        names = expand(self.names) if self.names else experiment.paths()
-        rows = [experiment.describe(name) for name in names]
+        known = experiment.paths()
+        names = expand(self.names) if self.names else known
+        rows = [experiment.describe(name, known[name]) for name in names]
         if self.json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))
             return 0
         for row in rows:
-            for words in experiment.missing_lines(row["name"]):
+            for words in experiment.missing_lines(row):
                 warn(f"{row['name']}: {words}")
         longest = max(len(row["name"]) for row in rows)
         for family, members in itertools.groupby(rows, key=lambda row: row["family"]):
