@@ -14,7 +14,7 @@ from dlfun.experiment import Experiment, Objective, Trained
 from dlfun.random import stream
 from dlfun.train import checkpoint, loop, run_directory
 from dlfun.train.compile import NO_STEP, to_host
-from dlfun.train.logging import Display, Log, Splits, rows
+from dlfun.train.logging import Display, Log, Splits, learning_rate, rows
 from dlfun.train.loop import Position, Work, member
 
 if TYPE_CHECKING:
@@ -193,8 +193,10 @@ class Lockstep:
         stage = work.stage.name if len(self.trainer.works) > 1 else None
         epoch, rate = round(progress.epoch), progress.examples_per_second
         if self.trainer.leads:
-            step = self.position.step
-            self.logs[slot].write(rows(epoch, step, stage, splits, rate, seconds))
+            step, learning = self.position.step, None
+            if self.trainer.alone and work.number == self.trainer.works[-1].number:
+                learning = learning_rate(self.trainer.group.configs[0], work, step)
+            self.logs[slot].write(rows(epoch, step, stage, splits, rate, seconds), learning)
 
     def _keep(self, slot: int, snapshot: Snapshot) -> None:
         """Keep a member's position at the end of an epoch, also as the best if it is."""
@@ -253,7 +255,7 @@ class Lockstep:
             if trainer.leads:
                 if result["status"] == "completed":
                     checkpoint.prune(folder, 1)
-                self.logs[slot].close(complete=result["status"] != "interrupted")
+                self.logs[slot].close(trainer.group.configs[number], result)
                 run_directory.write_result(run, result)
             return result
 
