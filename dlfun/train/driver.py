@@ -74,8 +74,9 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
 
 
 def _first_parameters(options: Options, stage: Stage, run: Path, note: Warn) -> dict[Any, Any]:
-    """The arrays of --from that a run starts from; none where it was begun."""
-    if options.from_run is None or any((run / run_directory.CHECKPOINTS).glob("*")):
+    """The arrays of --from that a run starts from; none where it goes on from a checkpoint."""
+    folder = run / run_directory.CHECKPOINTS
+    if options.from_run is None or checkpoint.latest(folder, lambda text: None):
         return {}
     source = Path(options.from_run)
     state = read_run(source, note).trained.state
