@@ -37,9 +37,17 @@ class MemberResult(NamedTuple):
     result: dict[str, Any]
 
 
-def train(name: str, config: Any, options: Options, run: Path, command: str) -> dict[str, Any]:
+def train(
+    name: str,
+    config: Any,
+    options: Options,
+    run: Path,
+    command: str,
+    histograms: bool = False,
+) -> dict[str, Any]:
     """Train in the directory `run`, or go on where it stopped; return the contents of result.json.
 
+    `histograms` of the parameters are written into TensorBoard's events after each epoch.
     Of several processes only the first writes. Raises UserError on bad input, a directory in use,
     or one that holds another configuration.
     """
@@ -67,6 +75,7 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
             note=display.note,
             leads=leads,
             first=first,
+            histograms=histograms,
         )
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)

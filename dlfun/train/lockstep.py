@@ -11,6 +11,7 @@ import numpy as np
 
 from dlfun import metrics as measures
 from dlfun.experiment import Experiment, Objective, Trained
+from dlfun.nn.networks import parameters
 from dlfun.random import stream
 from dlfun.train import checkpoint, loop, run_directory
 from dlfun.train.compile import NO_STEP, to_host
@@ -164,8 +165,9 @@ class Lockstep:
                 yield self._diverged(slot, int(nonfinite), seconds)
             elif measured:
                 splits = {split: measures.values(m) for split, m in measured.items()}
-                self._log(slot, work, progress, splits, seconds)
-                self._keep(slot, Snapshot(self._position(slot, arrays), seconds, splits))
+                position = self._position(slot, arrays)
+                self._log(slot, work, progress, splits, seconds, position.state)
+                self._keep(slot, Snapshot(position, seconds, splits))
         if self.display:
             self.display.progress(progress, splits)
         if progress.stopped and progress.epoch < trainer.until:
@@ -188,7 +190,13 @@ class Lockstep:
         return Position(state, self.position.step, totals, self.position.stage)
 
     def _log(
-        self, slot: int, work: Work, progress: loop.Progress, splits: Splits, seconds: float
+        self,
+        slot: int,
+        work: Work,
+        progress: loop.Progress,
+        splits: Splits,
+        seconds: float,
+        state: Any,
     ) -> None:
         stage = work.stage.name if len(self.trainer.works) > 1 else None
         epoch, rate = round(progress.epoch), progress.examples_per_second
@@ -196,7 +204,11 @@ class Lockstep:
             step, learning = self.position.step, None
             if self.trainer.alone and work.number == self.trainer.works[-1].number:
                 learning = learning_rate(self.trainer.group.configs[0], work, step)
-            self.logs[slot].write(rows(epoch, step, stage, splits, rate, seconds), learning)
+            arrays = {}
+            if self.trainer.histograms:
+                arrays = {"/".join(path): array for path, array in parameters(state).items()}
+            written = rows(epoch, step, stage, splits, rate, seconds)
+            self.logs[slot].write(written, learning, arrays)
 
     def _keep(self, slot: int, snapshot: Snapshot) -> None:
         """Keep a member's position at the end of an epoch, also as the best if it is."""

@@ -31,13 +31,22 @@ class Log:
         # A large population would hold too many files open: its events are written at the end.
         self.events = _event_writer(run, step + 1 if step else None) if live else None
 
-    def write(self, rows: list[dict[str, Any]], learning_rate: float | None = None) -> None:
-        """Append rows; the learning rate, where there is one, goes into the events alone."""
+    def write(
+        self,
+        rows: list[dict[str, Any]],
+        learning_rate: float | None = None,
+        arrays: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append rows; a learning rate and histograms of arrays go into the events alone."""
         run_directory.append_metrics(self.run, rows)
-        for row in rows if self.events else []:
+        if self.events is None:
+            return
+        for row in rows:
             _add_events(self.events, row)
-        if self.events and learning_rate is not None:
+        if learning_rate is not None:
             self.events.add_scalar("learning_rate", learning_rate, rows[0]["step"])
+        for name, array in (arrays or {}).items():
+            self.events.add_histogram(name, array, rows[0]["step"])
 
     def close(self, config: Any, result: Mapping[str, Any]) -> None:
         """Write what is not yet written: of a run that has ended, hyperparameters and results.

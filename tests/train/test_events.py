@@ -25,16 +25,8 @@ def events(run: Path) -> list[Event]:
 
 def test_events(small_mnist, tmp_path):
     """Metrics by global step, the learning rate, the pace, hyperparameters with their results."""
-    flags = [
-        "--hidden",
-        "4",
-        "--epochs",
-        "3",
-        "--batch-size",
-        "100",
-        "--optimizer.schedule.kind",
-        "cosine",
-    ]
+    flags = ["--hidden", "4", "--epochs", "3", "--batch-size", "100", "--histograms"]
+    flags += ["--optimizer.schedule.kind", "cosine"]
     assert main(["train", "mnist_mlp", *flags, "--run-dir", str(tmp_path / "run")]) == 0
     values = [
         (event.step, value.tag, value)
@@ -43,9 +35,14 @@ def test_events(small_mnist, tmp_path):
     ]
     scalars: dict[str, list] = {}
     for step, tag, value in values:
-        if not tag.startswith("_hparams_"):
+        if value.HasField("simple_value"):
             scalars.setdefault(tag, []).append((step, value.simple_value))
     assert [step for step, _ in scalars["test/loss"]] == [3, 6, 9, 9]
+    histograms = [(s, tag, value.histo.num) for s, tag, value in values if value.histo.num]
+    assert {tag for _, tag, _ in histograms} == {
+        f"Dense_{i}/{name}" for i in (0, 1) for name in ("bias", "kernel")
+    }
+    assert (9, "Dense_0/kernel", 784 * 4) in histograms
     factor = rate_factor(Schedule("cosine"), 3, 3)
     for step, rate in scalars["learning_rate"]:
         assert rate == pytest.approx(1e-3 * float(factor(jnp.int32(step - 1))))
