@@ -57,7 +57,8 @@ def train(
     (alone,) = group(experiment, [config], ())
     stages = alone.stages()
     if options.from_run is not None:
-        options = dataclasses.replace(options, from_run=str(Path(options.from_run).absolute()))
+        source = Path(options.from_run).expanduser().absolute()
+        options = dataclasses.replace(options, from_run=str(source))
     options = settle(options, stages)
     description = run_directory.describe(name, config, configs.to_dict(options), command)
     epochs = works(stages)[-1].last_epoch
