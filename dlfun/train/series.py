@@ -86,7 +86,8 @@ def group(directories: Sequence[Path]) -> list[Series]:
     for directory in directories:
         about = run_directory.read_config(directory)
         settings = {"experiment": about["experiment"]} | flatten_json(about["config"])
-        settings |= {f"--{name}": value for name, value in about["options"].items()}
+        options = {name.removesuffix("_run"): value for name, value in about["options"].items()}
+        settings |= {f"--{name}": value for name, value in options.items()}
         seed = settings.pop("seed", None)
         text = json.dumps(settings)
         key = text, seen.get((text, seed), 0)
