@@ -206,7 +206,9 @@ class Lockstep:
                 learning = learning_rate(self.trainer.group.configs[0], work, step)
             arrays = {}
             if self.trainer.histograms:
-                arrays = {"/".join(path): array for path, array in parameters(state).items()}
+                arrays = {
+                    "/".join(path) or "array": array for path, array in parameters(state).items()
+                }
             written = rows(epoch, step, stage, splits, rate, seconds)
             self.logs[slot].write(written, learning, arrays)
 
