@@ -95,6 +95,9 @@ def group(directories: Sequence[Path]) -> list[Series]:
         grouped.setdefault(key, []).append(directory)
         of[key] = settings
     paths = dict.fromkeys(path for settings in of.values() for path in settings)
+    if len({settings["experiment"] for settings in of.values()}) > 1:
+        # What one experiment alone has says nothing of how they differ.
+        paths = dict.fromkeys(p for p in paths if all(p in settings for settings in of.values()))
     differing = [
         path
         for path in paths

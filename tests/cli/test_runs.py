@@ -217,6 +217,15 @@ def test_equal_runs_are_told_apart_by_their_folders(several, tmp_path):
     assert [one.label for one in series] == [str(runs[0]), str(runs[2])]
 
 
+def test_experiments_are_compared_by_what_both_have(several, mlp):
+    from dlfun.train.series import group
+
+    toys, other = group([several / "0000" / "seed0", mlp])
+    assert set(toys.settings) == set(other.settings)
+    assert (toys.settings["experiment"], other.settings["experiment"]) == ("toy", "mnist_mlp")
+    assert toys.label.startswith("toy, epochs 3")
+
+
 def test_a_sweep_is_a_table(sweep, tmp_path, monkeypatch):
     toy.register(monkeypatch)
     rows = dlfun.load_sweep(sweep)
