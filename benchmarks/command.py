@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import dlfun
 from benchmarks import tables
@@ -18,7 +19,21 @@ from dlfun.cli import parse as cli
 from dlfun.errors import UserError
 from dlfun.train import run_directory as runs
 
+T = TypeVar("T")
 PACKAGES = ("jax", "jaxlib", "torch", "numpy")
+
+
+def parse(kind: type[T], arguments: Sequence[str], program: str) -> T:
+    """The flags of a benchmark. Raises UserError where one is wrong, before anything is measured.
+
+    Values are within their bounds, and a file can be written where one is asked for.
+    """
+    benchmark = cli.parse(kind, arguments, program)
+    configs.check(benchmark)
+    for name, value in vars(benchmark).items():
+        if isinstance(value, Path) and (value.is_dir() or not value.absolute().parent.is_dir()):
+            raise UserError(f"--{name} {value}: expected a file in a folder that is there")
+    return benchmark
 
 
 def compare(
@@ -36,8 +51,7 @@ def compare(
     `remark` is printed below them.
     """
     try:
-        benchmark = cli.parse(kind, arguments, program)
-        configs.check(benchmark)
+        benchmark = parse(kind, arguments, program)
         if not find_spec("torch"):
             raise UserError(
                 "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"

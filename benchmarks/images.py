@@ -21,8 +21,7 @@ import numpy as np
 from annotated_types import Ge
 from PIL import Image
 
-from dlfun import config as configs
-from dlfun.cli import parse as cli
+from benchmarks import command
 from dlfun.data import Dataset, load
 from dlfun.data import image_decoding as crops
 from dlfun.data.encoded_images import EncodedImages, resized, uniforms
@@ -105,8 +104,7 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
 def main(arguments: Sequence[str]) -> int:
     """Measure, print a row for each reader, and return the exit status."""
     try:
-        benchmark = cli.parse(Benchmark, arguments, "python -m benchmarks.images")
-        configs.check(benchmark)
+        benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.images")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

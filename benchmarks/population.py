@@ -12,19 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import jax
-import tyro
+from annotated_types import Ge
 
-from benchmarks import tables
+from benchmarks import command, tables
 from benchmarks.ours import compiled, epochs, of_experiment, only_training
 from benchmarks.tables import Rows
 from benchmarks.worker import ROOT
+from dlfun import data
 from dlfun import experiment as experiments
+from dlfun.errors import UserError
 from dlfun.sweep.executors import cores, set_up_process
 from dlfun.train import loop
 from dlfun.train import run_directory as runs
@@ -54,48 +57,65 @@ class Benchmark:
 
     networks: tuple[str, ...] | None = None
     """Experiments whose single epoch is timed. Default: on a CPU the MLP, else five on MNIST."""
-    mlp: tuple[int, ...] | None = None
+    mlp: tuple[Annotated[int, Ge(1)], ...] | None = None
     """Numbers of MLPs trained at once. Default: 1 2 4 8 on a CPU, else 1 8 64 512."""
-    cnn: tuple[int, ...] | None = None
+    cnn: tuple[Annotated[int, Ge(1)], ...] | None = None
     """Numbers of CNNs trained at once. Default: none on a CPU, else 1 8 64."""
     sweep: bool = True
     """Time the sweep of 120 trainings, and separate processes."""
-    processes: int = 12
+    processes: Annotated[int, Ge(2)] = 12
     """Number of the 120 trainings to time as separate processes."""
-    repeats: int = 3
+    repeats: Annotated[int, Ge(1)] = 3
     """Epochs of which the median is reported."""
     markdown: bool = False
     """Print Markdown instead of tables."""
 
 
-def main(arguments: list[str]) -> None:
-    """Measure and print the tables."""
-    benchmark = tyro.cli(
-        Benchmark, args=arguments, prog="benchmarks.population", description=__doc__
-    )
-    set_up_process("default", None, cores())
-    on_cpu = jax.default_backend() == "cpu"
-    single = {
-        name: one_epoch(name, benchmark.repeats)
-        for name in benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
-    }
-    found = [_singles(single)]
-    sizes = {
-        "mnist_mlp": benchmark.mlp or ((1, 2, 4, 8) if on_cpu else (1, 8, 64, 512)),
-        "mnist_cnn": benchmark.cnn or (() if on_cpu else (1, 8, 64)),
-    }
-    found += [_populations(name, many, benchmark.repeats) for name, many in sizes.items() if many]
-    found.append(_feeds(benchmark.repeats))
-    if benchmark.sweep:
-        found.append(_sweep(benchmark.processes, benchmark.repeats))
+def main(arguments: list[str]) -> int:
+    """Measure, print each table as soon as it is measured, and return the exit status."""
+    try:
+        benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.population")
+        set_up_process("default", None, cores())
+        on_cpu = jax.default_backend() == "cpu"
+        networks = benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
+        check_networks(networks)
+        data.load("fashion_mnist")  # It must be there before minutes of measuring.
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     device = jax.devices()[0]
     kind = runs.environment()["device"]["processor"] if on_cpu else device.device_kind
     print(
         f"{time.strftime('%Y-%m-%d')}, {kind}, {cores()} cores; python "
         f"{platform.python_version()}, jax {jax.__version__}"
     )
-    for table in found:
-        print(tables.markdown(table)) if benchmark.markdown else tables.show(table)
+    for table in _tables(benchmark, networks, on_cpu):
+        print(tables.markdown(table), flush=True) if benchmark.markdown else tables.show(table)
+    return 0
+
+
+def check_networks(names: Sequence[str]) -> None:
+    """Raise UserError where one is no experiment that trains a network on a named dataset."""
+    for name in names:
+        fields = vars(experiments.load(name).default)
+        if not {"dataset", "optimizer"} <= fields.keys():
+            raise UserError(f"--networks {name}: expected a classifier, such as {', '.join(FIVE)}")
+
+
+def _tables(benchmark: Benchmark, networks: Sequence[str], on_cpu: bool) -> Iterator[Rows]:
+    """Each table, once it is measured."""
+    repeats = benchmark.repeats
+    yield _singles({name: one_epoch(name, repeats) for name in networks})
+    sizes = {
+        "mnist_mlp": benchmark.mlp or ((1, 2, 4, 8) if on_cpu else (1, 8, 64, 512)),
+        "mnist_cnn": benchmark.cnn or (() if on_cpu else (1, 8, 64)),
+    }
+    for name, many in sizes.items():
+        if many:
+            yield _populations(name, many, repeats)
+    yield _feeds(repeats)
+    if benchmark.sweep:
+        yield _sweep(benchmark.processes, repeats)
 
 
 def one_epoch(name: str, repeats: int, feed: Feed | None = None, dataset: str = "mnist") -> float:
@@ -208,4 +228,4 @@ def _launch(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

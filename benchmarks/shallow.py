@@ -18,8 +18,8 @@ from annotated_types import Ge
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from benchmarks import command
 from dlfun import experiment as experiments
-from dlfun.cli import parse as cli
 from dlfun.data import Dataset
 from dlfun.errors import UserError
 from dlfun.experiment import Stage
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if importlib.util.find_spec("sklearn") is None:
             raise UserError("scikit-learn is missing: pip install 'dlfun[shallow]'")
-        asked = cli.parse(Benchmark, arguments, "python -m benchmarks.shallow")
+        asked = command.parse(Benchmark, arguments, "python -m benchmarks.shallow")
         measured = {size: _at(size, asked) for size in asked.sizes}
         names = list(dict.fromkeys(name for row in measured.values() for name in row))
         print(

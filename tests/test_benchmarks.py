@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution_ours, layers, tables, whole, work
+from benchmarks import convolution_ours, layers, population, tables, whole, work
 from benchmarks.mnist import config_of
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -162,3 +162,39 @@ def test_bad_input_is_one_line_and_status_2(flags):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "words"),
+    [
+        ("mnist", ("--json", "nowhere/report.json"), "expected a file in a folder that is there"),
+        ("population", ("--repeats", "0"), "--repeats must be at least 1"),
+        ("population", ("--networks", "mnist_ml"), "did you mean 'mnist_mlp'?"),
+        ("population", ("--networks", "xor_mlp"), "expected a classifier"),
+    ],
+)
+def test_what_a_benchmark_needs_is_checked_before_it_measures(name, flags, words):
+    done = command(*flags, name=name)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+    assert words in done.stderr
+
+
+def test_missing_data_stop_the_populations_before_they_are_timed(monkeypatch, capsys):
+    """And a table that was measured is printed though a later one fails."""
+
+    def load(name):
+        raise UserError(f"{name} is not here")
+
+    def tables_of(*arguments):
+        yield tables.Rows("Measured", ("name", "seconds"), [("one", "1")])
+        raise RuntimeError("later")
+
+    monkeypatch.setattr(population, "_tables", tables_of)
+    monkeypatch.setattr(population, "set_up_process", lambda *arguments: None)
+    monkeypatch.setattr(population.data, "load", load)
+    assert population.main([]) == 2
+    assert capsys.readouterr() == ("", "error: fashion_mnist is not here\n")
+    monkeypatch.setattr(population.data, "load", lambda name: None)
+    with pytest.raises(RuntimeError, match="later"):
+        population.main([])
+    assert "Measured" in capsys.readouterr().out

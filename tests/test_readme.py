@@ -10,12 +10,14 @@ import pytest
 from PIL import Image
 
 from dlfun.cli.main import main
+from dlfun.data import Dataset
 from dlfun.learner import Learner
 from dlfun.metrics import Ratio
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
+PERCEPTRON, IN_PYTHON, OWN_ARRAYS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = re.findall(r"^python launch\.py (.*)$", BLOCKS, re.MULTILINE)
 
 
@@ -30,9 +32,8 @@ def test_every_line_is_accounted_for():
 
 def test_the_code_of_the_idea_learns():
     """README's perceptron separates AND."""
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {"jnp": jnp, "Ratio": Ratio, "Learner": Learner}
-    exec(code, names)
+    exec(PERCEPTRON, names)
     learner = names["perceptron"](1.0)
     x = jnp.asarray([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     batch = {"x": x, "y": jnp.asarray([0.0, 0.0, 0.0, 1.0]), "weight": jnp.ones(4)}
@@ -40,6 +41,13 @@ def test_the_code_of_the_idea_learns():
     for _ in range(20):
         state, _ = learner.update(state, batch, None)
     assert float(learner.evaluate(state, batch, None)["loss"].total) == 0
+
+
+def test_the_dataset_of_own_arrays():
+    names = {"Dataset": Dataset, "x": np.zeros((100, 4, 4, 1)), "y": np.zeros(100, np.int32)}
+    exec(OWN_ARRAYS, names)
+    dataset = names["data"](None)
+    assert (dataset.size("train"), dataset.size("test")) == (80, 20)
 
 
 def claims(command):
@@ -79,6 +87,10 @@ def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
         "plots",
     }
     assert list(Path("runs/mine").glob("events.*"))
+    names = {}
+    exec(IN_PYTHON, names)
+    assert names["probabilities"].shape == (10, 10)
+    assert {row["seed"] for row in names["trials"]} == {0}
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)(.*?)\)", README))

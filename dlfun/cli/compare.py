@@ -14,7 +14,7 @@ from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 
 if TYPE_CHECKING:
-    from dlfun.train.series import Series
+    from dlfun.train.series import Series, Spread
 
 
 @dataclass(frozen=True)
@@ -94,35 +94,54 @@ def ranked(series: Sequence["Series"], name: str, maximize: bool) -> list["Serie
 
 
 def table(series: Sequence["Series"], metric: str, split: str) -> Table:
-    """A row for each series: the settings that differ, seeds, status and metrics."""
+    """A row for each series: the settings that differ, seeds and the metrics of a split."""
     from dlfun.train.series import text
 
     paths = list(dict.fromkeys(path for one in series for path in one.settings))
     finals = [one.final() for one in series]
     first = f"{split}/{metric}"
-    names = dict.fromkeys(name for final in finals for name in final)
-    metrics = sorted(names, key=lambda name: (name != first, name.split("/")[0] != split))
-    columns = ["runs", *paths, "seeds", "status", *metrics, "seconds"]
-    shown = Table(*columns, box=None)
-    for one, final in zip(series, finals, strict=True):
-        cells = []
-        for name in metrics:
-            value = final.get(name)
-            cell = "" if value is None else format_metric(name, value.mean)
-            if value is not None and value.sd is not None:
-                cell = f"{cell} ± {format_metric(name, value.sd)}".replace(" % ±", " ±")
-            cells.append(cell)
+    names = dict.fromkeys(
+        name for final in finals for name in final if name.startswith(f"{split}/")
+    )
+    metrics = [name for name in dict.fromkeys([first, *names]) if name in names]
+    status = [status_of(one) for one in series]
+    told = set(status) != {"completed"}
+    shown = Table(box=None, padding=(0, 1, 0, 0))
+    shown.add_column("runs", overflow="fold", min_width=12)
+    columns = [*paths, "seeds", *(["status"] if told else []), *metrics, "seconds"]
+    for name in columns:
+        # optimizer.name is the optimizer.
+        shown.add_column(name.removesuffix(".name").replace("optimizer.", ""), overflow="fold")
+    for one, final, state in zip(series, finals, status, strict=True):
         seconds = [r["seconds"] for r in one.results if "seconds" in r]
         more = f" and {len(one.runs) - 1} more" if len(one.runs) > 1 else ""
         shown.add_row(
             f"{one.runs[0]}{more}",
             *(text(one.settings[path]) if path in one.settings else "" for path in paths),
             str(len(one.runs)),
-            ", ".join(sorted({result.get("status", "not begun") for result in one.results})),
-            *cells,
+            *([state] if told else []),
+            *(_cell(name, final.get(name)) for name in metrics),
             f"{sum(seconds) / len(seconds):.1f}" if seconds else "",
         )
     return shown
+
+
+def _cell(name: str, value: "Spread | None") -> str:
+    if value is None:
+        return ""
+    if value.sd is None:
+        return format_metric(name, value.mean)
+    return f"{format_metric(name, value.mean)} ± {_rounded(name, value.sd)}".replace(" % ±", " ±")
+
+
+def _rounded(name: str, sd: float) -> str:
+    """A standard deviation, to two digits where it is no share."""
+    return format_metric(name, sd) if "accuracy" in name else f"{sd:.2g}"
+
+
+def status_of(one: "Series") -> str:
+    """The status of the runs of a series, each once."""
+    return ", ".join(sorted({result.get("status", "not begun") for result in one.results}))
 
 
 def described(one: "Series") -> dict[str, Any]:

@@ -52,7 +52,7 @@ def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last"
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file, expected a folder")
     arrays = {
-        ".".join(path): np.ascontiguousarray(array)
+        ".".join(path) or "array": np.asarray(array, order="C")
         for path, array in parameters(opened.trained.state, MEMORY).items()
     }
     about = run_directory.read_config(run)

@@ -3,10 +3,9 @@
 import contextlib
 import json
 import math
-import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,13 +17,11 @@ from dlfun.cli.console import note, show
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 from dlfun.train import run_directory
-from dlfun.train.run_directory import SWEEP
+from dlfun.train.overview import DONE, describe, find, size
 
-SWEEP_TABLE = "table.json"
 Status = Literal[
     "completed", "diverged", "failed", "interrupted", "running", "killed", "damaged", "not begun"
 ]
-DONE = ("completed", "diverged")
 SORTS = ("when", "experiment", "status", "seconds", "size", "run")
 
 
@@ -75,88 +72,6 @@ class Runs:
         return 0
 
 
-def find(folder: Path) -> Iterator[Path]:
-    """The run directories and sweeps at or below a folder; the trials of a sweep are part of it."""
-    for path, folders, files in os.walk(folder):
-        if run_directory.CONFIG in files or SWEEP in files:
-            yield Path(path)
-            folders.clear()
-        folders.sort()
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """What `runs` says of a run directory or a sweep; status "damaged" where it is not readable."""
-    sweep = (path / SWEEP).exists()
-    metrics: dict[str, float] = {}
-    seconds = None
-    try:
-        about = run_directory.read_json(path / (SWEEP if sweep else run_directory.CONFIG))
-        if sweep:
-            status, metrics = _sweep(path)
-        else:
-            result = run_directory.read_result(path)
-            status, seconds = result.get("status", "not begun"), result.get("seconds")
-            metrics = _flat(result.get("metrics", {}))
-            if status == "running" and not _in_use(path):
-                status = "killed"
-        experiment = about["experiment"]
-    except (UserError, AttributeError, KeyError, TypeError):
-        experiment, status = "", "damaged"
-    return {
-        "run": str(path),
-        "kind": "sweep" if sweep else "run",
-        "experiment": experiment,
-        "when": _modified(path),
-        "status": status,
-        "metrics": metrics,
-        "seconds": seconds,
-        "size": _size(path),
-    }
-
-
-def _sweep(path: Path) -> tuple[str, dict[str, float]]:
-    """How far a sweep is, as its last report says, and its best trial's metric."""
-    if not (path / SWEEP_TABLE).exists():
-        return "no report", {}
-    table = run_directory.read_json(path / SWEEP_TABLE)
-    done = sum(trial["status"] in DONE or trial["status"] == "pruned" for trial in table["trials"])
-    best = table["trials"][0]["mean"] if table["trials"] else None
-    status = "completed" if done == len(table["trials"]) else f"{done} of {len(table['trials'])}"
-    return status, {table["metric"]: best} if best is not None else {}
-
-
-def _flat(splits: dict[str, dict[str, Any]]) -> dict[str, float]:
-    return {
-        f"{split}/{name}": value
-        for split, metrics in splits.items()
-        for name, value in metrics.items()
-        if isinstance(value, float)
-    }
-
-
-def _in_use(run: Path) -> bool:
-    try:
-        with run_directory.locked(run):
-            return False
-    except (UserError, OSError):
-        return True
-
-
-def _size(path: Path) -> int:
-    """Bytes of the files below a folder; those that vanish meanwhile count for nothing."""
-    total = 0
-    for file in path.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += file.stat().st_size
-    return total
-
-
-def _modified(path: Path) -> float:
-    """When the newest of a run's own files was written, in seconds since 1970."""
-    names = (run_directory.RESULT, run_directory.CONFIG, SWEEP, SWEEP_TABLE)
-    return max((p.stat().st_mtime for n in names if (p := path / n).exists()), default=0.0)
-
-
 def ordered(rows: Sequence[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     """The rows by a column or a metric; those without it come first.
 
@@ -173,30 +88,37 @@ def ordered(rows: Sequence[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["metrics"].get(by, -math.inf), row["run"]))
 
 
-def main_metrics(metrics: dict[str, float]) -> dict[str, float]:
-    """The one or two metrics that say most: accuracy and loss of the test split where there are."""
+def main_metric(metrics: dict[str, float]) -> str:
+    """The metric that says most: the accuracy of the test split where there is one."""
     for split in ("test", "validation", "train"):
-        mine = {name: value for name, value in metrics.items() if name.startswith(f"{split}/")}
-        usual = [f"{split}/accuracy", f"{split}/loss"]
-        names = [name for name in usual if name in mine] or list(mine)[:2]
-        if names:
-            return {name: mine[name] for name in names}
-    return {}
+        mine = [name for name in metrics if name.startswith(f"{split}/")]
+        for name in (f"{split}/accuracy", f"{split}/loss", *mine):
+            if name in mine:
+                return f"{name} {format_metric(name, metrics[name])}"
+    return ""
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("run", "experiment", "when", "status", "metrics", "seconds", "size", box=None)
+    """The rows for a terminal, of 80 columns too."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    # A default directory has the experiment in its path.
+    told = all(row["experiment"] in Path(row["run"]).parts for row in rows)
+    table.add_column("run", overflow="fold", min_width=12)
+    for name in ("when", "status", "metric", "seconds", "size"):
+        table.add_column(name, no_wrap=name == "status", justify="left")
+    if not told:
+        table.add_column("experiment", overflow="fold")
     for row in rows:
-        metrics = main_metrics(row["metrics"])
-        table.add_row(
+        cells = [
             row["run"],
-            row["experiment"],
             time.strftime("%Y-%m-%d %H:%M", time.localtime(row["when"])),
             row["status"],
-            "  ".join(f"{name} {format_metric(name, value)}" for name, value in metrics.items()),
+            main_metric(row["metrics"]),
             "" if row["seconds"] is None else f"{row['seconds']:.1f}",
             megabytes(row["size"]),
-        )
+            row["experiment"],
+        ]
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
@@ -218,12 +140,12 @@ def prune(rows: Sequence[dict[str, Any]], yes: bool) -> int:
         for path in sorted(Path(row["run"]).rglob(run_directory.CHECKPOINTS))
         if path.is_dir() and _done(path.parent)
     ]
-    size = sum(map(_size, folders))
+    total = sum(map(size, folders))
     if not folders:
         note("no checkpoints of completed or diverged runs")
         return 0
     what = f"the checkpoints of {len(folders)} finished run{'s' * (len(folders) > 1)}"
-    note(f"{what}, {megabytes(size)}; evaluate, predict and plot need them")
+    note(f"{what}, {megabytes(total)}; evaluate, predict and plot need them")
     if not yes:
         try:
             answer = input(f"delete {what}? [y/N] ")
@@ -234,7 +156,7 @@ def prune(rows: Sequence[dict[str, Any]], yes: bool) -> int:
             return 0
     for path in folders:
         shutil.rmtree(path)
-    print(f"deleted {what}, {megabytes(size)}")
+    print(f"deleted {what}, {megabytes(total)}")
     return 0
 
 

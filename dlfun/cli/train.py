@@ -31,11 +31,13 @@ class Train:
 
 @dataclass(frozen=True)
 class Paths:
-    """The folders that a run reads and writes."""
+    """The folders that a run reads and writes, and what it writes."""
 
     run_dir: Path | None = None
     """Run directory; one that was interrupted is resumed. Default: runs/EXPERIMENT/DATE-seedN."""
     data_dir: DataDir = None
+    histograms: bool = False
+    """Write histograms of the parameters into TensorBoard's events after each epoch."""
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -60,7 +62,8 @@ def train(arguments: Sequence[str]) -> int:
     run = parsed.paths.run_dir or Path("runs") / name / f"{stamp}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
     before = run_directory.read_result(run).get("status")
-    result = driver.train(name, parsed.config, parsed.options, run, command)
+    histograms = parsed.paths.histograms
+    result = driver.train(name, parsed.config, parsed.options, run, command, histograms)
     status, seconds = result["status"], f"{result['seconds']:.1f} s"
     show_metrics(result["metrics"])
     if status == "completed":

@@ -72,27 +72,28 @@ def parameters(state: Any, without: frozenset[str] = NO_PARAMETERS) -> dict[Path
     `without` names the parts of a state that are left out.
     """
     paths, leaves, _ = _flatten(state, without)
-    return {path: leaf for path, leaf in zip(paths, leaves, strict=True) if path}
+    return {path: leaf for path, leaf in zip(paths, leaves, strict=True) if path is not None}
 
 
 def replace_parameters(state: Any, new: Mapping[Path, Any], without: frozenset[str]) -> Any:
     """The state with the arrays at some of the paths of `parameters` replaced."""
     paths, leaves, structure = _flatten(state, without)
     pairs = zip(paths, leaves, strict=True)
-    return structure.unflatten([new.get(path, leaf) for path, leaf in pairs])
+    replaced = [leaf if path is None else new.get(path, leaf) for path, leaf in pairs]
+    return structure.unflatten(replaced)
 
 
-def _flatten(state: Any, without: frozenset[str]) -> tuple[list[Path], list[Any], Any]:
-    """Paths, leaves and structure of a state; the path of what is no parameter is empty."""
+def _flatten(state: Any, without: frozenset[str]) -> tuple[list[Path | None], list[Any], Any]:
+    """Paths, leaves and structure of a state; the path of what is no parameter is None."""
 
     def of_optax(node: Any) -> bool:
         return type(node).__module__.startswith("optax.")
 
     flat, structure = jax.tree_util.tree_flatten_with_path(state, is_leaf=of_optax)
-    paths: list[Path] = []
+    paths: list[Path | None] = []
     for keys, leaf in flat:
         names = tuple(jax.tree_util.keystr((key,), simple=True) for key in keys)
         floats = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
-        chosen = names if floats and without.isdisjoint(names) else ()
-        paths.append(tuple(name for name in chosen if name not in ("params", "collections")))
+        path = tuple(name for name in names if name not in ("params", "collections"))
+        paths.append(path if floats and without.isdisjoint(names) else None)
     return paths, [leaf for _, leaf in flat], structure

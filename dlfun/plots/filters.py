@@ -18,14 +18,15 @@ GATES = {
 }
 """By their number, in the order of `dlfun.nn.layers.recurrent`."""
 SIGNS = "red excites the unit, blue inhibits it"
+COLOURED = "the colour excites the unit, its complement inhibits it, gray is 0"
 
 
 def first_layer(subject: str, after: str, params: Mapping[str, Any], shape: Shape) -> Figure:
     """The first kernel among the parameters of a layer.
 
     A dense kernel [height·width·channels, units] is an image a unit, a convolution's
-    [height, width, in, out] an image an output channel; any other is a heat map of its two axes.
-    `shape` [height, width, channels] is that of the images.
+    [height, width, in, out] an image an output channel; three channels are red, green and blue. Any
+    other is a heat map of its two axes. `shape` [height, width, channels] is that of the images.
     """
     kernels = {name: np.asarray(p, np.float32) for name, p in params.items() if np.ndim(p) > 1}
     name = next((name for name in ("kernel", "input_kernel") if name in kernels), min(kernels))
@@ -47,18 +48,24 @@ def first_layer(subject: str, after: str, params: Mapping[str, Any], shape: Shap
 def _images(title: str, after: str, kernels: np.ndarray) -> Figure:
     n, channels = len(kernels), kernels.shape[-1]
     which = f"the {n}" if n <= SHOWN else f"{SHOWN} of the {n}"
-    images = kernels[:SHOWN].mean(axis=-1)
+    coloured = channels == 3
+    images = kernels[:SHOWN] if coloured else kernels[:SHOWN].mean(axis=-1)
     # A pixel is the least a gap can be, and of a small kernel too much.
     enlarged = -(-24 // images.shape[2])
     images = images.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
     columns = min(len(images), COLUMNS, math.ceil(math.sqrt(2 * len(images))))
     canvas, _ = tiled(list(images), columns, (3, 3))
     averaged = "" if channels == 1 else f"; mean over {channels} channels"
+    how = COLOURED if coloured else SIGNS + averaged
     width = 9.0
     height = min(width, width * canvas.shape[0] / canvas.shape[1])
-    drawn = figure(width + 1, height + 0.6, title % which, f"{after}; {SIGNS}{averaged}")
+    drawn = figure(width + 1, height + 0.6, title % which, f"{after}; {how}")
     axes = drawn.subplots()
-    _show(drawn, axes, canvas, images, "equal")
+    if coloured:
+        # White between the kernels.
+        axes.imshow(np.nan_to_num(0.5 + canvas / (2 * _limit(images)), nan=1.0).clip(0, 1))
+    else:
+        _show(drawn, axes, canvas, images, "equal")
     axes.axis("off")
     return drawn
 
@@ -87,9 +94,14 @@ def _gates(drawn: Figure, width: int, hidden: int) -> Figure:
     return drawn
 
 
+def _limit(weights: np.ndarray) -> float:
+    """The weight at which the scale of colours ends; the few that are larger go off it."""
+    return float(np.percentile(np.abs(weights), 99.5)) or 1.0
+
+
 def _show(drawn: Figure, axes: Axes, canvas: np.ndarray, weights: np.ndarray, aspect: Any) -> None:
     """One symmetric scale for all; the few largest weights go off it, not to pale the others."""
-    limit = float(np.percentile(np.abs(weights), 99.5)) or 1.0
+    limit = _limit(weights)
     image = axes.imshow(
         np.ma.masked_invalid(canvas),
         cmap="RdBu_r",

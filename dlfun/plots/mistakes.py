@@ -15,11 +15,11 @@ ROWS, COLUMNS = 5, 8
 def worst(
     split: Split, probabilities: Float[np.ndarray, "n classes"]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the mistakes by falling loss -log p(true class), and the predicted classes."""
+    """Indices of the mistakes by falling probability of the predicted class, and these classes."""
     label, guess = split["label"], probabilities.argmax(axis=1)
     of_label = np.take_along_axis(probabilities, label[:, None], axis=1)[:, 0]
-    # Where the true class's probability is rounded to 0, the larger wrong one is the worse.
-    order = np.lexsort((-probabilities.max(axis=1), of_label))
+    # Among those that are certain to rounding, the less probable true class is the worse.
+    order = np.lexsort((of_label, -probabilities.max(axis=1)))
     return order[(guess != label)[order]], guess
 
 
@@ -30,7 +30,7 @@ def worst_mistakes(
     probabilities: Float[np.ndarray, "n classes"],
     classes: Sequence[str],
 ) -> Figure:
-    """The mistakes of largest loss: image, true class, predicted class and its probability."""
+    """The most confident mistakes: image, true class, predicted class and its probability."""
     mistakes, guess = worst(split, probabilities)
     shown = mistakes[: ROWS * COLUMNS]
     title = (

@@ -21,8 +21,9 @@ def by_epoch(series: Sequence[Series], metric: str, split: str, maximize: bool) 
     )
     last, value = list(curve.items())[-1]
     words = f"{format_metric(metric, value.mean)} {split} {metric.replace('_', ' ')}"
-    seeds = max(len(one.runs) for one in series)
-    band = f"; mean over {seeds} seeds, bands ± 1 standard deviation" if seeds > 1 else ""
+    counts = {len(one.runs) for one in series}
+    seeds = f"{'up to ' if len(counts) > 1 else ''}{max(counts)} seeds"
+    band = f"; mean over {seeds}, bands ± 1 standard deviation" if max(counts) > 1 else ""
     detail = f"{'highest' if maximize else 'lowest'} of {len(curves)} at the end{band}"
     drawn = figure(8.5, 5.4, f"{best}: {words} after {epochs(float(last))}", detail)
     axes = drawn.subplots()

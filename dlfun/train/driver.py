@@ -37,9 +37,17 @@ class MemberResult(NamedTuple):
     result: dict[str, Any]
 
 
-def train(name: str, config: Any, options: Options, run: Path, command: str) -> dict[str, Any]:
+def train(
+    name: str,
+    config: Any,
+    options: Options,
+    run: Path,
+    command: str,
+    histograms: bool = False,
+) -> dict[str, Any]:
     """Train in the directory `run`, or go on where it stopped; return the contents of result.json.
 
+    `histograms` of the parameters are written into TensorBoard's events after each epoch.
     Of several processes only the first writes. Raises UserError on bad input, a directory in use,
     or one that holds another configuration.
     """
@@ -49,7 +57,8 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
     (alone,) = group(experiment, [config], ())
     stages = alone.stages()
     if options.from_run is not None:
-        options = dataclasses.replace(options, from_run=str(Path(options.from_run).absolute()))
+        source = Path(options.from_run).expanduser().absolute()
+        options = dataclasses.replace(options, from_run=str(source))
     options = settle(options, stages)
     description = run_directory.describe(name, config, configs.to_dict(options), command)
     epochs = works(stages)[-1].last_epoch
@@ -67,6 +76,7 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
             note=display.note,
             leads=leads,
             first=first,
+            histograms=histograms,
         )
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)
@@ -74,8 +84,9 @@ def train(name: str, config: Any, options: Options, run: Path, command: str) -> 
 
 
 def _first_parameters(options: Options, stage: Stage, run: Path, note: Warn) -> dict[Any, Any]:
-    """The arrays of --from that a run starts from; none where it was begun."""
-    if options.from_run is None or any((run / run_directory.CHECKPOINTS).glob("*")):
+    """The arrays of --from that a run starts from; none where it goes on from a checkpoint."""
+    folder = run / run_directory.CHECKPOINTS
+    if options.from_run is None or checkpoint.latest(folder, lambda text: None):
         return {}
     source = Path(options.from_run)
     state = read_run(source, note).trained.state

@@ -11,10 +11,11 @@ import numpy as np
 
 from dlfun import metrics as measures
 from dlfun.experiment import Experiment, Objective, Trained
+from dlfun.nn.networks import parameters
 from dlfun.random import stream
 from dlfun.train import checkpoint, loop, run_directory
 from dlfun.train.compile import NO_STEP, to_host
-from dlfun.train.logging import Display, Log, Splits, rows
+from dlfun.train.logging import Display, Log, Splits, learning_rate, rows
 from dlfun.train.loop import Position, Work, member
 
 if TYPE_CHECKING:
@@ -164,8 +165,9 @@ class Lockstep:
                 yield self._diverged(slot, int(nonfinite), seconds)
             elif measured:
                 splits = {split: measures.values(m) for split, m in measured.items()}
-                self._log(slot, work, progress, splits, seconds)
-                self._keep(slot, Snapshot(self._position(slot, arrays), seconds, splits))
+                position = self._position(slot, arrays)
+                self._log(slot, work, progress, splits, seconds, position.state)
+                self._keep(slot, Snapshot(position, seconds, splits))
         if self.display:
             self.display.progress(progress, splits)
         if progress.stopped and progress.epoch < trainer.until:
@@ -188,13 +190,27 @@ class Lockstep:
         return Position(state, self.position.step, totals, self.position.stage)
 
     def _log(
-        self, slot: int, work: Work, progress: loop.Progress, splits: Splits, seconds: float
+        self,
+        slot: int,
+        work: Work,
+        progress: loop.Progress,
+        splits: Splits,
+        seconds: float,
+        state: Any,
     ) -> None:
         stage = work.stage.name if len(self.trainer.works) > 1 else None
         epoch, rate = round(progress.epoch), progress.examples_per_second
         if self.trainer.leads:
-            step = self.position.step
-            self.logs[slot].write(rows(epoch, step, stage, splits, rate, seconds))
+            step, learning = self.position.step, None
+            if self.trainer.alone and work.number == self.trainer.works[-1].number:
+                learning = learning_rate(self.trainer.group.configs[0], work, step)
+            arrays = {}
+            if self.trainer.histograms:
+                arrays = {
+                    "/".join(path) or "array": array for path, array in parameters(state).items()
+                }
+            written = rows(epoch, step, stage, splits, rate, seconds)
+            self.logs[slot].write(written, learning, arrays)
 
     def _keep(self, slot: int, snapshot: Snapshot) -> None:
         """Keep a member's position at the end of an epoch, also as the best if it is."""
@@ -253,7 +269,7 @@ class Lockstep:
             if trainer.leads:
                 if result["status"] == "completed":
                     checkpoint.prune(folder, 1)
-                self.logs[slot].close(complete=result["status"] != "interrupted")
+                self.logs[slot].close(trainer.group.configs[number], result)
                 run_directory.write_result(run, result)
             return result
 

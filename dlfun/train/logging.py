@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dlfun import config as configs
+from dlfun.optimizers import Optimizer, rate_factor
 from dlfun.train import run_directory
 from dlfun.train.loop import Progress as LoopProgress
+from dlfun.train.loop import Work
 
 NON_METRIC_COLUMNS = ("step", "epoch", "stage", "split", "examples_per_second", "seconds")
 """Columns of metrics.jsonl beside the metrics."""
@@ -27,19 +31,36 @@ class Log:
         # A large population would hold too many files open: its events are written at the end.
         self.events = _event_writer(run, step + 1 if step else None) if live else None
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        """Append rows."""
+    def write(
+        self,
+        rows: list[dict[str, Any]],
+        learning_rate: float | None = None,
+        arrays: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append rows; a learning rate and histograms of arrays go into the events alone."""
         run_directory.append_metrics(self.run, rows)
-        for row in rows if self.events else []:
+        if self.events is None:
+            return
+        for row in rows:
             _add_events(self.events, row)
+        if learning_rate is not None:
+            self.events.add_scalar("learning_rate", learning_rate, rows[0]["step"])
+        for name, array in (arrays or {}).items():
+            self.events.add_histogram(name, array, rows[0]["step"])
 
-    def close(self, complete: bool) -> None:
-        """Write what is not yet written; where events were not live, all of a complete run's."""
+    def close(self, config: Any, result: Mapping[str, Any]) -> None:
+        """Write what is not yet written: of a run that has ended, hyperparameters and results.
+
+        Where events were not live, all of them are written at the end.
+        """
+        complete = result["status"] != "interrupted"
         if self.events is None and complete:
             self.events = _event_writer(self.run, None)
             for row in run_directory.read_metrics(self.run):
                 _add_events(self.events, row)
         if self.events is not None:
+            if complete:
+                _add_hyperparameters(self.events, config, result)
             self.events.close()
 
 
@@ -126,6 +147,36 @@ def _add_events(events: Any, row: dict[str, Any]) -> None:
     for name, value in row.items():
         if name not in NON_METRIC_COLUMNS:
             events.add_scalar(f"{row['split']}/{name}", value, row["step"])
+    if row["split"] == "train":
+        events.add_scalar("examples_per_second", row["examples_per_second"], row["step"])
+
+
+def _add_hyperparameters(events: Any, config: Any, result: Mapping[str, Any]) -> None:
+    """The row of TensorBoard's table of hyperparameters: the Config and the final metrics."""
+    from tensorboardX.summary import hparams
+
+    metrics = {
+        f"{split}/{name}": value
+        for split, values in result["metrics"].items()
+        for name, value in scalars(values).items()
+    }
+    fields = {
+        path: "-".join(map(str, value)) if isinstance(value, tuple) else value
+        for path, value in configs.flatten(config).items()
+    }
+    for summary in hparams(fields, metrics):
+        events.file_writer.add_summary(summary)
+    for name, value in metrics.items():  # Measures are in no row.
+        events.add_scalar(name, value, result["step"])
+
+
+def learning_rate(config: Any, work: Work, step: int) -> float | None:
+    """The rate of the last of `step` updates, where the Config has an `optimizer`."""
+    optimizer = getattr(config, "optimizer", None)
+    if not isinstance(optimizer, Optimizer):
+        return None
+    factor = rate_factor(optimizer.schedule, work.steps_per_epoch, work.stage.epochs)
+    return optimizer.learning_rate * float(factor(jnp.int32(step - 1 - work.first_step)))
 
 
 def _event_writer(run: Path, purge_step: int | None) -> Any:

@@ -86,7 +86,8 @@ def group(directories: Sequence[Path]) -> list[Series]:
     for directory in directories:
         about = run_directory.read_config(directory)
         settings = {"experiment": about["experiment"]} | flatten_json(about["config"])
-        settings |= {f"--{name}": value for name, value in about["options"].items()}
+        options = {name.removesuffix("_run"): value for name, value in about["options"].items()}
+        settings |= {f"--{name}": value for name, value in options.items()}
         seed = settings.pop("seed", None)
         text = json.dumps(settings)
         key = text, seen.get((text, seed), 0)
@@ -94,6 +95,9 @@ def group(directories: Sequence[Path]) -> list[Series]:
         grouped.setdefault(key, []).append(directory)
         of[key] = settings
     paths = dict.fromkeys(path for settings in of.values() for path in settings)
+    if len({settings["experiment"] for settings in of.values()}) > 1:
+        # What one experiment alone has says nothing of how they differ.
+        paths = dict.fromkeys(p for p in paths if all(p in settings for settings in of.values()))
     differing = [
         path
         for path in paths

@@ -72,16 +72,18 @@ class GroupTrainer:
         note: Callable[[str], None] = lambda text: None,
         leads: bool = True,
         first: Mapping[Any, Any] | None = None,
+        histograms: bool = False,
     ) -> None:
         """Make or check the run directories.
 
         `options` are settled, `until` is the epoch to stop after, `note` prints a line for the
         user, and only a process that `leads` writes. `first` are arrays to start from, by their
-        paths among `parameters`, where a member is trained alone.
+        paths among `parameters`, where a member is trained alone. `histograms` writes those of the
+        parameters into its events.
         """
         self.group, self.members, self.options = group, members, options
         self.note, self.leads, self.alone = note, leads, len(members) == 1
-        self.first = first or {}
+        self.first, self.histograms = first or {}, histograms
         self.works = works(group.stages())
         last = self.works[-1].last_epoch
         self.until = last if until is None else min(until, last)

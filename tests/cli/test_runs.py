@@ -72,7 +72,8 @@ def test_a_run_is_read_back(mlp, digits):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     accuracy = (probabilities.argmax(axis=1) == test["label"]).mean()
     assert accuracy == pytest.approx(result["metrics"]["test"]["accuracy"])
-    np.testing.assert_array_equal(probabilities[:2], trained.predict(test["image"][:2, ..., 0]))
+    alone = trained.predict(test["image"][:2, ..., 0])  # Of one channel, which may be left out.
+    np.testing.assert_allclose(probabilities[:2], alone, rtol=1e-5)
     logits = trained.predict({name: column[:7] for name, column in test.items()})
     assert logits.shape == (7, 10)
     assert (logits.argmax(axis=1) == probabilities[:7].argmax(axis=1)).all()
@@ -214,6 +215,15 @@ def test_equal_runs_are_told_apart_by_their_folders(several, tmp_path):
     series = group(runs)
     assert [one.runs for one in series] == [runs[:2], runs[2:]]
     assert [one.label for one in series] == [str(runs[0]), str(runs[2])]
+
+
+def test_experiments_are_compared_by_what_both_have(several, mlp):
+    from dlfun.train.series import group
+
+    toys, other = group([several / "0000" / "seed0", mlp])
+    assert set(toys.settings) == set(other.settings)
+    assert (toys.settings["experiment"], other.settings["experiment"]) == ("toy", "mnist_mlp")
+    assert toys.label.startswith("toy, epochs 3")
 
 
 def test_a_sweep_is_a_table(sweep, tmp_path, monkeypatch):

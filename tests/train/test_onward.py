@@ -7,6 +7,7 @@ import numpy as np
 import dlfun
 from dlfun.cli.main import main
 from dlfun.nn.networks import MEMORY, parameters, replace_parameters
+from dlfun.train import run_directory
 from tests import toy
 
 
@@ -49,6 +50,26 @@ def test_more_epochs_of_the_last_stage_give_the_unbroken_run(capsys, tmp_path, m
         assert (status, words in err) == (2, True), err
     assert (tmp_path / "a" / "config.json").read_text() == written
     assert result(tmp_path / "a")["status"] == "completed"
+
+
+def test_a_kill_between_the_two_writes_leaves_the_run_as_it_was(capsys, tmp_path, monkeypatch):
+    toy.register(monkeypatch)
+    train = ["train", "toy", "--devices", "1", "--run-dir", tmp_path]
+    assert run(capsys, *train, "--tuning", "1")[0] == 0
+    before = result(tmp_path)
+
+    def killed(path, value):
+        if path.name == "config.json":
+            raise KeyboardInterrupt
+        write(path, value)
+
+    with monkeypatch.context() as patch:
+        write = run_directory.write_json
+        patch.setattr(run_directory, "write_json", killed)
+        assert run(capsys, *train, "--tuning", "2")[0] == 130
+    assert result(tmp_path)["status"] == "interrupted"
+    assert run(capsys, *train, "--tuning", "1")[0] == 0
+    assert result(tmp_path) == before
 
 
 def test_a_schedule_over_the_epochs_forbids_it(capsys, tmp_path, small_mnist):

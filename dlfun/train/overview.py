@@ -1,0 +1,96 @@
+"""An overview of the runs and sweeps below a folder: what each is, how far it came, its size."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dlfun.errors import UserError
+from dlfun.train import run_directory
+from dlfun.train.run_directory import SWEEP
+
+SWEEP_TABLE = "table.json"
+DONE = ("completed", "diverged")
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """The run directories and sweeps at or below a folder; the trials of a sweep are part of it."""
+    for path, folders, files in os.walk(folder):
+        if run_directory.CONFIG in files or SWEEP in files:
+            yield Path(path)
+            folders.clear()
+        folders.sort()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What `runs` says of a run directory or a sweep; status "damaged" where it is not readable."""
+    sweep = (path / SWEEP).exists()
+    metrics: dict[str, float] = {}
+    seconds = None
+    try:
+        about = run_directory.read_json(path / (SWEEP if sweep else run_directory.CONFIG))
+        if sweep:
+            status, metrics = _sweep(path)
+        else:
+            result = run_directory.read_result(path)
+            status, seconds = result.get("status", "not begun"), result.get("seconds")
+            metrics = _flat(result.get("metrics", {}))
+            if status == "running" and not _in_use(path):
+                status = "killed"
+        experiment = about["experiment"]
+    except (UserError, AttributeError, KeyError, TypeError):
+        experiment, status = "", "damaged"
+    return {
+        "run": str(path),
+        "kind": "sweep" if sweep else "run",
+        "experiment": experiment,
+        "when": _modified(path),
+        "status": status,
+        "metrics": metrics,
+        "seconds": seconds,
+        "size": size(path),
+    }
+
+
+def _sweep(path: Path) -> tuple[str, dict[str, float]]:
+    """How far a sweep is, as its last report says, and its best trial's metric."""
+    if not (path / SWEEP_TABLE).exists():
+        return "no report", {}
+    table = run_directory.read_json(path / SWEEP_TABLE)
+    done = sum(trial["status"] in DONE or trial["status"] == "pruned" for trial in table["trials"])
+    best = table["trials"][0]["mean"] if table["trials"] else None
+    status = "completed" if done == len(table["trials"]) else f"{done} of {len(table['trials'])}"
+    return status, {table["metric"]: best} if best is not None else {}
+
+
+def _flat(splits: dict[str, dict[str, Any]]) -> dict[str, float]:
+    return {
+        f"{split}/{name}": value
+        for split, metrics in splits.items()
+        for name, value in metrics.items()
+        if isinstance(value, float)
+    }
+
+
+def _in_use(run: Path) -> bool:
+    try:
+        with run_directory.locked(run):
+            return False
+    except (UserError, OSError):
+        return True
+
+
+def size(path: Path) -> int:
+    """Bytes of the files below a folder; those that vanish meanwhile count for nothing."""
+    total = 0
+    for file in path.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size
+    return total
+
+
+def _modified(path: Path) -> float:
+    """When the newest of a run's own files was written, in seconds since 1970."""
+    names = (run_directory.RESULT, run_directory.CONFIG, SWEEP, SWEEP_TABLE)
+    return max((p.stat().st_mtime for n in names if (p := path / n).exists()), default=0.0)
