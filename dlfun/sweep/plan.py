@@ -17,7 +17,7 @@ from dlfun.experiment import Experiment
 from dlfun.sweep.space import Space, grid, numeric, parse, suggest
 from dlfun.train import run_directory as runs
 
-PLAN, STUDY, TRIALS = "sweep.json", "study.db", "trials"
+PLAN, TRIALS = "sweep.json", "trials"
 Strategy = Literal["grid", "random", "quasi-random", "tpe"]
 Executor = Literal["here", "processes", "ray"]
 
@@ -49,7 +49,7 @@ class Search:
     search_seed: Annotated[int, Ge(0)] = 0
     """Seed of the proposals."""
     storage: str | None = None
-    """URL of an Optuna storage that machines share. Default: SQLite in the sweep's folder."""
+    """URL of an Optuna storage that machines share. Default: trials.jsonl in the sweep's folder."""
     study: str | None = None
     """Name of the study in a shared storage. Default: the experiment's."""
 

@@ -13,7 +13,7 @@ from dlfun.sweep.figures import draw
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.space import flags
-from dlfun.sweep.study import Study
+from dlfun.sweep.study import open_study
 from dlfun.train import run_directory as runs
 
 
@@ -22,7 +22,7 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
 
     Writes table.csv, table.json and plots/ into the sweep's folder.
     """
-    trials = Study(plan, folder).trials()
+    trials = open_study(plan, folder).trials()
     results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
     metric, maximize = choose_metric(plan, results)
     rows = table.rank(trials, metric, maximize)

@@ -4,9 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import optuna
+from typing import TYPE_CHECKING, Any
 
 from dlfun import config as configs
 from dlfun.errors import UserError, nearest
@@ -14,10 +12,16 @@ from dlfun.sweep.executors import Execute, Job
 from dlfun.sweep.plan import TRIALS, Plan
 from dlfun.sweep.prune import pruned, rungs
 from dlfun.sweep.space import apply
-from dlfun.sweep.study import Study, number, point
+from dlfun.sweep.study import Claim, open_study
 from dlfun.sweep.table import Trial, format_value, score
 from dlfun.train import run_directory as runs
 from dlfun.train.logging import NON_METRIC_COLUMNS, scalars
+
+if TYPE_CHECKING:
+    from dlfun.sweep.shared import SharedStudy
+    from dlfun.sweep.study import LocalStudy
+
+    Study = LocalStudy | SharedStudy
 
 SIZES = "sizes.json"
 """Members at once by structure: measured once, so that a sweep that goes on computes the same."""
@@ -34,30 +38,59 @@ def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None])
     Raises KeyboardInterrupt on a signal, with all that was done saved.
     """
     with runs.locked(folder):
-        study = Study(plan, folder)
+        study = open_study(plan, folder)
         while True:
-            claimed = study.claim(plan.batch)
-            if claimed:
-                with study.alive(claimed):
-                    batch = {number(trial): trial for trial in claimed}
-                    _train(plan, study, folder, batch, execute, note)
+            claims = study.claim(plan.batch)
+            if claims:
+                with study.alive(claims):
+                    _work_off(plan, study, folder, claims, execute, note)
             elif study.busy():
                 time.sleep(POLL)
             else:
                 return study.trials()
 
 
+def _work_off(
+    plan: Plan,
+    study: "Study",
+    folder: Path,
+    claims: list[Claim],
+    execute: Execute,
+    note: Callable[[str], None],
+) -> None:
+    """Train each point that is new; tell the results of the others, which are known."""
+    new: dict[str, Claim] = {}
+    for claim in claims:
+        new.setdefault(repr(claim.values), claim)
+    for point in _measured(study):
+        new.pop(point, None)
+    _train(plan, study, folder, {claim.number: claim for claim in new.values()}, execute, note)
+    measured = _measured(study)
+    for claim in claims:
+        if claim is not new.get(repr(claim.values)):
+            known = measured[repr(claim.values)]
+            _tell(study, claim, known._replace(number=claim.number), plan, note)
+
+
+def _measured(study: "Study") -> dict[str, Trial]:
+    """The trials that have ended, by their points."""
+    ended = (trial for trial in study.trials() if trial.status in (*ENDED, "pruned"))
+    return {repr(trial.values): trial for trial in ended}
+
+
 def _train(
     plan: Plan,
-    study: Study,
+    study: "Study",
     folder: Path,
-    batch: dict[int, optuna.Trial],
+    batch: dict[int, Claim],
     execute: Execute,
     note: Callable[[str], None],
 ) -> None:
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
+    if not batch:
+        return
     base = plan.base
-    going = {n: apply(base, point(trial)) for n, trial in batch.items()}
+    going = {n: apply(base, claim.values) for n, claim in batch.items()}
     # Some trials of a resumed batch are done: the decisions about them are made again, the same.
     done = [t for t in study.trials() if t.status in ("completed", "pruned")]
     first = min(batch) // plan.batch * plan.batch
@@ -70,7 +103,7 @@ def _train(
             if any(result["status"] in ENDED for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
                 _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, note)
-        if not going:
+        if not going or plan.search.prune == "none":
             return
         metric, maximize = choose_metric(plan, reached[min(going)])
         curves = {n: _curve(results, metric, epoch) for n, results in reached.items()}
@@ -151,7 +184,7 @@ def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(
-    study: Study, trial: optuna.Trial, result: Trial, plan: Plan, note: Callable[[str], None]
+    study: "Study", claim: Claim, result: Trial, plan: Plan, note: Callable[[str], None]
 ) -> None:
     metric, maximize = choose_metric(plan, result.results)
     values = [one["metrics"].get(metric) for one in result.results.values()]
@@ -161,8 +194,8 @@ def _tell(
         shown = f"{result.status}  {metric} {score(mean, metric)}"
         if result.status == "completed":
             objective = -mean if maximize else mean  # The study minimizes.
-    study.tell(trial, result, None if result.status == "pruned" else objective)
-    where = "  ".join(f"{path} {format_value(value)}" for path, value in point(trial).items())
+    study.tell(claim, result, None if result.status == "pruned" else objective)
+    where = "  ".join(f"{path} {format_value(value)}" for path, value in claim.values.items())
     note(f"trial {result.number}: {where}  {shown}")
 
 

@@ -43,6 +43,9 @@ SECONDS = 0.5
 Loop = Literal["compiled", "python"]
 
 
+FirstState = Callable[[Values, jax.Array, Any], Any]
+
+
 class Position(NamedTuple):
     """All that a training needs to go on to the same bits."""
 
@@ -123,25 +126,29 @@ def zero_totals(learner: Learner, dataset: Dataset, rows: int = 1) -> Metrics:
     return jax.tree.map(lambda t: np.zeros((rows, *t.shape), t.dtype), zeros(measured))
 
 
-def first_states(
-    work: Work,
-    make: Callable[[Values], Stage],
-    member_values: Values | None = None,
-    previous: Any = None,
-) -> Any:
-    """The states of all members at the start of a stage, on the host, with a first axis of members.
+def compile_first_state(make: Callable[[Values], Stage], dataset: Dataset) -> FirstState:
+    """The compiled function (values, key, previous) → a member's state at the start of a stage.
 
-    `make` gives a member's stage from its values; `previous` are the states at the end of the stage
-    before. Each member is started alone, so that it starts from the same bits as without others.
+    `make` gives a member's stage from its values; `previous` is its state at the end of the stage
+    before, None in the first.
     """
-    batch = sample_batch(work.stage.dataset)
+    batch = sample_batch(dataset)
 
-    @jax.jit
     def first(values: Values, key: jax.Array, previous: Any) -> Any:
         stage = make(values)
         fresh = stage.learner.init(key, batch)
         return fresh if previous is None else stage.begin(previous, fresh)
 
+    return jax.jit(first)
+
+
+def first_states(
+    first: FirstState, work: Work, member_values: Values | None = None, previous: Any = None
+) -> Any:
+    """The states of all members at the start of a stage, on the host, with a first axis of members.
+
+    Each member is started alone, so that it starts from the same bits as without others.
+    """
     keys, values = work.keys("init"), member_values or {}
     states = []
     for number in range(len(work.seeds)):
@@ -152,7 +159,7 @@ def first_states(
 
 def start(work: Work, programs: Programs) -> Position:
     """The position of all members before the first update, where they have no values."""
-    states = first_states(work, lambda _: work.stage)
+    states = first_states(compile_first_state(lambda _: work.stage, work.stage.dataset), work)
     totals = zero_totals(work.stage.learner, work.stage.dataset, programs.rows)
     return Position(states, work.first_step, stack([totals] * len(work.seeds)), work.number)
 

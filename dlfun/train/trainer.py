@@ -90,6 +90,8 @@ class GroupTrainer:
         self.write_seconds = WRITE_SECONDS
         self.placed: dict[int, Stage] = {}
         self.compiled: dict[int, Programs] = {}
+        self.firsts: dict[int, loop.FirstState] = {}
+        self.zeros: dict[int, Metrics] = {}
         for one in members if leads else []:
             run_directory.make_directory(one.run)
             config = configs.to_dict(one.config)
@@ -159,14 +161,19 @@ class GroupTrainer:
 
     def first_states(self, number: int, numbers: Sequence[int], previous: Any) -> Any:
         """The states of some members at the start of a stage, after the states before it."""
-        work, values = self.work(number, numbers), self.group.values(numbers)
-        return loop.first_states(work, lambda v: self.group.stages(v)[number], values, previous)
+        work, group = self.work(number, numbers), self.group
+        if number not in self.firsts:
+            self.firsts[number] = loop.compile_first_state(
+                lambda values: group.stages(values)[number], work.stage.dataset
+            )
+        return loop.first_states(self.firsts[number], work, group.values(numbers), previous)
 
     def zero_totals(self, number: int, count: int) -> Metrics:
         """Training totals of `count` members at the start of a stage."""
-        stage = self.works[number].stage
-        totals = loop.zero_totals(stage.learner, stage.dataset, self.programs(number).rows)
-        return loop.stack([totals] * count)
+        if number not in self.zeros:
+            stage, rows = self.works[number].stage, self.programs(number).rows
+            self.zeros[number] = loop.zero_totals(stage.learner, stage.dataset, rows)
+        return loop.stack([self.zeros[number]] * count)
 
     def trained(self, number: int, position: Position) -> Trained:
         """A member at its end."""

@@ -15,7 +15,7 @@ from dlfun.sweep import plan as plans
 from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
 from dlfun.sweep.run import choose_metric
-from dlfun.sweep.study import Study
+from dlfun.sweep.study import LocalStudy
 from dlfun.train import run_directory as runs
 from tests import toy
 from tests.processes import launch
@@ -162,7 +162,7 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
     folder = tmp_path / "sweep"
     over = ["--over", "optimizer.learning_rate=1e-4,1e-3,1e-2,1e-1"]
     told = []
-    tell = Study.tell
+    tell = LocalStudy.tell
 
     def cut(study, trial, found, value):
         tell(study, trial, found, value)
@@ -170,7 +170,7 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
         if len(told) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Study, "tell", cut)
+    monkeypatch.setattr(LocalStudy, "tell", cut)
     assert run(capsys, *MLP, *over, "--run-dir", folder)[0] == 130
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("trials/000[01]/*/result.json")}
     assert len(kept) == 2
