@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import annotated_types
+import typeguard
 import tyro
 from annotated_types import Ge, Le, Lt
 
@@ -71,18 +72,51 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
-    """The dataclass `kind` from `to_dict`'s values. Raises UserError on a field it has not."""
+    """The dataclass `kind` from `to_dict`'s values.
+
+    Raises UserError on a field that it does not have and on a value of another type.
+    """
     hints = typing.get_type_hints(kind)
     for name in values:
         if name not in hints:
             raise UserError(f"{kind.__name__} has no field '{name}'{nearest(name, hints)}")
 
-    def typed(hint: Any, value: Any) -> Any:
-        if dataclasses.is_dataclass(hint):
+    def typed(name: str, value: Any) -> Any:
+        if dataclasses.is_dataclass(hint := hints[name]):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{kind.__name__}.{name} must be an object, got {value!r}")
             return from_dict(typing.cast(type, hint), value)
-        return tuple(value) if isinstance(value, list) else value
+        value = tuple(value) if isinstance(value, list) else value
+        try:
+            check_type(value, hint)
+            return float(value) if type(value) is int and int not in _types(hint) else value
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{kind.__name__}.{name}: {error}") from None
 
-    return kind(**{name: typed(hints[name], value) for name, value in values.items()})
+    return kind(**{name: typed(name, value) for name, value in values.items()})
+
+
+def _types(hint: Any) -> Iterator[Any]:
+    """The types that a value may be of: the members of a union, without annotations."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        for member in typing.get_args(hint):
+            yield from _types(member)
+    else:
+        yield hint.__origin__ if typing.get_origin(hint) is Annotated else hint
+
+
+def check_type(value: Any, hint: Any) -> None:
+    """Raise ValueError where a value is not of a type, or an item of it is not of the item's.
+
+    An int is a float, but a bool is no number.
+    """
+    if isinstance(value, bool) and not {bool, Any} & set(_types(hint)):
+        raise ValueError(f"{value} is a truth value, expected {hint}")
+    try:
+        every = typeguard.CollectionCheckStrategy.ALL_ITEMS
+        typeguard.check_type(value, hint, collection_check_strategy=every)
+    except typeguard.TypeCheckError as error:
+        raise ValueError(" ".join(str(error).split())) from None
 
 
 def check(config: Any, prefix: str = "--") -> None:

@@ -17,9 +17,6 @@ from dlfun.cli.parse import parse
 from dlfun.cli.results import statement
 from dlfun.experiment import Experiment, format_metric
 
-FINAL = ("completed", "diverged")
-"""Statuses of runs that are not trained again."""
-
 
 @dataclass(frozen=True)
 class Train:
@@ -69,7 +66,9 @@ def train(arguments: Sequence[str]) -> int:
     if status == "completed":
         for line in claim_lines(chosen, parsed.config, result["metrics"]):
             print(line)
-    ended = f"was {status} already, in" if before == status in FINAL else f"{status} in"
+    ended = (
+        f"was {status} already, in" if before == status in run_directory.FINAL else f"{status} in"
+    )
     print(f"{ended} {seconds}: {run}")
     return driver.EXIT[status]
 

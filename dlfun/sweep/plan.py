@@ -147,7 +147,7 @@ def read(folder: Path) -> Plan:
     if not (folder / PLAN).is_file():
         what = f"it has no {PLAN}" if folder.is_dir() else "no such directory"
         raise UserError(f"{folder} is not a sweep: {what}")
-    written = runs.read_json(folder / PLAN)
+    written = runs.read_json(folder / PLAN, dict[str, Any])
     names = {field.name for field in dataclasses.fields(Plan)}
     if not isinstance(written, dict) or written.keys() != names:
         raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")

@@ -121,7 +121,7 @@ def _execute(
     plan: Plan, folder: Path, tried: dict[int, Any], until: int | None, execute: Execute
 ) -> Iterator[tuple[int, Results]]:
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
-    sizes = runs.read_json(folder / SIZES) if (folder / SIZES).exists() else {}
+    sizes = runs.read_json(folder / SIZES, dict[str, int]) if (folder / SIZES).exists() else {}
     seeds, members = plan.seeds, {}
     for n, config in sorted(tried.items()):
         for seed in seeds:

@@ -3,22 +3,33 @@
 Each lies in a folder named for its step. A damaged one is detected before anything is read from it.
 """
 
+import contextlib
 import hashlib
-import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import jax
 import numpy as np
 
 from dlfun.errors import UserError
 from dlfun.train.loop import Position
-from dlfun.train.run_directory import metrics_from_json, write_json
+from dlfun.train.run_directory import json_of, metrics_from_json, to_json, write_json
 
-MANIFEST, ARRAYS = "manifest.json", "arrays"
+MANIFEST, ARRAYS, CHECKSUM = "manifest.json", "arrays", "checksum"
+
+
+class Manifest(TypedDict):
+    """What a manifest holds, beside its own checksum."""
+
+    step: int
+    seconds: float
+    metrics: dict[str, dict[str, Any]]
+    files: dict[str, str]
+    stage: NotRequired[int]
+    score: NotRequired[float | None]
 
 
 class CheckpointInfo(NamedTuple):
@@ -58,14 +69,15 @@ def save(
         if "No space left" in str(error):
             raise UserError(f"no space left on the disk for a checkpoint in {folder}") from None
         raise
-    manifest = {
+    manifest: dict[str, Any] = {
         "step": position.step,
         "stage": position.stage,
         "seconds": seconds,
         "score": score if math.isfinite(score) else None,
         "metrics": metrics,
     }
-    write_json(part / MANIFEST, manifest | {"files": _checksums(part)})
+    manifest |= {"files": _checksums(part)}
+    write_json(part / MANIFEST, manifest | {CHECKSUM: _checksum(to_json(manifest).encode())})
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
     prune(folder, 2)
@@ -85,10 +97,13 @@ def best(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
 def prune(folder: Path, last: int) -> None:
     """Remove all but the `last` last checkpoints and the best, by what their manifests say."""
     paths = _paths(folder)
-    readable = [path for path in paths if (path / MANIFEST).exists()]
-    top = min(readable, key=lambda path: _rank(_read(path)), default=None)
+    readable = []
+    for path in paths:
+        with contextlib.suppress(UserError):  # `latest` names it.
+            readable.append(_read(path))
+    top = min(readable, key=_rank, default=None)
     for path in paths[:-last]:
-        if path != top:
+        if top is None or path != top.path:
             shutil.rmtree(path)
 
 
@@ -105,6 +120,7 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
     with _checkpointer() as checkpointer:
         try:
             tree = checkpointer.restore((saved.path / ARRAYS).absolute(), target)
+            _compare_shapes(target, tree)
         except (ValueError, KeyError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(
@@ -112,6 +128,16 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
                 f"another version of dlfun or of the experiment ({reason.rstrip(':')})"
             ) from None
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
+
+
+def _compare_shapes(expected: Any, found: Any) -> None:
+    """Raise ValueError naming the first array of another shape or type."""
+    found_leaves = jax.tree.leaves(found)
+    for (path, leaf), other in zip(jax.tree.leaves_with_path(expected), found_leaves, strict=True):
+        if (leaf.shape, leaf.dtype) != (other.shape, other.dtype):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            ours, theirs = (f"{a.dtype}{list(a.shape)}" for a in (leaf, other))
+            raise ValueError(f"{name} is {theirs}, expected {ours}")
 
 
 def _checkpointer() -> Any:
@@ -138,46 +164,62 @@ def _paths(folder: Path) -> list[Path]:
 def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[CheckpointInfo]:
     for path in paths:
         try:
-            saved = _read(path)
-            _verify(path)
+            yield _verify(path)
         except UserError as error:
             warn(str(error))
-        else:
-            yield saved
 
 
 def _read(path: Path) -> CheckpointInfo:
+    """The manifest of a checkpoint. Raises UserError naming the checkpoint where it is damaged."""
+    return _parse(path, _manifest(path))
+
+
+def _parse(path: Path, manifest: dict[str, Any]) -> CheckpointInfo:
+    # Checkpoints of versions without stages have neither stage nor score.
+    score = manifest.get("score")
+    return CheckpointInfo(
+        path,
+        manifest["step"],
+        manifest["seconds"],
+        metrics_from_json(manifest["metrics"]),
+        manifest.get("stage", 0),
+        math.inf if score is None else score,
+    )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        # Checkpoints of versions without stages have neither stage nor score.
-        score = manifest.get("score")
-        return CheckpointInfo(
-            path,
-            manifest["step"],
-            manifest["seconds"],
-            metrics_from_json(dict(manifest["metrics"])),
-            manifest.get("stage", 0),
-            math.inf if score is None else score,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = json_of((path / MANIFEST).read_bytes(), Manifest)
+    except (OSError, ValueError):
         raise UserError(f"checkpoint {path} is damaged: no readable {MANIFEST}") from None
+    checksum = manifest.pop(CHECKSUM, None)  # Earlier versions wrote none.
+    if checksum not in (None, _checksum(to_json(manifest).encode())):
+        raise UserError(f"checkpoint {path} is damaged: {MANIFEST} has another checksum")
+    if manifest["step"] != int(path.name):
+        raise UserError(f"checkpoint {path} is damaged: it is of step {manifest['step']}")
+    return manifest
 
 
-def _verify(path: Path) -> None:
+def _verify(path: Path) -> CheckpointInfo:
     """Check each file against the manifest. Raises UserError naming the checkpoint and the file."""
-    actual = _checksums(path)
-    for name, checksum in json.loads((path / MANIFEST).read_text(encoding="utf-8"))[
-        "files"
-    ].items():
+    manifest, actual = _manifest(path), _checksums(path)
+    for name in manifest["files"].keys() | actual.keys():
         if name not in actual:
             raise UserError(f"checkpoint {path} is damaged: {name} is missing")
-        if actual[name] != checksum:
+        if name not in manifest["files"]:
+            raise UserError(f"checkpoint {path} is damaged: {name} is not in {MANIFEST}")
+        if actual[name] != manifest["files"][name]:
             raise UserError(f"checkpoint {path} is damaged: {name} has another checksum")
+    return _parse(path, manifest)
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _checksums(path: Path) -> dict[str, str]:
     return {
-        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        file.relative_to(path).as_posix(): _checksum(file.read_bytes())
         for file in sorted(path.rglob("*"))
         if file.is_file() and file.name != MANIFEST
     }

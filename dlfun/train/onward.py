@@ -35,7 +35,8 @@ def extend(
     result = run_directory.read_result(run)
     before = {name: earlier[name] for name in IDENTITY}
     now = json.loads(json.dumps({name: description[name] for name in IDENTITY}))
-    old, new = (configs.flatten_json(one["config"]) for one in (before, now))
+    checked = configs.from_dict(type(config), before["config"])
+    old, new = (configs.flatten_json(one) for one in (configs.to_dict(checked), now["config"]))
     changed = [path for path in new if new[path] != old.get(path)]
     elsewhere = configs.difference(before | {"config": {}}, now | {"config": {}})
     if (

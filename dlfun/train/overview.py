@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dlfun.errors import UserError
 from dlfun.train import run_directory
@@ -23,13 +23,19 @@ def find(folder: Path) -> Iterator[Path]:
         folders.sort()
 
 
+class Named(TypedDict):
+    """What a sweep and a run both tell of themselves."""
+
+    experiment: str
+
+
 def describe(path: Path) -> dict[str, Any]:
     """What `runs` says of a run directory or a sweep; status "damaged" where it is not readable."""
     sweep = (path / SWEEP).exists()
     metrics: dict[str, float] = {}
     seconds = None
     try:
-        about = run_directory.read_json(path / (SWEEP if sweep else run_directory.CONFIG))
+        about = run_directory.read_json(path / (SWEEP if sweep else run_directory.CONFIG), Named)
         if sweep:
             status, metrics = _sweep(path)
         else:
@@ -57,7 +63,7 @@ def _sweep(path: Path) -> tuple[str, dict[str, float]]:
     """How far a sweep is, as its last report says, and its best trial's metric."""
     if not (path / SWEEP_TABLE).exists():
         return "no report", {}
-    table = run_directory.read_json(path / SWEEP_TABLE)
+    table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])
     done = sum(trial["status"] in DONE or trial["status"] == "pruned" for trial in table["trials"])
     best = table["trials"][0]["mean"] if table["trials"] else None
     status = "completed" if done == len(table["trials"]) else f"{done} of {len(table['trials'])}"

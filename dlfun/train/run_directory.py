@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, get_type_hints, is_typeddict
 
 from dlfun import __version__
 from dlfun import config as configs
@@ -28,6 +28,8 @@ CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS, SAMPLES = (
     "samples",
 )
 SWEEP = "sweep.json"
+FINAL = ("completed", "diverged")
+"""Statuses of runs that are not trained again."""
 IDENTITY = ("experiment", "config", "options")
 
 
@@ -78,12 +80,67 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises UserError naming the file where it is damaged."""
+class Description(TypedDict):
+    """What is read of config.json."""
+
+    experiment: str
+    config: dict[str, Any]
+    options: dict[str, Any]
+    versions: NotRequired[dict[str, str]]
+    device: NotRequired[dict[str, Any]]
+    flags: NotRequired[dict[str, str]]
+    commit: NotRequired[str | None]
+    command: NotRequired[str]
+
+
+class Result(TypedDict):
+    """What is read of result.json."""
+
+    status: str
+    step: NotRequired[int]
+    seconds: NotRequired[float]
+    metrics: NotRequired[dict[str, dict[str, Any]]]
+
+
+class FinalResult(TypedDict):
+    """What is read of the result.json of a run that is completed or has diverged."""
+
+    status: str
+    step: int
+    seconds: float
+    metrics: dict[str, dict[str, Any]]
+
+
+class Row(TypedDict):
+    """What each row of metrics.jsonl has beside its metrics."""
+
+    split: str
+    epoch: int
+    step: int
+    seconds: float
+
+
+def read_json(path: Path, shape: Any) -> Any:
+    """The value in a JSON file. Raises UserError naming the file where it is not of a shape."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json_of(path.read_bytes(), shape)
+    except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from None
+
+
+def json_of(text: bytes, shape: Any) -> Any:
+    """The value of a JSON text: of the type `shape`, or with the keys of a TypedDict among others.
+
+    Raises ValueError where it is not.
+    """
+    value = json.loads(text)
+    checked = value
+    if is_typeddict(shape):
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, got {type(value).__name__}")
+        checked = {key: value[key] for key in get_type_hints(shape) if key in value}
+    configs.check_type(checked, shape)
+    return value
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -96,27 +153,33 @@ def read_config(run: Path) -> dict[str, Any]:
             )
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
         raise UserError(f"{run} is not a run directory: {what}")
-    config = read_json(run / CONFIG)
-    if not isinstance(config, dict) or not all(name in config for name in IDENTITY):
-        raise UserError(f"{run / CONFIG} does not describe a run: expected {', '.join(IDENTITY)}")
-    return config
+    return read_json(run / CONFIG, Description)
 
 
 def read_result(run: Path) -> dict[str, Any]:
     """The result.json of a run, or an empty dict before the first was written."""
     if not (run / RESULT).exists():
         return {}
-    result = read_json(run / RESULT)
+    result = read_json(run / RESULT, Result)
+    if result["status"] in FINAL:
+        read_json(run / RESULT, FinalResult)
     return result | {"metrics": metrics_from_json(result.get("metrics", {}))}
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl; a last row cut off by a crash is left out."""
+    """The rows of metrics.jsonl; a last row cut off by a crash is left out.
+
+    Raises UserError naming a damaged row.
+    """
+    if not (run / METRICS).exists():
+        return []
+    *lines, _ = (run / METRICS).read_bytes().split(b"\n")
     rows = []
-    if (run / METRICS).exists():
-        for line in (run / METRICS).read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                rows.append(metrics_from_json(json.loads(line)))
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(metrics_from_json(json_of(line, Row)))
+        except ValueError as error:
+            raise UserError(f"{run / METRICS}, line {number}, is damaged: {error}") from None
     return rows
 
 

@@ -10,6 +10,9 @@ from dlfun.errors import UserError
 from dlfun.optimizers import Optimizer
 from dlfun.train import run_directory as runs
 
+RESULT = {"status": "completed", "step": 1, "seconds": 0.5}
+ROW = {"split": "test", "epoch": 1, "step": 1, "seconds": 0.5}
+
 
 def describe(**fields):
     return runs.describe(
@@ -57,7 +60,7 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"config.json is damaged"):
         runs.read_config(tmp_path)
     (tmp_path / runs.CONFIG).write_text("[]")
-    with pytest.raises(UserError, match="does not describe a run"):
+    with pytest.raises(UserError, match="is damaged: expected an object, got list"):
         runs.read_config(tmp_path)
 
 
@@ -71,12 +74,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         runs.write_json(path, {"status": "completed"})
-    assert runs.read_json(path) == {"status": "running"}
+    assert runs.read_json(path, dict) == {"status": "running"}
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_metrics_after_a_step_are_dropped(tmp_path):
-    runs.append_metrics(tmp_path, [{"step": step} for step in (1, 2, 3)])
+    runs.append_metrics(tmp_path, [ROW | {"step": step} for step in (1, 2, 3)])
     with (tmp_path / runs.METRICS).open("a") as file:
         file.write('{"step": 4')
     assert [row["step"] for row in runs.read_metrics(tmp_path)] == [1, 2, 3]
@@ -89,8 +92,8 @@ def test_files_are_json_also_where_nothing_was_counted(tmp_path):
         raise AssertionError(name)
 
     metrics = {"test": {"accuracy": 0.5, "class_accuracy": [1.0, math.nan], "loss": math.inf}}
-    runs.write_result(tmp_path, {"status": "completed", "best": None, "metrics": metrics})
-    runs.append_metrics(tmp_path, [{"split": "test", "step": 1, "loss": math.nan}])
+    runs.write_result(tmp_path, RESULT | {"best": None, "metrics": metrics})
+    runs.append_metrics(tmp_path, [ROW | {"loss": math.nan}])
     for name in (runs.RESULT, runs.METRICS):
         json.loads((tmp_path / name).read_text(), parse_constant=refuse)
     read = runs.read_result(tmp_path)
