@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from dlfun.learner import Batch, Key, Learner, State
+from dlfun.learner import Batch, Key, Learner, State, mean_over_devices
 from dlfun.metrics import Metrics
 
 MAX_LOSS = np.float32(np.finfo(np.float32).max)
@@ -33,8 +33,7 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], interval: int)
 
     That loss is measured after each `interval` updates. Stopping at its minimum, and continuing but
     returning to it, give the same state [T3, sec. 3.1.5; Goodfellow et al. 2016, algorithm 7.1]:
-    training metrics are of the state that
-    continues, evaluation and prediction are of the best one.
+    training metrics are of the state that continues, evaluation and prediction of the best one.
     """
     examples = {name: jnp.asarray(array) for name, array in held_out.items()}
     size = len(next(iter(examples.values())))
@@ -48,7 +47,8 @@ def early_stopping(learner: Learner, held_out: Mapping[str, Any], interval: int)
         state: EarlyStoppingState, batch: Batch, key: Key
     ) -> tuple[EarlyStoppingState, Metrics]:
         current, measured = learner.update(state.current, batch, key)
-        updates = state.updates + 1
+        counted = mean_over_devices(batch["weight"].sum()) > 0
+        updates = state.updates + counted.astype(jnp.int32)
 
         def held_out_loss() -> Array:
             loss = learner.evaluate(current, examples, key)["loss"]
