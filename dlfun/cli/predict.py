@@ -21,7 +21,7 @@ class Predict:
     run_dir: Run
     """Run directory."""
     files: Files
-    """Image files, of any size and format that Pillow reads."""
+    """JPEG, PNG, WebP, BMP, GIF, TIFF or PPM files, of any size."""
     invert: bool = False
     """Exchange black and white: MNIST's digits are white on black."""
     json: bool = False

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps
 
-from dlfun.data.image_decoding import eight_bits, naming_file, on_white
+from dlfun.data.image_decoding import eight_bits, naming_file, on_white, opened
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -18,7 +18,7 @@ def read_image(file: Path) -> Image.Image:
     with warnings.catch_warnings(), naming_file(str(file)):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
+        with opened(str(file)) as image:
             return eight_bits(ImageOps.exif_transpose(image))
 
 

@@ -188,7 +188,8 @@ def _examples(
     name: str, builder: Any, features: _Features, split: str, indices: np.ndarray
 ) -> Iterator[tuple[np.ndarray | bytes, int]]:
     import tensorflow_datasets as tfds
-    from PIL import Image
+
+    from dlfun.data.image_decoding import opened
 
     source = builder.as_data_source(
         split=split, decoders={features.image: tfds.decode.SkipDecoding()}
@@ -202,7 +203,7 @@ def _examples(
         if features.shape is None:
             yield example[features.image], label
             continue
-        with Image.open(io.BytesIO(example[features.image])) as picture:
+        with opened(io.BytesIO(example[features.image])) as picture:
             # Like tf.image.decode_image, convert to the channels that the builder declares.
             image = np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
         if image.shape != features.shape:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jax
+import psutil
 import tyro
 from annotated_types import Ge
 
@@ -193,5 +194,5 @@ def choose_feed(datasets: Sequence[Dataset]) -> Feed:
 def memory_limit() -> float:
     """Bytes that data, or the states of members trained together, may take of a device."""
     statistics = jax.local_devices()[0].memory_stats() or {}
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = psutil.virtual_memory().total
     return MEMORY_SHARE * min(machine, statistics.get("bytes_limit", machine))

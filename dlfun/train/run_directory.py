@@ -1,8 +1,6 @@
 """The run directory: its files, written and read back. Reading executes nothing found in it."""
 
 import contextlib
-import errno
-import fcntl
 import functools
 import importlib.metadata
 import json
@@ -14,6 +12,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, get_type_hints, is_typeddict
+
+from filelock import FileLock, Timeout
 
 from dlfun import __version__
 from dlfun import config as configs
@@ -203,14 +203,15 @@ def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold the run directory. Raises UserError where another process holds it."""
-    with (run / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise UserError(f"{run} is in use by another process") from None
+    lock = FileLock(run / ".lock", thread_local=False)  # Another thread may release it.
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UserError(f"{run} is in use by another process") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def describe(experiment: str, config: Any, options: dict[str, Any], command: str) -> dict[str, Any]:

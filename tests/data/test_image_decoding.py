@@ -1,6 +1,7 @@
 """Images are decoded upright, whatever their format and the orientation that they name."""
 
 import io
+import subprocess
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from dlfun.data.image_decoding import central_crop, cropped, pixels
 from dlfun.data.image_files import read_image
+from dlfun.errors import UserError
 
 FORMATS = {
     "PNG": {},
@@ -44,3 +46,14 @@ def test_every_orientation_of_every_format_is_turned_upright(kind, orientation, 
     expected = cropped(Image.fromarray(upright), 64).astype(int)
     assert np.abs(pixels(str(file), 64, central_crop) - expected).max() <= lost
     assert np.abs(np.asarray(read_image(file)) - upright.astype(int)).max() <= lost
+
+
+@pytest.mark.parametrize("read", [read_image, lambda file: pixels(str(file), 8, central_crop)])
+def test_a_file_of_another_format_starts_no_program(read, tmp_path, monkeypatch):
+    """Pillow would have Ghostscript run the PostScript in it."""
+    file = tmp_path / "image.png"
+    Image.new("RGB", (8, 8)).save(file, "EPS")
+    monkeypatch.setattr(subprocess, "check_call", lambda *a, **k: pytest.fail("a program ran"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("a program ran"))
+    with pytest.raises(UserError, match=r"image\.png: not a readable image; expected an image"):
+        read(file)
