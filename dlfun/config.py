@@ -6,6 +6,7 @@ program serves all its values. `Static` marks a float that is structure, because
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -134,6 +135,8 @@ def check(config: Any, prefix: str = "--") -> None:
                 limit = getattr(bound, attribute)
                 if item is not None and not holds(item, limit):
                     raise UserError(f"{flag} must be {words} {limit}, got {item}")
+            if isinstance(item, float) and not math.isfinite(item):
+                raise UserError(f"{flag} must be finite, got {item}")
 
 
 def _bounds(hint: Any) -> Iterator[Any]:

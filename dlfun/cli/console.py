@@ -1,6 +1,7 @@
 """Lines and tables for the user, and flags that several commands have."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,11 @@ DataDir = Annotated[
     Path | None,
     tyro.conf.arg(help="Folder of datasets. Default: the environment variable DLFUN_DATA."),
 ]
+
+
+def now() -> str:
+    """The time for a directory's name, to the microsecond: several may start in one second."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S-%f")
 
 
 def note(text: str) -> None:

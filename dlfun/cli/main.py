@@ -4,6 +4,7 @@ Heavy libraries are imported where they are used, so that help and lists answer 
 """
 
 import errno
+import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,17 @@ TAKES_CONFIG: dict[str, Callable[[Sequence[str]], int]] = {
 }
 """Commands whose flags come from the experiment that they name first."""
 
+OF_THE_FILE_SYSTEM = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+"""Errors of the paths that a command was given, not of its code."""
+
 
 def usage() -> str:
     """The help of the command line as a whole."""
@@ -88,30 +100,43 @@ def without_experiments(arguments: Sequence[str]) -> list[str]:
     return rest
 
 
+def _run(arguments: Sequence[str]) -> int:
+    arguments = without_experiments(arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(version())
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {known}")
+    if name in TAKES_CONFIG and rest and not rest[0].startswith("-"):
+        return TAKES_CONFIG[name](rest)
+    return parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit status: 0 done, 1 a check failed, 2 bad input, 3 diverged."""
     try:
-        arguments = without_experiments(arguments)
-        if not arguments or arguments[0] in ("-h", "--help"):
-            print(usage())
-            return 0 if arguments else 2
-        if arguments[0] == "--version":
-            print(version())
-            return 0
-        name, *rest = arguments
-        if name not in COMMANDS:
-            known = ", ".join(COMMANDS)
-            raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {known}")
-        if name in TAKES_CONFIG and rest and not rest[0].startswith("-"):
-            return TAKES_CONFIG[name](rest)
-        return parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except (UserError, LayerError) as error:
         note(f"error: {' '.join(str(error).split())}")
         return 2
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            note(f"error: no space left on the disk: {error.filename or 'while writing'}")
+        elif error.filename is not None and error.errno in OF_THE_FILE_SYSTEM:
+            note(f"error: {error.filename}: {(error.strerror or '').lower()}")
+        else:
             raise
-        note(f"error: no space left on the disk: {error.filename or 'while writing'}")
         return 2
     except KeyboardInterrupt:
         note("interrupted")

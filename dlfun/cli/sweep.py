@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shlex
-import time
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli.console import PROGRAM, DataDir, Run, note, show, unprefixed, warn
+from dlfun.cli.console import PROGRAM, DataDir, Run, note, now, show, unprefixed, warn
 from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
@@ -86,11 +86,17 @@ def sweep(arguments: Sequence[str]) -> int:
         from dlfun.sweep.run import choose_metric
 
         choose_metric(plan, {})
-    folder = parsed.running.run_dir
-    folder = folder or Path("runs") / name / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not parsed.running.dry_run:
-        plans.write(plan, folder)
-    return _run(plan, folder, parsed.running)
+    if parsed.running.dry_run:
+        return _run(plan, Path(), parsed.running)
+    folder = parsed.running.run_dir and parsed.running.run_dir.expanduser()
+    folder = folder or Path("runs") / name / f"sweep-{now()}"
+    plans.write(plan, folder)
+    try:
+        return _run(plan, folder, parsed.running)
+    except UserError:
+        if not (folder / plans.TRIALS).exists():
+            shutil.rmtree(folder)  # The command can be given again, corrected.
+        raise
 
 
 def _run(plan: Plan, folder: Path, running: Running) -> int:

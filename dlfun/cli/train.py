@@ -2,7 +2,6 @@
 
 import dataclasses
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import tyro
 
 from dlfun import config as configs
 from dlfun import experiment
-from dlfun.cli.console import PROGRAM, DataDir, show_metrics, unprefixed
+from dlfun.cli.console import PROGRAM, DataDir, now, show_metrics, unprefixed
 from dlfun.cli.parse import parse
 from dlfun.cli.results import statement
 from dlfun.experiment import Experiment, format_metric
@@ -55,8 +54,9 @@ def train(arguments: Sequence[str]) -> int:
     )
     parsed: Any = parse(kind, rest, f"{PROGRAM} train {name}", description=chosen.description)
     configure_jax(parsed.options, parsed.paths.data_dir, parsed.machines)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    run = parsed.paths.run_dir or Path("runs") / name / f"{stamp}-seed{parsed.config.seed}"
+    # A shell leaves the ~ of --run-dir=~/x as it is.
+    run = parsed.paths.run_dir and parsed.paths.run_dir.expanduser()
+    run = run or Path("runs") / name / f"{now()}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
     before = run_directory.read_result(run).get("status")
     histograms = parsed.paths.histograms

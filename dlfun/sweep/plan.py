@@ -138,7 +138,7 @@ def write(plan: Plan, folder: Path) -> None:
     """Write sweep.json. Raises UserError where `folder` holds something else."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already: go on with it by --resume, or name another")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     runs.write_json(folder / PLAN, configs.to_dict(plan))
 
 

@@ -264,11 +264,17 @@ def open_run(run: Path, description: dict[str, Any]) -> None:
 
 def make_directory(run: Path) -> None:
     """Create the run directory. Raises UserError where `run` is a file or holds something else."""
-    if run.is_file():
-        raise UserError(f"--run-dir {run} is a file, expected a directory")
-    if run.is_dir() and not (run / CONFIG).exists() and _has_other_files(run):
-        raise UserError(f"--run-dir {run} is neither empty nor a run directory")
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        if run.is_file():
+            raise UserError(f"--run-dir {run} is a file, expected a directory")
+        if run.is_dir() and not (run / CONFIG).exists() and _has_other_files(run):
+            raise UserError(f"--run-dir {run} is neither empty nor a run directory")
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"--run-dir {run} cannot be a directory: {reason}") from None
+    if not os.access(run, os.W_OK | os.X_OK):
+        raise UserError(f"--run-dir {run} cannot be written to: permission denied")
 
 
 def _has_other_files(run: Path) -> bool:
