@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+LARGEST_GRID = 100_000
+"""Points of a grid, and of one of its ranges, at most."""
+
 
 class Condition(NamedTuple):
     """A condition that another field has one of some values."""

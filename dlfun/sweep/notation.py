@@ -19,7 +19,7 @@ from typing import Any
 
 from dlfun import config as configs
 from dlfun.errors import UserError, nearest
-from dlfun.sweep.dimension import Condition, Dimension, Space
+from dlfun.sweep.dimension import LARGEST_GRID, Condition, Dimension, Space
 from dlfun.sweep.literals import convert, kinds, split
 
 FORMS = {"log": "log(lo,hi[,n])", "range": "range(lo,hi[,n])", "int": "int(lo,hi[,step])"}
@@ -133,6 +133,8 @@ def _dimension(path: str, spec: str, hint: Any) -> Dimension:
         return Dimension(path, "int", range(low, high + 1, third or 1), low, high)
     if third is not None and third < 2:
         raise ValueError(f"{spec} has {third} points, expected 2 or more")
+    if third is not None and third > LARGEST_GRID:
+        raise ValueError(f"{spec} has {third:,} points, expected at most {LARGEST_GRID:,}")
     points = _points(low, high, third or 0, kind == "log", number)
     return Dimension(path, typing.cast(Any, kind), points, low, high)
 

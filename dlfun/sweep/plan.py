@@ -87,8 +87,8 @@ class Plan:
     @functools.cached_property
     def space(self) -> Space:
         """The search space. Raises UserError where the strategy cannot search it."""
-        if not self.search.over:
-            raise UserError("a sweep needs at least one --over PATH=VALUES")
+        if not self.search.over and (self.search.seeds == 1 or self.search.strategy != "grid"):
+            raise UserError("a sweep needs --over PATH=VALUES, or --seeds N of one setting")
         space, strategy = parse(self.search.over, self.base), self.search.strategy
         if strategy == "quasi-random" and not numeric(space):
             names = [d.path for d in space.dimensions if d.kind == "list" or d.condition]

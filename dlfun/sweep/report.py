@@ -31,7 +31,7 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
         values["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
     else:
         warn("no trial was completed")
-    if metric.startswith("test/"):
+    if metric.startswith("test/") and len(rows) > 1:
         warn(
             "trials are ranked on the test set, which makes the best look better than it is: "
             "hold out a validation set, such as --validation 0.1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlfun.config import replace as apply
 from dlfun.errors import UserError
-from dlfun.sweep.dimension import Condition, Dimension, Space
+from dlfun.sweep.dimension import LARGEST_GRID, Condition, Dimension, Space
 from dlfun.sweep.notation import parse
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ __all__ = [
     "parse",
     "suggest",
 ]
-
-LARGEST_GRID = 100_000
 
 
 def grid(space: Space) -> list[dict[str, Any]]:
