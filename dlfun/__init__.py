@@ -24,13 +24,14 @@ def load(run: str | os.PathLike[str], checkpoint: Literal["last", "best"] = "las
     return trained_run.load(Path(run), checkpoint)
 
 
-def load_sweep(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def load_sweep(folder: str | os.PathLike[str], storage: str | None = None) -> list[dict[str, Any]]:
     """The trainings of a sweep, a dict each, as `pandas.DataFrame` takes them.
 
     Columns: trial, seed, status, a column for each swept field ("optimizer.learning_rate") and for
     each metric ("test/accuracy"), seconds, and run, the run directory. A trial that has not begun
-    is one row without a seed. Raises `dlfun.errors.UserError` where `folder` is no sweep.
+    is one row without a seed. `storage` is the URL that the sweep was given, if any. Raises
+    `dlfun.errors.UserError` where `folder` is no sweep.
     """
     from dlfun.sweep import records
 
-    return records.read(Path(folder))
+    return records.read(Path(folder), storage)

@@ -48,11 +48,14 @@ class Sweep:
     experiment: Annotated[str, tyro.conf.Positional] | None = None
     """Name of the experiment, as `list` prints it."""
     running: Annotated[Running, tyro.conf.arg(name="")] = field(default_factory=Running)
+    storage: str | None = None
+    """With --resume: the storage that the sweep was given, if any."""
 
     def __call__(self) -> int:
-        if self.running.resume is None:
+        folder = self.running.resume
+        if folder is None:
             raise UserError("sweep needs an EXPERIMENT, or --resume with the folder of a sweep")
-        return _run(plans.read(self.running.resume), self.running.resume, self.running)
+        return _run(plans.read(folder, self.storage), folder, self.running)
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -123,9 +126,11 @@ class SweepReport:
     """Folder of the sweep; table.csv, table.json and plots/ go there."""
     json: bool = False
     """Print JSON instead of a table."""
+    storage: str | None = None
+    """The storage that the sweep was given, if any."""
 
     def __call__(self) -> int:
-        return _report(plans.read(self.run_dir), self.run_dir, self.json)
+        return _report(plans.read(self.run_dir, self.storage), self.run_dir, self.json)
 
 
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:

@@ -142,8 +142,12 @@ def write(plan: Plan, folder: Path) -> None:
     runs.write_json(folder / PLAN, configs.to_dict(plan))
 
 
-def read(folder: Path) -> Plan:
-    """The plan of a sweep's folder. Raises UserError where `folder` is none."""
+def read(folder: Path, storage: str | None = None) -> Plan:
+    """The plan of a sweep's folder.
+
+    Raises UserError where `folder` is none, or names another storage than `storage`: a folder that
+    someone else made may name any.
+    """
     if not (folder / PLAN).is_file():
         what = f"it has no {PLAN}" if folder.is_dir() else "no such directory"
         raise UserError(f"{folder} is not a sweep: {what}")
@@ -151,7 +155,13 @@ def read(folder: Path) -> Plan:
     names = {field.name for field in dataclasses.fields(Plan)}
     if not isinstance(written, dict) or written.keys() != names:
         raise UserError(f"{folder / PLAN} does not describe a sweep: expected {', '.join(names)}")
-    return configs.from_dict(Plan, written)
+    plan = configs.from_dict(Plan, written)
+    named = plan.search.storage
+    if named != storage:
+        wanted = f"{folder} keeps its trials in {named or 'itself'}"
+        hint = f": give --storage {named} to connect to it" if named else ": leave out --storage"
+        raise UserError(wanted + hint)
+    return plan
 
 
 def silence_optuna(optuna: Any) -> None:

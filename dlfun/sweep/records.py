@@ -7,13 +7,13 @@ from dlfun.sweep import plan as plans
 from dlfun.sweep.study import open_study
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path, storage: str | None = None) -> list[dict[str, Any]]:
     """A row for each training, in the order of trials and seeds.
 
     Raises UserError where `folder` is no sweep.
     """
     rows: list[dict[str, Any]] = []
-    for trial in open_study(plans.read(folder), folder).trials():
+    for trial in open_study(plans.read(folder, storage), folder).trials():
         results: list[tuple[int | None, dict[str, Any]]] = [*trial.results.items()]
         for seed, result in results or [(None, {})]:
             about = {"trial": trial.number, "seed": seed}

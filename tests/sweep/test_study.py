@@ -89,3 +89,17 @@ def test_several_seeds_of_one_setting_need_no_values(tmp_path, capsys):
     (row,) = json.loads((tmp_path / "s/table.json").read_text())["trials"]
     assert row["scores"].keys() == {"0", "1", "2"}
     assert plans.read(tmp_path / "s").search.seeds == 3
+
+
+def test_a_folder_does_not_choose_what_is_connected_to(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/other.db"
+    wanted = plan("random")
+    search = Search(**vars(wanted.search) | {"storage": url})
+    plans.write(Plan(**vars(wanted) | {"search": search}), tmp_path / "s")
+    for command in (
+        ["sweep-report", str(tmp_path / "s")],
+        ["sweep", "--resume", str(tmp_path / "s")],
+    ):
+        assert main(command) == 2
+        assert f"give --storage {url} to connect to it" in capsys.readouterr().err
+        assert not (tmp_path / "other.db").exists()
