@@ -141,6 +141,10 @@ def _report(plan: Plan, folder: Path, as_json: bool) -> int:
         print(json.dumps(values, indent=2))
         return 0
     show(rows)
+    if hidden := len(values["trials"]) - rows.row_count:
+        print(f"{hidden} more: {folder / 'table.csv'}")
+    if values["best"]:
+        print(values["best"])
     for line in values["rerun"]:
         print(line)
     print(folder)

@@ -26,9 +26,10 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
     results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
     metric, maximize = choose_metric(plan, results)
     rows = table.rank(trials, metric, maximize)
-    values = table.described(rows, metric, maximize) | {"rerun": []}
+    values = table.described(rows, metric, maximize) | {"rerun": [], "best": ""}
     if rows and rows[0].trial.status == "completed":
         values["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
+        values["best"] = table.best_line(rows[0])
     else:
         warn("no trial was completed")
     if metric.startswith("test/") and len(rows) > 1:
@@ -36,7 +37,7 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
             "trials are ranked on the test set, which makes the best look better than it is: "
             "hold out a validation set, such as --validation 0.1"
         )
-    runs.write_text(folder / "table.csv", table.csv_text(rows))
+    runs.write_text(folder / "table.csv", table.csv_text(rows, metric))
     runs.write_json(folder / "table.json", values)
     (folder / runs.PLOTS).mkdir(exist_ok=True)
     for name, figure in draw(plan.experiment, plan.space, trials, metric, maximize):

@@ -7,6 +7,7 @@ import re
 import shlex
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -15,6 +16,8 @@ from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 from dlfun.sweep.space import flags
 
+SHOWN = 20
+"""Rows on a terminal; table.csv has all."""
 STATUSES = ("completed", "pruned", "diverged", "failed", "running", "waiting")
 
 
@@ -111,10 +114,10 @@ def paths(rows: Sequence[Row]) -> list[str]:
 
 
 def table(rows: Sequence[Row], metric: str) -> Table:
-    """The rows for a terminal."""
+    """The best `SHOWN` rows for a terminal."""
     swept = paths(rows)
     shown = Table("rank", "trial", "status", *swept, metric, "seeds", "seconds", box=None)
-    for row in rows:
+    for row in rows[:SHOWN]:
         values = row.trial.values
         spread = f" ± {score(row.sd, metric)}" if row.sd is not None and row.sd >= 0 else ""
         shown.add_row(
@@ -129,17 +132,31 @@ def table(rows: Sequence[Row], metric: str) -> Table:
     return shown
 
 
-def csv_text(rows: Sequence[Row]) -> str:
+def best_line(row: Row) -> str:
+    """Where a trial lies, and its test metrics as mean and standard deviation over seeds."""
+    results = list(row.trial.results.values())
+    names = dict.fromkeys(name for r in results for name in r["metrics"] if name[:5] == "test/")
+    measured = []
+    for name in names:
+        one = _row(row.trial, name)
+        spread = f" ± {score(one.sd, name)}" if one.sd is not None and one.sd >= 0 else ""
+        measured.append(f"{name} {score(one.mean, name)}{spread}".replace(" % ±", " ±"))
+    folder = Path(results[0]["run"]).parent
+    return f"best: trial {row.trial.number}, in {folder}: {', '.join(measured)}"
+
+
+def csv_text(rows: Sequence[Row], metric: str) -> str:
     """The rows as CSV, in full precision; a cell is empty where there is no value.
 
-    Columns: rank, trial, status, one a swept field, mean, sd, seeds, one a seed, seconds.
+    Columns: rank, trial, status, one a swept field, the metric, its sd, seeds, one a seed, seconds.
     """
     swept = paths(rows)
     seeds = sorted({seed for row in rows for seed in row.scores})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [f"seed {seed}" for seed in seeds]
-    writer.writerow(["rank", "trial", "status", *swept, "mean", "sd", "seeds", *names, "seconds"])
+    writer.writerow(
+        ["rank", "trial", "status", *swept, metric, f"{metric} sd", "seeds", *names, "seconds"]
+    )
     for row in rows:
         values = [str(row.trial.values.get(path, "")) for path in swept]
         scores = [row.scores.get(seed) for seed in seeds]

@@ -97,14 +97,14 @@ def test_the_terminal_shows_percent_and_short_values():
 
 
 def test_csv_holds_all_figures_in_full():
-    first, *_, last = csv.DictReader(io.StringIO(csv_text(rank(TRIALS, METRIC, True))))
+    first, *_, last = csv.DictReader(io.StringIO(csv_text(rank(TRIALS, METRIC, True), METRIC)))
     assert list(first) == [
         *("rank", "trial", "status", "hidden"),
-        *("mean", "sd", "seeds", "seed 0", "seed 1", "seconds"),
+        *(METRIC, f"{METRIC} sd", "seeds", "seed 0", "seed 1", "seconds"),
     ]
     assert first["hidden"] == "(64, 6)"
-    assert (first["mean"], first["sd"], first["seed 1"]) == ("0.9", "", "")
-    assert (last["status"], last["mean"], last["seed 0"]) == ("diverged", "", "0.1")
+    assert (first[METRIC], first[f"{METRIC} sd"], first["seed 1"]) == ("0.9", "", "")
+    assert (last["status"], last[METRIC], last["seed 0"]) == ("diverged", "", "0.1")
 
 
 def test_json_is_strict():
