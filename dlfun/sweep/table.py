@@ -154,9 +154,8 @@ def csv_text(rows: Sequence[Row], metric: str) -> str:
     seeds = sorted({seed for row in rows for seed in row.scores})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["rank", "trial", "status", *swept, metric, f"{metric} sd", "seeds", *names, "seconds"]
-    )
+    names = [metric, f"{metric} sd", "seeds", *(f"seed {seed}" for seed in seeds), "seconds"]
+    writer.writerow(["rank", "trial", "status", *swept, *names])
     for row in rows:
         values = [str(row.trial.values.get(path, "")) for path in swept]
         scores = [row.scores.get(seed) for seed in seeds]
