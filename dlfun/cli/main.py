@@ -101,6 +101,8 @@ def without_experiments(arguments: Sequence[str]) -> list[str]:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    # A notebook's may name a package that is not here; figures are written to files.
+    os.environ["MPLBACKEND"] = "agg"
     arguments = without_experiments(arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())

@@ -1,7 +1,9 @@
 """Folders of images by class: ROOT/train/CLASS/*.jpg, ROOT/validation/… and ROOT/test/…."""
 
 import os
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ PREFIX = "folder:"
 SUFFIXES = {
     ".jpg",
     ".jpeg",
+    ".jpe",
+    ".jfif",
     ".png",
     ".webp",
     ".bmp",
@@ -64,7 +68,8 @@ def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
         splits = {split: path for split in NAMES if (path := _split(folder, split))}
         if "train" in splits:
             images = {
-                s: [i for c in _below(path) for i in _images(c)] for s, path in splits.items()
+                s: [i for paths in _below(path).values() for i in _images(paths)]
+                for s, path in splits.items()
             }
             if images["train"]:
                 size = sum(os.path.getsize(image) for split in images.values() for image in split)
@@ -80,15 +85,21 @@ def _find(name: str, data_dir: Path | None) -> Path:
 
 
 def _split(root: Path, split: str) -> Path | None:
-    return next((root / name for name in NAMES[split] if (root / name).is_dir()), None)
+    # Unlike a Path's, this is False where the folder may not be entered.
+    return next((root / name for name in NAMES[split] if os.path.isdir(root / name)), None)
 
 
-def _below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("[!.]*") if path.is_dir())
+def _below(folder: Path) -> dict[str, list[Path]]:
+    """The folders of each class; names that differ in their Unicode form alone are one class."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("[!.]*")):
+        if os.path.isdir(path):
+            found.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
+    return dict(sorted(found.items()))
 
 
 def _classes(train: Path) -> tuple[str, ...]:
-    classes = tuple(path.name for path in _below(train))
+    classes = tuple(_below(train))
     if len(classes) < 2:
         raise UserError(
             f"{train} has {len(classes) or 'no'} class{'' if classes else 'es'}: "
@@ -98,7 +109,8 @@ def _classes(train: Path) -> tuple[str, ...]:
 
 
 def _read(folder: Path, classes: tuple[str, ...]) -> Split:
-    expected, actual = Counter(classes), Counter(path.name for path in _below(folder))
+    below = _below(folder)
+    expected, actual = Counter(classes), Counter(below.keys())
     if expected != actual:
         missing, more = sorted(expected - actual), sorted(actual - expected)
         faults = [f"lacks {_some(missing)}"] if missing else []
@@ -106,7 +118,7 @@ def _read(folder: Path, classes: tuple[str, ...]) -> Split:
         raise UserError(f"{folder} has other classes than train: it {' and '.join(faults)}")
     files, labels = [], []
     for label, name in enumerate(classes):
-        images = _images(folder / name)
+        images = _images(below[name])
         if not images:
             kinds = ", ".join(sorted(SUFFIXES))
             raise UserError(f"class '{name}' is empty: no image in {folder / name} ({kinds})")
@@ -119,14 +131,23 @@ def _some(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _images(folder: Path) -> list[str]:
-    """Images in a folder and in the folders below it, in the order of their paths."""
-    images = []
-    for parent, below, files in os.walk(folder):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        images += [
-            os.path.join(parent, name)
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
-        ]
+def _images(folders: Sequence[Path]) -> list[str]:
+    """Images in folders and in those below them, in the order of their paths.
+
+    Links to folders are followed, once each; links to nothing are left out.
+    """
+    images, seen = [], set()
+    for folder in folders:
+        for parent, below, files in os.walk(folder, followlinks=True):
+            if (real := os.path.realpath(parent)) in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            paths = (os.path.join(parent, name) for name in files if not name.startswith("."))
+            images += [path for path in paths if _suffix(path) in SUFFIXES and os.path.isfile(path)]
     return sorted(images)
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()

@@ -139,11 +139,15 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     """A run that was killed, one not begun, damaged files, a sweep and its trials as one."""
     for name in ("killed", "new", "damaged", "null", "sweep/trials/0000/seed0"):
         (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "config.json").write_text('{"experiment": "toy"}')
+        (tmp_path / name / "config.json").write_text(
+            json.dumps({"experiment": "toy", "config": {}, "options": {}})
+        )
     (tmp_path / "killed" / "result.json").write_text('{"status": "running"}')
     (tmp_path / "damaged" / "config.json").write_text("{")
     (tmp_path / "null" / "result.json").write_text("null")
-    (tmp_path / "sweep" / "sweep.json").write_text('{"experiment": "toy"}')
+    (tmp_path / "sweep" / "sweep.json").write_text(
+        json.dumps({"experiment": "toy", "config": {}, "options": {}})
+    )
     table = {"metric": "test/loss", "trials": [{"status": "completed", "mean": 0.5}]}
     (tmp_path / "sweep" / "table.json").write_text(json.dumps(table))
     rows = json.loads(run(capsys, "runs", tmp_path, "--json")[1])
@@ -155,12 +159,15 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
 
 
 def test_prune_asks_first(capsys, tmp_path, monkeypatch):
+    ended = {"step": 10, "seconds": 1.0, "metrics": {}}
     for name, status in (("done", "completed"), ("going", "interrupted")):
         checkpoints = tmp_path / name / "checkpoints" / "00000010"
         checkpoints.mkdir(parents=True)
         (checkpoints / "data").write_bytes(b"0" * 1000)
-        (tmp_path / name / "config.json").write_text('{"experiment": "toy"}')
-        (tmp_path / name / "result.json").write_text(json.dumps({"status": status}))
+        (tmp_path / name / "config.json").write_text(
+            json.dumps({"experiment": "toy", "config": {}, "options": {}})
+        )
+        (tmp_path / name / "result.json").write_text(json.dumps({"status": status, **ended}))
     monkeypatch.setattr(builtins, "input", lambda prompt: "n")
     assert run(capsys, "runs", tmp_path, "--prune")[0] == 0
     assert (tmp_path / "done" / "checkpoints").is_dir()

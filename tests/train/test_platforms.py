@@ -8,7 +8,7 @@ import os, pathlib, sys
 import psutil, filelock  # They know each system.
 sys.modules["fcntl"] = sys.modules["resource"] = None
 for name in ("sysconf", "sched_getaffinity"):
-    delattr(os, name)
+    vars(os).pop(name, None)
 read = pathlib.Path.read_text
 def without_proc(path, *rest, **named):
     if path.parts[:2] in ((path.root, "proc"), (path.root, "sys")):
