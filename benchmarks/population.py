@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
 
 
 def check_networks(names: Sequence[str]) -> None:
-    """Raise UserError where one is no experiment that trains a network on a named dataset."""
+    """Raise UserError unless each experiment has a field `dataset` and a field `optimizer`."""
     for name in names:
         fields = vars(experiments.load(name).default)
         if not {"dataset", "optimizer"} <= fields.keys():

@@ -114,8 +114,8 @@ def check_type(value: Any, hint: Any) -> None:
     if isinstance(value, bool) and not {bool, Any} & set(_types(hint)):
         raise ValueError(f"{value} is a truth value, expected {hint}")
     try:
-        every = typeguard.CollectionCheckStrategy.ALL_ITEMS
-        typeguard.check_type(value, hint, collection_check_strategy=every)
+        all_items = typeguard.CollectionCheckStrategy.ALL_ITEMS
+        typeguard.check_type(value, hint, collection_check_strategy=all_items)
     except typeguard.TypeCheckError as error:
         raise ValueError(" ".join(str(error).split())) from None
 

@@ -234,14 +234,16 @@ def load(name: str) -> Experiment:
     return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
 
 
-def missing_lines(said: Mapping[str, str]) -> list[str]:
-    """What the docstring of an experiment, as `describe` gives it, should say and does not."""
+def missing_lines(described: Mapping[str, str]) -> list[str]:
+    """The parts that an experiment's docstring lacks, from the result of `describe`."""
     asked = {
         "shows": "a first line that says what it shows",
         "figure": "a line 'Figure: …' with the figure that it reaches",
         "time": "a line 'Time: …' with how long it takes",
     }
-    return [f"its docstring lacks {words}" for field, words in asked.items() if not said[field]]
+    return [
+        f"its docstring lacks {words}" for field, words in asked.items() if not described[field]
+    ]
 
 
 def describe(name: str, path: Path) -> dict[str, str]:

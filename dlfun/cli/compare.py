@@ -105,10 +105,10 @@ def table(series: Sequence["Series"], metric: str, split: str) -> Table:
     )
     metrics = [name for name in dict.fromkeys([first, *names]) if name in names]
     status = [status_of(one) for one in series]
-    told = set(status) != {"completed"}
+    show_status = set(status) != {"completed"}
     shown = Table(box=None, padding=(0, 1, 0, 0))
     shown.add_column("runs", overflow="fold", min_width=12)
-    columns = [*paths, "seeds", *(["status"] if told else []), *metrics, "seconds"]
+    columns = [*paths, "seeds", *(["status"] if show_status else []), *metrics, "seconds"]
     for name in columns:
         # optimizer.name is the optimizer.
         shown.add_column(name.removesuffix(".name").replace("optimizer.", ""), overflow="fold")
@@ -119,7 +119,7 @@ def table(series: Sequence["Series"], metric: str, split: str) -> Table:
             f"{one.runs[0]}{more}",
             *(text(one.settings[path]) if path in one.settings else "" for path in paths),
             str(len(one.runs)),
-            *([state] if told else []),
+            *([state] if show_status else []),
             *(_cell(name, final.get(name)) for name in metrics),
             f"{sum(seconds) / len(seconds):.1f}" if seconds else "",
         )
@@ -135,7 +135,7 @@ def _cell(name: str, value: "Spread | None") -> str:
 
 
 def _rounded(name: str, sd: float) -> str:
-    """A standard deviation, to two digits where it is no share."""
+    """A standard deviation: of an accuracy in percent, of other metrics with two digits."""
     return format_metric(name, sd) if "accuracy" in name else f"{sd:.2g}"
 
 

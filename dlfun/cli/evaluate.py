@@ -21,16 +21,16 @@ class Evaluate:
     def __call__(self) -> int:
         from dlfun.train import run_directory
         from dlfun.train.driver import evaluate
-        from dlfun.train.run_directory import to_json
 
         metrics = evaluate(self.run_dir, warn, self.checkpoint)
         result = run_directory.read_result(self.run_dir)
         recorded = {split: result.get("metrics", {}).get(split) for split in metrics}
         # Both through JSON, where nan is equal to nan.
-        equal = to_json(metrics) == to_json(recorded) if self.checkpoint == "last" else None
+        same = run_directory.to_json(metrics) == run_directory.to_json(recorded)
+        equal = same if self.checkpoint == "last" else None
         completed = result.get("status") == "completed"
         if self.json:
-            print(to_json({"metrics": metrics, "equal_to_result": equal}))
+            print(run_directory.to_json({"metrics": metrics, "equal_to_result": equal}))
         else:
             show_metrics(metrics)
             if equal is not None and completed:

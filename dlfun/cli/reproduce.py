@@ -159,8 +159,8 @@ def reproduce_run(run: Path, warn: Callable[[str], None], as_json: bool = False)
         if before.get(part) != now[part]:
             warn(f"{part} was {before.get(part)}, is {now[part]}")
     if as_json:
-        both = {"same": same, "before": recorded["metrics"], "now": result["metrics"]}
-        print(run_directory.to_json(both))
+        comparison = {"same": same, "before": recorded["metrics"], "now": result["metrics"]}
+        print(run_directory.to_json(comparison))
         return 0 if same else 1
     for split, metrics in result["metrics"].items():
         old = recorded["metrics"].get(split, {})

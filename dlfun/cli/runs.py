@@ -39,7 +39,7 @@ class Runs:
     """when, experiment, status, seconds, size, run, or a metric such as test/accuracy, largest
     last."""
     prune: bool = False
-    """Delete the checkpoints of what is listed and done, once you have said yes."""
+    """Delete the checkpoints of the finished runs that are listed, after a confirmation."""
     yes: bool = False
     """Do not ask."""
     json: bool = False
@@ -133,7 +133,7 @@ def megabytes(size: float) -> str:
 
 
 def prune(rows: Sequence[dict[str, Any]], yes: bool) -> int:
-    """Delete the checkpoints of runs and of the trials of sweeps, once the user has said yes."""
+    """Delete the checkpoints of runs and of the trials of sweeps, after a confirmation."""
     folders = [
         path
         for row in rows

@@ -91,11 +91,11 @@ def _split(root: Path, split: str) -> Path | None:
 
 def _below(folder: Path) -> dict[str, list[Path]]:
     """The folders of each class; names that differ in their Unicode form alone are one class."""
-    found: dict[str, list[Path]] = {}
+    classes: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("[!.]*")):
         if os.path.isdir(path):
-            found.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
-    return dict(sorted(found.items()))
+            classes.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
+    return dict(sorted(classes.items()))
 
 
 def _classes(train: Path) -> tuple[str, ...]:

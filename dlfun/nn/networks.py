@@ -84,7 +84,7 @@ def replace_parameters(state: Any, new: Mapping[Path, Any], without: frozenset[s
 
 
 def _flatten(state: Any, without: frozenset[str]) -> tuple[list[Path | None], list[Any], Any]:
-    """Paths, leaves and structure of a state; the path of what is no parameter is None."""
+    """Paths, leaves and structure of a state; a leaf that is no parameter has the path None."""
 
     def of_optax(node: Any) -> bool:
         return type(node).__module__.startswith("optax.")

@@ -65,9 +65,9 @@ def _work_off(
     for point in _measured(study):
         new.pop(point, None)
     _train(plan, study, folder, {claim.number: claim for claim in new.values()}, execute, note)
-    measured = _measured(study)
-    for claim in claims:
-        if claim is not new.get(repr(claim.values)):
+    if copies := [claim for claim in claims if claim is not new.get(repr(claim.values))]:
+        measured = _measured(study)
+        for claim in copies:
             known = measured[repr(claim.values)]
             _tell(study, claim, known._replace(number=claim.number), plan, note)
 

@@ -58,7 +58,7 @@ class LocalStudy:
         self.proposals = Proposals(plan) if self.points is None else None
         self.told: dict[int, Trial] = {}
         self.first = 0
-        """All trials before this one were told."""
+        """The results of all trials before this one are recorded."""
         self.size = 0
         """Bytes of the file's whole lines: a crash may have cut off the last."""
         for line in self._lines():
@@ -107,7 +107,7 @@ class LocalStudy:
         self.size += len(line)
 
     def claim(self, count: int) -> list[Claim]:
-        """What is left of the batch that an unbroken sweep would train next.
+        """The trials without results in the batch that an unbroken sweep would train next.
 
         Batches are of trials n·count to (n+1)·count.
         """

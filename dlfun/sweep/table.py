@@ -133,7 +133,7 @@ def table(rows: Sequence[Row], metric: str) -> Table:
 
 
 def best_line(row: Row) -> str:
-    """Where a trial lies, and its test metrics as mean and standard deviation over seeds."""
+    """The folder of a trial and its test metrics, mean and standard deviation over seeds."""
     results = list(row.trial.results.values())
     names = dict.fromkeys(name for r in results for name in r["metrics"] if name[:5] == "test/")
     measured = []

@@ -22,7 +22,7 @@ MANIFEST, ARRAYS, CHECKSUM = "manifest.json", "arrays", "checksum"
 
 
 class Manifest(TypedDict):
-    """What a manifest holds, beside its own checksum."""
+    """The fields of a manifest, without its own checksum."""
 
     step: int
     seconds: float

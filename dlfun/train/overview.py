@@ -24,13 +24,13 @@ def find(folder: Path) -> Iterator[Path]:
 
 
 class Named(TypedDict):
-    """What a sweep and a run both tell of themselves."""
+    """The field that config.json and sweep.json both have."""
 
     experiment: str
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What `runs` says of a run directory or a sweep; status "damaged" where it is not readable."""
+    """A row of `runs` for a run or a sweep; its status is "damaged" where it cannot be read."""
     sweep = (path / SWEEP).exists()
     metrics: dict[str, float] = {}
     seconds = None
@@ -60,7 +60,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _sweep(path: Path) -> tuple[str, dict[str, float]]:
-    """How far a sweep is, as its last report says, and its best trial's metric."""
+    """The status of a sweep by its last report, and the metric of its best trial."""
     if not (path / SWEEP_TABLE).exists():
         return "no report", {}
     table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])

@@ -81,7 +81,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 class Description(TypedDict):
-    """What is read of config.json."""
+    """The fields of config.json that are read."""
 
     experiment: str
     config: dict[str, Any]
@@ -94,7 +94,7 @@ class Description(TypedDict):
 
 
 class Result(TypedDict):
-    """What is read of result.json."""
+    """The fields of result.json that are read."""
 
     status: str
     step: NotRequired[int]
@@ -103,7 +103,7 @@ class Result(TypedDict):
 
 
 class FinalResult(TypedDict):
-    """What is read of the result.json of a run that is completed or has diverged."""
+    """The fields of result.json that a completed or diverged run must have."""
 
     status: str
     step: int
@@ -112,7 +112,7 @@ class FinalResult(TypedDict):
 
 
 class Row(TypedDict):
-    """What each row of metrics.jsonl has beside its metrics."""
+    """The fields that each row of metrics.jsonl has beside its metrics."""
 
     split: str
     epoch: int
@@ -134,13 +134,18 @@ def json_of(text: bytes, shape: Any) -> Any:
     Raises ValueError where it is not.
     """
     value = json.loads(text)
+    check_shape(value, shape)
+    return value
+
+
+def check_shape(value: Any, shape: Any) -> None:
+    """Raise ValueError where a value is not as `json_of` demands."""
     checked = value
     if is_typeddict(shape):
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, got {type(value).__name__}")
         checked = {key: value[key] for key in get_type_hints(shape) if key in value}
     configs.check_type(checked, shape)
-    return value
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -162,7 +167,10 @@ def read_result(run: Path) -> dict[str, Any]:
         return {}
     result = read_json(run / RESULT, Result)
     if result["status"] in FINAL:
-        read_json(run / RESULT, FinalResult)
+        try:
+            check_shape(result, FinalResult)
+        except ValueError as error:
+            raise UserError(f"{run / RESULT} is damaged: {error}") from None
     return result | {"metrics": metrics_from_json(result.get("metrics", {}))}
 
 

@@ -1,4 +1,4 @@
-"""What commands say: lists, versions, claims, and what to do instead."""
+"""The output of commands: lists, versions, claims, and suggestions after an error."""
 
 import json
 
