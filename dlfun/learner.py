@@ -4,7 +4,10 @@ Everything that is done to a learner (compiling it, looping it over an epoch, ma
 and hyperparameters, spreading it over devices, saving it) is a transformation of these three.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +28,7 @@ AXIS = "devices"
 """Name of the axis along which a batch is split over devices."""
 FUSED_EXCHANGE_SIZE = 2**16
 """Numbers in an array that devices exchange together with others."""
+_NONEMPTY: ContextVar[Array | None] = ContextVar("nonempty", default=None)
 
 
 class Learner(NamedTuple):
@@ -63,16 +67,31 @@ def mean_over_devices(tree: Any) -> Any:
 
 
 def if_counted(
-    count: Array, step: Callable[[], State], metrics: Metrics, state: State
+    batch: Batch, count: Array, new: State, metrics: Metrics, old: State
 ) -> tuple[State, Metrics]:
-    """The result of an update that divides by `count`: `step()` and `metrics`.
+    """The result of an update that divides by `count`: the `new` state and `metrics`.
 
-    Where `count` is 0 it is the old `state` and metrics of 0 over 0: a batch in which nothing has
-    weight changes nothing and counts nothing.
+    Where `count` is 0 it is the `old` state and metrics of 0 over 0: a batch in which nothing has
+    weight changes nothing and counts nothing. A batch that is known not to be empty is not tested.
     """
-    counted = jax.tree.map(lambda number: jnp.where(count > 0, number, 0), metrics)
-    # A branch, because to choose between old and new arrays costs the smallest networks 10 %.
-    return jax.lax.cond(count > 0, step, lambda: state), counted
+    if batch["weight"] is _NONEMPTY.get():
+        return new, metrics
+    choose = partial(jnp.where, count > 0)
+    return jax.tree.map(choose, new, old), jax.tree.map(lambda m: choose(m, 0), metrics)
+
+
+@contextmanager
+def nonempty(batch: Batch) -> Iterator[None]:
+    """A context in which `if_counted` knows that this very batch holds an example of weight 1.
+
+    The driver traces updates in it: to choose between the new and the old state at each step costs
+    small networks up to 15 %.
+    """
+    token = _NONEMPTY.set(batch["weight"])
+    try:
+        yield
+    finally:
+        _NONEMPTY.reset(token)
 
 
 def sum_over_devices(tree: Any) -> Any:

@@ -145,12 +145,9 @@ def restricted_boltzmann_machine(
         direction = contrastive_divergence(state.params, visible, weight, keys, steps)
         count = mean_over_devices(weight.sum())
         gradient = mean_over_devices(jax.tree.map(lambda d: -d / count, direction))
-
-        def step() -> RBMState:
-            change, memory = optimizer.update(gradient, state.optimizer, state.params)
-            return RBMState(optax.apply_updates(state.params, change), memory)
-
-        return if_counted(count, step, {"loss": reconstruction(state.params, batch)}, state)
+        change, memory = optimizer.update(gradient, state.optimizer, state.params)
+        new = RBMState(optax.apply_updates(state.params, change), memory)
+        return if_counted(batch, count, new, {"loss": reconstruction(state.params, batch)}, state)
 
     def evaluate(state: RBMState, batch: Batch, key: Key) -> Metrics:
         rbm, visible, weight = state.params, batch[column], batch["weight"]

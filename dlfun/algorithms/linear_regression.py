@@ -57,7 +57,7 @@ def ridge(l2: float | Array = 0.0, features: Features = lambda x: x) -> Learner:
         scale = jnp.where(s > least, s / (jnp.maximum(s, least) ** 2 + count * l2), 0)
         weights = v.T @ (scale[:, None] * (u.T @ (weight * (y - y_mean))))
         solved = Linear(weights, y_mean - x_mean @ weights)
-        return if_counted(count, lambda: solved, _measure(features, solved, batch), state)
+        return if_counted(batch, count, solved, _measure(features, solved, batch), state)
 
     return _linear(features, update, averages=False)
 
@@ -88,7 +88,7 @@ def proximal_gradient(
             moved = jnp.sign(moved) * jnp.maximum(jnp.abs(moved) - learning_rate * l1, 0)
         bias = state.bias - learning_rate * mean_over_devices(error.sum(axis=0))
         measured = _measure(features, state, batch)
-        return if_counted(count, lambda: Linear(moved, bias), measured, state)
+        return if_counted(batch, count, Linear(moved, bias), measured, state)
 
     return _linear(features, update, averages=True)
 

@@ -72,13 +72,10 @@ def minimize(
 
         gradient, result = jax.grad(mean_loss, has_aux=True)(state.params)
         mean_gradient, count = mean_over_devices((gradient, result.loss.count))
-
-        def step() -> MinimizeState:
-            change, memory = optimizer.update(mean_gradient, state.optimizer, state.params)
-            params = optax.apply_updates(state.params, change)
-            return MinimizeState(params, memory, {**state.collections, **result.collections})
-
-        return if_counted(count, step, _reported(result), state)
+        change, memory = optimizer.update(mean_gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, change)
+        new = MinimizeState(params, memory, {**state.collections, **result.collections})
+        return if_counted(batch, count, new, _reported(result), state)
 
     def evaluate(state: MinimizeState, batch: Batch, key: Key) -> Metrics:
         return _reported(objective(state.variables, batch, key, False))

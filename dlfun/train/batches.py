@@ -19,6 +19,7 @@ from jaxtyping import Int
 from dlfun.data.dataset import Dataset, Split
 from dlfun.data.encoded_images import EncodedImages
 from dlfun.data.order import rows
+from dlfun.errors import UserError
 
 Feed = Literal["memory", "stream"]
 WINDOW_BYTES = 32 * 2**20
@@ -59,7 +60,10 @@ class Order:
     def _epoch(self, epoch: int) -> Int[np.ndarray, "steps members batch"]:
         size, number = self.dataset.size("train"), self.first_epoch + epoch
         orders = [self.dataset.order(s, number, size, self.batch_size) for s in self.seeds]
-        return pad_to_multiple(np.stack(orders, axis=1), self.multiple)
+        indices = np.stack(orders, axis=1)
+        if (indices < 0).all(axis=-1).any():
+            raise UserError(f"the order of the training set has an empty batch in epoch {number}")
+        return pad_to_multiple(indices, self.multiple)
 
 
 def pad_to_multiple(

@@ -24,7 +24,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from dlfun.learner import AXIS, Learner
+from dlfun.learner import AXIS, Learner, nonempty
 from dlfun.metrics import Metrics, add
 from dlfun.train.batches import Feed
 from dlfun.train.gather import gather, weight
@@ -173,7 +173,9 @@ def _train(
         def body(i: jax.Array, carry: Tree) -> Tree:
             state, totals, first_nonfinite = carry
             step_key = jax.random.fold_in(key, first + i)
-            state, measured = learner.update(state, _batch(feed, data, indices, i), step_key)
+            batch = _batch(feed, data, indices, i)
+            with nonempty(batch):  # `batches.Order` checks it.
+                state, measured = learner.update(state, batch, step_key)
             step = jnp.where(finite(measured), NO_STEP, first + i)
             totals = jax.tree.map(lambda t, m: t + m, totals, measured)
             return state, totals, jnp.minimum(first_nonfinite, step)

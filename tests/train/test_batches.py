@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from dlfun.errors import UserError
 from dlfun.train import batches, options
 from dlfun.train.batches import Order
 from tests.works import assert_equal, finish, make_work, programs_of
@@ -51,6 +52,20 @@ def test_windows_in_memory_hold_the_order_of_each_seed(digits):
         for member, seed in enumerate((0, 5)):
             expected = digits.order(seed, 2 + epoch, 300, 16)
             np.testing.assert_array_equal(window.indices[:, member, :16], expected)
+
+
+def test_an_order_with_an_empty_batch_is_refused(digits):
+    """Updates in a run are compiled without a test for it."""
+
+    def order(seed, epoch, size, batch_size):
+        indices = digits.order(seed, epoch, size, batch_size)
+        indices[3] = -1 if epoch == 1 else indices[3]
+        return indices
+
+    windows = batches.from_memory(Order(digits._replace(order=order), (0,), 16), range(2 * STEPS))
+    next(windows)
+    with pytest.raises(UserError, match="training set has an empty batch in epoch 1"):
+        next(windows)
 
 
 def test_a_stream_goes_on_where_it_was(digits, monkeypatch):

@@ -137,7 +137,7 @@ def manual_backpropagation(
         # The penalty is the same on each device, so that it is its own mean.
         slope = mean_over_devices(gradient(network, batch["x"], batch["y"], weight, l2))
         after = jax.tree.map(lambda w, g: w - learning_rate * g, network, slope)
-        return if_counted(count, lambda: after, evaluate(network, batch, key), network)
+        return if_counted(batch, count, after, evaluate(network, batch, key), network)
 
     return Learner(init, update, evaluate, predict, averages=True)
 

@@ -68,7 +68,7 @@ def line_search(
         step = jax.lax.while_loop(too_long, lambda t: t * shrink, jnp.asarray(first, jnp.float32))
         step = jnp.where(step > 1e-7 * first, step, 0)
         measured = {"loss": metrics.mean(losses, weight)}
-        return if_counted(count, lambda: LineSearchState(moved(step), step), measured, state)
+        return if_counted(batch, count, LineSearchState(moved(step), step), measured, state)
 
     def evaluate(state: LineSearchState, batch: Batch, key: Key) -> Metrics:
         return {"loss": metrics.mean(loss(predict(state, batch), batch[y]), batch["weight"])}
