@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
     """Measure, print each table as soon as it is measured, and return the exit status."""
     try:
         benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.population")
-        set_up_process("default", None, cores())
+        set_up_process("default", cores())
         on_cpu = jax.default_backend() == "cpu"
         networks = benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
         check_networks(networks)

@@ -1,6 +1,6 @@
 """dlfun's command line: `python -m dlfun --help`."""
 
-from dlfun.cli.main import entry
+from dlfun.cli.start import start
 
 if __name__ == "__main__":
-    entry()
+    start()

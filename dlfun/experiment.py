@@ -173,12 +173,7 @@ def roots() -> list[Path]:
 
 
 def use_folder(folder: Path) -> None:
-    """Find experiments in a folder too, in this process and in those that it starts.
-
-    Raises UserError where there is no such folder.
-    """
-    if not folder.is_dir():
-        raise UserError(f"--experiments {folder}: no such folder")
+    """Find experiments in a folder too, in this process and in those that it starts."""
     others = [str(root) for root in roots()[1:]]
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*others, str(folder.absolute())]))
 
@@ -192,7 +187,8 @@ def paths() -> dict[str, Path]:
     for root in roots():
         # A folder of the user's may hold experiments without a family.
         files = [*root.glob("*/*.py"), *(root.glob("*.py") if root != ROOT else ())]
-        named = [(path.stem, path) for path in files if not path.stem.startswith("_")]
+        # Editors and systems keep hidden files beside those of the same name.
+        named = [(path.stem, path) for path in files if path.stem[0] not in "._"]
         named += [(path.parent.name, path) for path in root.glob("*/*/__init__.py")]
         for name, path in sorted(named, key=lambda item: (family(item[1]), item[0])):
             if other := names.get(name):
@@ -231,7 +227,18 @@ def load(name: str) -> Experiment:
         folder = str(root.joinpath(*parts[:depth]))
         if folder not in package.__path__:
             package.__path__.append(folder)
-    return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
+    try:
+        return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
+    except SyntaxError as error:
+        reason = _reason(Path(error.filename or known[name]), error)
+        raise UserError(f"experiment '{name}' cannot be read: {reason}") from None
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """What is wrong with a file, with the line where that is known."""
+    if isinstance(error, SyntaxError):
+        return f"{path}, line {error.lineno}: {error.msg}"
+    return f"{path}: {getattr(error, 'strerror', None) or error}"
 
 
 def missing_lines(described: Mapping[str, str]) -> list[str]:
@@ -249,9 +256,13 @@ def missing_lines(described: Mapping[str, str]) -> list[str]:
 def describe(name: str, path: Path) -> dict[str, str]:
     """Name, what it shows, figure and time, from the docstring without importing the module.
 
-    `path` is the experiment's, as `paths` gives it.
+    `path` is the experiment's, as `paths` gives it. Of a file that is no Python, or cannot be read,
+    it says so.
     """
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    try:
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (OSError, ValueError, SyntaxError) as error:
+        docstring = f"cannot be read: {_reason(path, error)}"
     lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,

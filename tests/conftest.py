@@ -31,9 +31,9 @@ from jax import lax
 
 from dlfun import data
 from dlfun.data import Dataset, tiny_shakespeare
-from dlfun.train.options import use_compilation_cache
+from dlfun.train import program_cache
 
-use_compilation_cache()
+program_cache.use()
 
 REAL_READ = data.read
 

@@ -134,7 +134,7 @@ def test_what_a_docstring_lacks_is_said(capsys, folder):
 
 def test_folders_that_are_not_there_and_names_that_clash(capsys, folder):
     assert "no such folder" in run(capsys, "list", "--experiments", folder / "no")[2]
-    assert "needs the folder" in run(capsys, "list", "--experiments")[2]
+    assert "needs the name of a folder" in run(capsys, "list", "--experiments")[2]
     (folder / "mnist_mlp.py").write_text(OWN)
     experiments.use_folder(folder)
     with pytest.raises(UserError, match="two experiments are named 'mnist_mlp'"):

@@ -11,10 +11,6 @@ from rich.table import Table
 
 PROGRAM = "launch.py"
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
-DataDir = Annotated[
-    Path | None,
-    tyro.conf.arg(help="Folder of datasets. Default: the environment variable DLFUN_DATA."),
-]
 
 
 def now() -> str:
@@ -34,9 +30,10 @@ def warn(text: str) -> None:
 
 def show(table: Table) -> None:
     """Print a table; each row on one line, however long, where the output is no terminal."""
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=1000)
-    console.print(table)
+    # Rich would take a file for a terminal where FORCE_COLOR is set.
+    on_terminal = sys.stdout.isatty()
+    width = None if on_terminal else 1000
+    Console(highlight=False, force_terminal=on_terminal, width=width).print(table)
 
 
 def show_metrics(splits: dict[str, dict[str, Any]]) -> None:

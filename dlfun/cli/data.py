@@ -5,21 +5,20 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from dlfun.cli.console import DataDir, show
+from dlfun.cli.console import show
 
 
 @dataclass(frozen=True)
 class Data:
     """List the datasets: present or not, where from, size, licence."""
 
-    data_dir: DataDir = None
     json: bool = False
     """Print JSON instead of a table."""
 
     def __call__(self) -> int:
         from dlfun import data
 
-        rows = [row._asdict() for row in data.catalogue(self.data_dir)]
+        rows = [row._asdict() for row in data.catalogue()]
         if self.json:
             print(json.dumps(rows, indent=2, default=str))
             return 0

@@ -4,6 +4,7 @@ Heavy libraries are imported where they are used, so that help and lists answer 
 """
 
 import errno
+import io
 import os
 import platform
 import sys
@@ -13,12 +14,12 @@ from typing import Any
 
 from dlfun import __version__
 from dlfun import experiment as experiments
+from dlfun.cli.cache import Cache
 from dlfun.cli.compare import Compare
 from dlfun.cli.console import PROGRAM, note
 from dlfun.cli.data import Data
 from dlfun.cli.evaluate import Evaluate
 from dlfun.cli.export import Export
-from dlfun.cli.huge_pages import in_huge_pages
 from dlfun.cli.list import List
 from dlfun.cli.parse import parse
 from dlfun.cli.plot import Plot
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Any] = {
     "sweep": Sweep,
     "sweep-report": SweepReport,
     "data": Data,
+    "cache": Cache,
 }
 TAKES_CONFIG: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
@@ -71,7 +73,8 @@ def usage() -> str:
     lines = [f"usage: {PROGRAM} COMMAND [-h] …", "", "commands:"]
     lines += [f"  {name:<13} {kind.__doc__}" for name, kind in COMMANDS.items()]
     lines += ["", f"`{PROGRAM} COMMAND --help` shows the flags of a command."]
-    lines += ["`--experiments DIR`, with any command, adds a folder of experiments of your own."]
+    lines += ["With any command, `--experiments DIR` adds a folder of experiments of your own, and"]
+    lines += ["`--data-dir DIR` is searched for datasets first, as if DLFUN_DATA named it."]
     lines += [f"`{PROGRAM} --version` shows the versions."]
     return "\n".join(lines)
 
@@ -84,26 +87,38 @@ def version() -> str:
     return ", ".join([f"dlfun {__version__}", *libraries, f"Python {platform.python_version()}"])
 
 
-def without_experiments(arguments: Sequence[str]) -> list[str]:
-    """The arguments without `--experiments DIR`, whose folder is used from then on."""
+def without_folders(arguments: Sequence[str]) -> list[str]:
+    """The arguments without `--experiments DIR` and `--data-dir DIR`, which are used from then on.
+
+    Raises UserError where there is no such folder.
+    """
+    uses = {"--experiments": experiments.use_folder, "--data-dir": _use_data}
     rest: list[str] = []
     words = iter(arguments)
     for word in words:
-        flag, equals, folder = word.partition("=")
-        if flag != "--experiments":
+        flag, equals, named = word.partition("=")
+        flag = flag.replace("_", "-")
+        if flag not in uses:
             rest.append(word)
             continue
-        folder = folder if equals else next(words, "")
-        if not folder:
-            raise UserError("--experiments needs the folder of your experiments")
-        experiments.use_folder(Path(folder).expanduser())
+        named = named if equals else next(words, "")
+        folder = Path(named).expanduser().absolute()
+        if not named:
+            raise UserError(f"{flag} needs the name of a folder")
+        if not folder.is_dir():
+            raise UserError(f"{flag} {named}: no such folder")
+        uses[flag](folder)
     return rest
+
+
+def _use_data(folder: Path) -> None:
+    os.environ["DLFUN_DATA"] = str(folder)
 
 
 def _run(arguments: Sequence[str]) -> int:
     # A notebook's may name a package that is not here; figures are written to files.
     os.environ["MPLBACKEND"] = "agg"
-    arguments = without_experiments(arguments)
+    arguments = without_folders(arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2
@@ -121,6 +136,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit status: 0 done, 1 a check failed, 2 bad input, 3 diverged."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # It may be ASCII.
     try:
         status = _run(arguments)
         sys.stdout.flush()
@@ -143,9 +161,3 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return 130
-
-
-def entry() -> None:
-    """Run the command that the process was started with; the entry point of an installation."""
-    in_huge_pages(sys.argv[1:])
-    sys.exit(main(sys.argv[1:]))

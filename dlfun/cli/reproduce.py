@@ -15,7 +15,7 @@ from annotated_types import Ge
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.cli import results
-from dlfun.cli.console import DataDir, show, warn
+from dlfun.cli.console import show, warn
 from dlfun.errors import UserError, nearest
 from dlfun.train import run_directory
 
@@ -35,7 +35,6 @@ class Reproduce:
     epochs, in minutes for a folder of experiments."""
     run_dir: Path = Path("runs/reproduce")
     """Folder of the runs of claims; finished ones are not trained again."""
-    data_dir: DataDir = None
     json: bool = False
     """Print JSON instead of a table."""
     write: bool = False
@@ -52,7 +51,7 @@ class Reproduce:
             raise UserError("--write keeps figures of the whole setting: leave out --quick")
         seeds = self.seeds or (1 if self.quick else 5)
         names = expand(self.what)
-        rows = reproduce(names, seeds, self.run_dir, self.data_dir, self.quick)
+        rows = reproduce(names, seeds, self.run_dir, self.quick)
         if self.json:
             described = results.described(rows, seeds)
             print(run_directory.to_json(described, indent=2))
@@ -78,11 +77,7 @@ def expand(names: Sequence[str]) -> list[str]:
 
 
 def reproduce(
-    names: Sequence[str],
-    seeds: int,
-    folder: Path,
-    data_dir: Path | None = None,
-    quick: bool = False,
+    names: Sequence[str], seeds: int, folder: Path, quick: bool = False
 ) -> list[dict[str, Any]]:
     """Train each experiment with seeds 0 … seeds-1 and check its claims.
 
@@ -95,7 +90,7 @@ def reproduce(
     from dlfun.train.options import Options, configure_jax
 
     options = Options()
-    configure_jax(options, data_dir)
+    configure_jax(options)
     rows = []
     for name in names:
         experiment = experiments.load(name)

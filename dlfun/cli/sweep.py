@@ -14,7 +14,7 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli.console import PROGRAM, DataDir, Run, note, now, show, unprefixed, warn
+from dlfun.cli.console import PROGRAM, Run, note, now, show, unprefixed, warn
 from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
@@ -36,7 +36,6 @@ class Running:
     """Folder of the sweep. Default: runs/EXPERIMENT/sweep-DATE."""
     resume: Path | None = None
     """Go on with the sweep in this folder; what to search is read there."""
-    data_dir: DataDir = None
     dry_run: bool = False
     """Say how many trials there are and which programs train them, and stop."""
 
@@ -46,16 +45,18 @@ class Sweep:
     """Search the hyperparameters of an experiment; `sweep --resume DIR` goes on with a search."""
 
     experiment: Annotated[str, tyro.conf.Positional] | None = None
-    """Name of the experiment, as `list` prints it."""
+    """Name of the experiment, as `list` prints it; `sweep EXPERIMENT --help` adds its fields, which
+    set what all trials have in common."""
+    search: Annotated[Search, tyro.conf.arg(name="")] = field(default_factory=Search)
     running: Annotated[Running, tyro.conf.arg(name="")] = field(default_factory=Running)
-    storage: str | None = None
-    """With --resume: the storage that the sweep was given, if any."""
 
     def __call__(self) -> int:
-        folder = self.running.resume
+        folder, storage = self.running.resume, self.search.storage
         if folder is None:
             raise UserError("sweep needs an EXPERIMENT, or --resume with the folder of a sweep")
-        return _run(plans.read(folder, self.storage), folder, self.running)
+        if self.search != Search(storage=storage):
+            raise UserError("--resume reads what to search from its folder: give only --storage")
+        return _run(plans.read(folder, storage), folder, self.running)
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -82,7 +83,10 @@ def sweep(arguments: Sequence[str]) -> int:
         configs.check(part)
     command = shlex.join([PROGRAM, "sweep", *arguments])
     precision = parsed.running.precision
-    plan = Plan(name, configs.to_dict(parsed.config), parsed.search, precision, command)
+    from dlfun.train.driver import with_absolute_folders
+
+    base = configs.to_dict(with_absolute_folders(parsed.config))
+    plan = Plan(name, base, parsed.search, precision, command)
     # They raise what is wrong with them before anything is written.
     _ = plan.space, plan.count
     if plan.search.metric:
@@ -105,16 +109,33 @@ def sweep(arguments: Sequence[str]) -> int:
 def _run(plan: Plan, folder: Path, running: Running) -> int:
     from dlfun.sweep.executors import cores, executor, set_up_process
 
-    set_up_process(plan.precision, running.data_dir, cores())
+    set_up_process(plan.precision, cores())
     if running.dry_run:
         from dlfun.sweep.dry_run import describe
 
         show(describe(plan))
         return 0
-    from dlfun.sweep.run import run
+    from dlfun.sweep.progress import Progress
+    from dlfun.sweep.run import check_metric, run
 
-    with executor(running.executor, running.workers, note) as execute:
-        run(plan, folder, execute, note)
+    check_metric(plan)
+
+    seeds = plan.search.seeds
+    trainings = f"{plan.count} trials x {seeds} seeds = {plan.count * seeds} trainings"
+    note(f"sweep of {plan.experiment}: {trainings}, in {folder}")
+    try:
+        with (
+            Progress(plan.count, seeds) as progress,
+            executor(
+                running.executor, running.workers, progress.note, progress.under_way
+            ) as execute,
+        ):
+            run(plan, folder, execute, progress)
+    except KeyboardInterrupt:
+        storage = ["--storage", plan.search.storage] if plan.search.storage else []
+        onward = ["python", PROGRAM, "sweep", "--resume", str(folder), *storage]
+        note(f"go on with: {shlex.join(onward)}")
+        raise
     return _report(plan, folder, False)
 
 

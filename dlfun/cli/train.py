@@ -11,7 +11,7 @@ import tyro
 
 from dlfun import config as configs
 from dlfun import experiment
-from dlfun.cli.console import PROGRAM, DataDir, now, show_metrics, unprefixed
+from dlfun.cli.console import PROGRAM, now, show_metrics, unprefixed
 from dlfun.cli.parse import parse
 from dlfun.cli.results import statement
 from dlfun.experiment import Experiment, format_metric
@@ -31,7 +31,6 @@ class Paths:
 
     run_dir: Path | None = None
     """Run directory; one that was interrupted is resumed. Default: runs/EXPERIMENT/DATE-seedN."""
-    data_dir: DataDir = None
     histograms: bool = False
     """Write histograms of the parameters into TensorBoard's events after each epoch."""
 
@@ -42,6 +41,7 @@ def train(arguments: Sequence[str]) -> int:
     chosen = experiment.load(name)
     from dlfun.train import driver, run_directory
     from dlfun.train.options import Machines, Options, configure_jax
+    from dlfun.train.trainer import Outputs
 
     kind = dataclasses.make_dataclass(
         "Train",
@@ -53,14 +53,14 @@ def train(arguments: Sequence[str]) -> int:
         ],
     )
     parsed: Any = parse(kind, rest, f"{PROGRAM} train {name}", description=chosen.description)
-    configure_jax(parsed.options, parsed.paths.data_dir, parsed.machines)
+    configure_jax(parsed.options, parsed.machines)
     # A shell leaves the ~ of --run-dir=~/x as it is.
     run = parsed.paths.run_dir and parsed.paths.run_dir.expanduser()
     run = run or Path("runs") / name / f"{now()}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
     before = run_directory.read_result(run).get("status")
-    histograms = parsed.paths.histograms
-    result = driver.train(name, parsed.config, parsed.options, run, command, histograms)
+    outputs = Outputs(histograms=parsed.paths.histograms)
+    result = driver.train(name, parsed.config, parsed.options, run, command, outputs)
     status, seconds = result["status"], f"{result['seconds']:.1f} s"
     show_metrics(result["metrics"])
     if status == "completed":

@@ -31,6 +31,17 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...] = ()
     order: Order = shuffled
 
+    def check(self) -> None:
+        """Raise UserError where a split has no examples, or arrays of unequal lengths."""
+        for split, columns in self.splits.items():
+            lengths = {name: len(column) for name, column in columns.items()}
+            if len(set(lengths.values())) != 1 or not min(lengths.values()):
+                found = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
+                raise UserError(
+                    f"{self.name}: the arrays of split '{split}' must have as many examples each, "
+                    f"at least 1: {found or 'there are none'}"
+                )
+
     def size(self, split: str) -> int:
         """Number of examples of a split."""
         return len(next(iter(self.splits[split].values())))

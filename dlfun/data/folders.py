@@ -1,6 +1,7 @@
 """Folders of datasets on this machine."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from dlfun.errors import UserError
@@ -11,9 +12,14 @@ def roots(data_dir: Path | None) -> list[Path]:
 
     The user's cache is $XDG_CACHE_HOME/dlfun/data, by default ~/.cache/dlfun/data.
     """
-    named = [data_dir, os.environ.get("DLFUN_DATA")]
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return [Path(root).expanduser() for root in [*named, f"{cache}/dlfun/data"] if root]
+    named = [Path(root).expanduser() for root in (data_dir, os.environ.get("DLFUN_DATA")) if root]
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        # A relative one is to be ignored (XDG Base Directory Specification).
+        cached = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:  # There is no home directory.
+        cached = Path(tempfile.gettempdir())
+    return [*named, cached / "dlfun" / "data"]
 
 
 def writable_root(data_dir: Path | None) -> Path:

@@ -1,13 +1,19 @@
 """Style of the figures: colours that the colour-blind can tell apart, sizes, tiling, saving."""
 
+import functools
+import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from dlfun.train.run_directory import atomic
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 """Colours of the splits, from Okabe and Ito (2008)."""
@@ -15,11 +21,17 @@ PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#222222", "#8C6D31"
 )  # fmt: skip
 """Okabe and Ito's palette, with brown in the place of yellow, which is unreadable on white."""
+WIDE = (
+    *("Noto Sans CJK", "Source Han Sans", "WenQuanYi", "Droid Sans Fallback", "Unifont"),
+    *("PingFang", "Hiragino Sans", "Microsoft YaHei", "SimHei", "Arial Unicode MS"),
+)
+"""Beginnings of the names of fonts with the letters of East Asia, on Linux, macOS and Windows."""
 INK, TITLE, LABEL, SMALL = "#222222", 15, 12, 9
 
 
 def figure(width: float, height: float, title: str, detail: str = "") -> Figure:
     """An empty figure of a size in inches, under a title that says what was found."""
+    _use_wide_fonts()
     made = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     # A bold letter is about 0.64 of its size wide, and a point 1/72 inch.
     size = min(TITLE, 72 * width / (0.64 * len(title)))
@@ -42,15 +54,29 @@ def tidy(axes: Axes, x: str, y: str, legend: bool = True) -> None:
 
 
 def save(drawn: Figure, path: Path) -> Path:
-    """Write a PNG beside, then rename, so that no half-written file is left behind."""
-    part = path.with_name(path.name + ".part")
-    try:
+    """Write a PNG, whole or not at all."""
+    with atomic(path) as part, warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
         drawn.savefig(part, format="png", dpi=150, facecolor="white")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    for warning in found:
+        text = str(warning.message)
+        if "missing from font" not in text:
+            warnings.warn_explicit(text, warning.category, warning.filename, warning.lineno)
+        else:
+            _say_once(f"no font here has all letters of {path.name}: some are drawn as boxes")
     return path
+
+
+@functools.cache
+def _use_wide_fonts() -> None:
+    """Use fonts that are here for the letters of East Asia, which the usual one lacks."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    rcParams["font.family"] += sorted(name for name in known if name.startswith(WIDE))
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def percent(share: float, digits: int = 2) -> str:

@@ -36,6 +36,8 @@ class Job:
     until: int | None
     sizes: dict[str, int]
     """Members at once by structure, as measured; added to where the job runs here."""
+    outputs: tuple[Any, ...] = ()
+    """`Outputs` of each member."""
     cpu_devices: int = 1
     """Virtual devices of a CPU, each of which trains members of its own."""
 
@@ -49,11 +51,18 @@ class Job:
         ]
 
 
-def work(job: Job, note: Callable[[str], None]) -> Results:
-    """Train a job's members in this process."""
+def work(
+    job: Job,
+    note: Callable[[str], None] = lambda text: None,
+    under_way: Callable[[float], None] = lambda trainings: None,
+) -> Results:
+    """Train a job's members in this process.
+
+    `under_way` is called with what is done of the members that are trained now.
+    """
     from dlfun.train.driver import train_members
     from dlfun.train.options import Options
-    from dlfun.train.trainer import Member
+    from dlfun.train.trainer import Member, Outputs
 
     members = [Member(config, run) for config, run in job.members]
     for number, result in train_members(
@@ -64,17 +73,24 @@ def work(job: Job, note: Callable[[str], None]) -> Results:
         inputs=job.inputs,
         until=job.until,
         sizes=job.sizes,
+        outputs=Outputs(*job.outputs),
         note=note,
+        under_way=under_way,
     ):
         yield str(members[number].run), result
 
 
 @contextlib.contextmanager
-def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -> Iterator[Execute]:
-    """A function that trains a job, here or on `workers` workers."""
+def executor(
+    kind: Executor,
+    workers: int | None,
+    note: Callable[[str], None],
+    under_way: Callable[[float], None],
+) -> Iterator[Execute]:
+    """A function that trains a job, here or on `workers` workers, which tell nothing."""
     count = workers or 2
     if kind == "here":
-        yield lambda job: work(job, note)
+        yield lambda job: work(job, note, under_way)
         return
 
     def parts(job: Job) -> list[Job]:
@@ -101,12 +117,12 @@ def executor(kind: Executor, workers: int | None, note: Callable[[str], None]) -
         ray.shutdown()
 
 
-def set_up_process(precision: Any, data_dir: Path | None, cpu_devices: int) -> None:
+def set_up_process(precision: Any, cpu_devices: int) -> None:
     """Configure JAX for a process that trains populations."""
     from dlfun.train import options
 
     settings = options.Options(precision=precision)
-    options.configure_jax(settings, data_dir, cpu_devices=cpu_devices)
+    options.configure_jax(settings, cpu_devices=cpu_devices)
 
 
 def cores() -> int:
@@ -118,8 +134,8 @@ def cores() -> int:
 
 def _work(job: Job) -> list[tuple[str, dict[str, Any]]]:
     """`work` in a process of its own."""
-    set_up_process(job.precision, None, job.cpu_devices)
-    return list(work(job, lambda text: None))
+    set_up_process(job.precision, job.cpu_devices)
+    return list(work(job))
 
 
 def _flat(parts: Any) -> Results:

@@ -8,7 +8,11 @@ SPEC is one of
 - `int(lo,hi)` or `int(lo,hi,step)`: whole numbers, both ends included.
 
 With `if`, the field is swept only where another has one of the values; else it keeps the base
-config's: `optimizer.momentum=0.5,0.9 if optimizer.name=momentum,nesterov`.
+config's: `optimizer.momentum=0.5,0.9 if optimizer.name=momentum,nesterov`. A field may be swept
+again where the other has other values.
+
+Fields that belong together are set together:
+`optimizer.name,optimizer.learning_rate=(sgd,0.1),(adam,1e-3)`.
 """
 
 import dataclasses
@@ -34,26 +38,65 @@ def parse(texts: Iterable[str], config: Any) -> Space:
     hints = fields(config)
     # Past the condition's `if`, as (field, values) and, where there is one, (field, values).
     parts = [[_equation(part) for part in re.split(r"\s+if\s+", t, maxsplit=1)] for t in texts]
-    paths = [resolve(part[0][0], hints) for part in parts]
-    dimensions: dict[str, Dimension] = {}
-    for path, ((_, spec), *conditions) in zip(paths, parts, strict=True):
-        if path in dimensions:
-            raise UserError(f"{path} is swept twice: give all its values at once")
-        try:
-            dimension = _dimension(path, spec.strip(), hints[path])
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from None
-        ends = (dimension.low, dimension.high)
-        for value in dimension.values if dimension.kind == "list" else ends:
-            configs.check(configs.replace(config, {path: value}))
+    paths = [[resolve(name, hints) for name in part[0][0].split(",")] for part in parts]
+    swept = {path for together in paths for path in together}
+    space = Space(())
+    for together, ((_, spec), *conditions) in zip(paths, parts, strict=True):
+        known = {dimension.path: dimension for dimension in space.fields}
+        condition = None
         for other, values in conditions:
             name = resolve(other, hints)
-            if name in paths and name not in dimensions:
+            if name in swept and name not in known:
+                path = ", ".join(together)
                 raise UserError(f"{path} depends on {name}, which must be swept before it")
-            condition = _condition(name, values, hints[name], dimensions.get(name), config)
-            dimension = dimension._replace(condition=condition)
-        dimensions[path] = dimension
-    return Space(tuple(dimensions.values()))
+            condition = _condition(name, values, hints[name], known.get(name), config)
+        new = _dimensions(together, spec.strip(), hints)
+        for dimension in new:
+            _check_apart(dimension.path, condition, space)
+            ends = (dimension.low, dimension.high)
+            for value in dimension.values if dimension.kind == "list" else ends:
+                configs.check(configs.replace(config, {dimension.path: value}))
+        space = Space((*space.dimensions, *(d._replace(condition=condition) for d in new)))
+    return space
+
+
+def _check_apart(path: str, condition: Condition | None, space: Space) -> None:
+    """Raise UserError where the field is swept already under a condition that may hold too."""
+    for before in space.dimensions:
+        if before.path != path:
+            continue
+        old = before.condition
+        if old is None or condition is None:
+            raise UserError(f"{path} is swept twice: give all its values at once")
+        if old.path != condition.path or set(old.values) & set(condition.values):
+            raise UserError(f"{path} is swept twice where {condition.path} has the same value")
+
+
+def _dimensions(paths: Sequence[str], spec: str, hints: Mapping[str, Any]) -> list[Dimension]:
+    """The dimension of a field, or those of fields that are set together."""
+    try:
+        if len(paths) == 1:
+            return [_dimension(paths[0], spec, hints[paths[0]])]
+        rows = [_row(text, paths, hints) for text in split(spec)]
+    except ValueError as error:
+        raise UserError(f"{','.join(paths)}: {error}") from None
+    if len(set(paths)) < len(paths):
+        raise UserError(f"{','.join(paths)}: a field is named twice")
+    columns = {path: tuple(dict.fromkeys(row[path] for row in rows)) for path in paths}
+    first, *others = [Dimension(path, "list", values) for path, values in columns.items()]
+    unique = {repr(row): row for row in rows}
+    return [
+        first._replace(rows=tuple(unique.values())),
+        *(dimension._replace(follows=True) for dimension in others),
+    ]
+
+
+def _row(text: str, paths: Sequence[str], hints: Mapping[str, Any]) -> dict[str, Any]:
+    inner = re.fullmatch(r"\((.*)\)", text)
+    parts = split(inner[1]) if inner else []
+    if len(parts) != len(paths):
+        raise ValueError(f"'{text}' is not ({','.join(paths)}), a value for each field")
+    return {path: convert(part, hints[path]) for path, part in zip(paths, parts, strict=True)}
 
 
 def fields(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -28,7 +28,8 @@ class Search:
 
     over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Fields and their values, PATH=SPEC with SPEC one of a,b,c  log(lo,hi[,n])  range(lo,hi[,n])
-    int(lo,hi[,step]); PATH=SPEC if OTHER=VALUE sweeps only where the other field has the value."""
+    int(lo,hi[,step]); PATH=SPEC if OTHER=VALUE sweeps only where the other field has the value;
+    PATH,OTHER=(a,b),(c,d) sets both together."""
     seeds: Annotated[int, Ge(1)] = 1
     """Random seeds of each trial: seed, seed + 1, …; figures are averages over them."""
     strategy: Strategy = "grid"
@@ -52,6 +53,10 @@ class Search:
     """URL of an Optuna storage that machines share. Default: trials.jsonl in the sweep's folder."""
     study: str | None = None
     """Name of the study in a shared storage. Default: the experiment's."""
+    checkpoints: Literal["all", "best", "none"] = "all"
+    """Checkpoints that a completed member keeps; all: the last and the best."""
+    events: bool = False
+    """Write TensorBoard's events of each member."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Plan:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The values that are swept: inputs of the compiled programs."""
-        return tuple(dimension.path for dimension in self.space.dimensions)
+        return tuple(dimension.path for dimension in self.space.fields)
 
     @functools.cached_property
     def space(self) -> Space:
@@ -91,7 +96,7 @@ class Plan:
             raise UserError("a sweep needs --over PATH=VALUES, or --seeds N of one setting")
         space, strategy = parse(self.search.over, self.base), self.search.strategy
         if strategy == "quasi-random" and not numeric(space):
-            names = [d.path for d in space.dimensions if d.kind == "list" or d.condition]
+            names = [d.path for d in space.fields if d.kind == "list" or d.condition]
             raise UserError(
                 f"--strategy quasi-random draws from ranges only, {names[0]} is a list or has a "
                 "condition: give log(lo,hi), range(lo,hi) or int(lo,hi), or choose random or tpe"

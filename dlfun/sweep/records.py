@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dlfun.sweep import plan as plans
-from dlfun.sweep.study import open_study
+from dlfun.sweep.study import opened_study
 
 
 def read(folder: Path, storage: str | None = None) -> list[dict[str, Any]]:
@@ -13,7 +13,9 @@ def read(folder: Path, storage: str | None = None) -> list[dict[str, Any]]:
     Raises UserError where `folder` is no sweep.
     """
     rows: list[dict[str, Any]] = []
-    for trial in open_study(plans.read(folder, storage), folder).trials():
+    with opened_study(plans.read(folder, storage), folder) as study:
+        trials = study.trials()
+    for trial in trials:
         results: list[tuple[int | None, dict[str, Any]]] = [*trial.results.items()]
         for seed, result in results or [(None, {})]:
             about = {"trial": trial.number, "seed": seed}

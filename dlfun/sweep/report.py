@@ -13,7 +13,7 @@ from dlfun.sweep.figures import draw
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.space import flags
-from dlfun.sweep.study import open_study
+from dlfun.sweep.study import opened_study
 from dlfun.train import run_directory as runs
 
 
@@ -22,7 +22,8 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
 
     Writes table.csv, table.json and plots/ into the sweep's folder.
     """
-    trials = open_study(plan, folder).trials()
+    with opened_study(plan, folder) as study:
+        trials = study.trials()
     results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
     metric, maximize = choose_metric(plan, results)
     rows = table.rank(trials, metric, maximize)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,14 @@ from dlfun import config as configs
 from dlfun.errors import UserError, nearest
 from dlfun.sweep.executors import Execute, Job
 from dlfun.sweep.plan import TRIALS, Plan
+from dlfun.sweep.progress import Progress
 from dlfun.sweep.prune import pruned, rungs
 from dlfun.sweep.space import apply
-from dlfun.sweep.study import Claim, open_study
+from dlfun.sweep.study import Claim, opened_study
 from dlfun.sweep.table import Trial, format_value, score
 from dlfun.train import run_directory as runs
 from dlfun.train.logging import NON_METRIC_COLUMNS, scalars
+from dlfun.train.loop import measured_names
 
 if TYPE_CHECKING:
     from dlfun.sweep.shared import SharedStudy
@@ -32,18 +34,18 @@ Results = dict[int, dict[str, Any]]
 """The results of a trial's members, by seed."""
 
 
-def run(plan: Plan, folder: Path, execute: Execute, note: Callable[[str], None]) -> list[Trial]:
+def run(plan: Plan, folder: Path, execute: Execute, progress: Progress) -> list[Trial]:
     """Train what is left of a sweep, and return all its trials.
 
     Raises KeyboardInterrupt on a signal, with all that was done saved.
     """
-    with runs.locked(folder):
-        study = open_study(plan, folder)
+    with runs.locked(folder), opened_study(plan, folder) as study:
+        progress.resume(study.trials())
         while True:
             claims = study.claim(plan.batch)
             if claims:
                 with study.alive(claims):
-                    _work_off(plan, study, folder, claims, execute, note)
+                    _work_off(plan, study, folder, claims, execute, progress)
             elif study.busy():
                 time.sleep(POLL)
             else:
@@ -56,26 +58,20 @@ def _work_off(
     folder: Path,
     claims: list[Claim],
     execute: Execute,
-    note: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     """Train each point that is new; tell the results of the others, which are known."""
     new: dict[str, Claim] = {}
     for claim in claims:
         new.setdefault(repr(claim.values), claim)
-    for point in _measured(study):
-        new.pop(point, None)
-    _train(plan, study, folder, {claim.number: claim for claim in new.values()}, execute, note)
-    if copies := [claim for claim in claims if claim is not new.get(repr(claim.values))]:
-        measured = _measured(study)
-        for claim in copies:
-            known = measured[repr(claim.values)]
-            _tell(study, claim, known._replace(number=claim.number), plan, note)
-
-
-def _measured(study: "Study") -> dict[str, Trial]:
-    """The trials that have ended, by their points."""
-    ended = (trial for trial in study.trials() if trial.status in (*ENDED, "pruned"))
-    return {repr(trial.values): trial for trial in ended}
+    for point in [point for point in new if study.measured(point)]:
+        del new[point]
+    _train(plan, study, folder, {claim.number: claim for claim in new.values()}, execute, progress)
+    for claim in claims:
+        if claim is not new.get(repr(claim.values)):
+            known = study.measured(repr(claim.values))
+            assert known is not None
+            _tell(study, claim, known._replace(number=claim.number), plan, progress)
 
 
 def _train(
@@ -84,7 +80,7 @@ def _train(
     folder: Path,
     batch: dict[int, Claim],
     execute: Execute,
-    note: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     """Train trials together, each to its end or to where it is pruned; tell the study of each."""
     if not batch:
@@ -92,7 +88,8 @@ def _train(
     base = plan.base
     going = {n: apply(base, claim.values) for n, claim in batch.items()}
     # Some trials of a resumed batch are done: the decisions about them are made again, the same.
-    done = [t for t in study.trials() if t.status in ("completed", "pruned")]
+    known = study.trials() if plan.search.prune != "none" else []
+    done = [t for t in known if t.status in ("completed", "pruned")]
     first = min(batch) // plan.batch * plan.batch
     reached = {t.number: t.results for t in done if t.number >= first}
     epochs = max(getattr(config, "epochs", 1) for config in going.values())
@@ -102,7 +99,7 @@ def _train(
             reached[n] = results
             if any(result["status"] in ENDED for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
-                _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, note)
+                _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, progress)
         if not going or plan.search.prune == "none":
             return
         metric, maximize = choose_metric(plan, reached[min(going)])
@@ -112,7 +109,7 @@ def _train(
         for n in sorted(pruned(plan.search, maximize, before, curves) & going.keys()):
             del going[n]
             results = {seed: _at(epoch, result) for seed, result in reached[n].items()}
-            _tell(study, batch[n], Trial(n, {}, "pruned", results), plan, note)
+            _tell(study, batch[n], Trial(n, {}, "pruned", results), plan, progress)
         if not going:
             return
 
@@ -131,7 +128,16 @@ def _execute(
     by_trial: dict[int, Results] = {}
     known = dict(sizes)
     for run, result in execute(
-        Job(plan.experiment, work, plan.inputs, plan.precision, plan.command, until, sizes)
+        Job(
+            plan.experiment,
+            work,
+            plan.inputs,
+            plan.precision,
+            plan.command,
+            until,
+            sizes,
+            (plan.search.checkpoints, plan.search.events),
+        )
     ):
         if sizes != known:
             known = dict(sizes)
@@ -183,9 +189,7 @@ def _at(epoch: int, result: dict[str, Any]) -> dict[str, Any]:
     return result | {"step": rows[0]["step"], "seconds": rows[0]["seconds"], "metrics": metrics}
 
 
-def _tell(
-    study: "Study", claim: Claim, result: Trial, plan: Plan, note: Callable[[str], None]
-) -> None:
+def _tell(study: "Study", claim: Claim, result: Trial, plan: Plan, progress: Progress) -> None:
     metric, maximize = choose_metric(plan, result.results)
     values = [one["metrics"].get(metric) for one in result.results.values()]
     objective, shown = float("inf"), result.status
@@ -194,9 +198,23 @@ def _tell(
         shown = f"{result.status}  {metric} {score(mean, metric)}"
         if result.status == "completed":
             objective = -mean if maximize else mean  # The study minimizes.
-    study.tell(claim, result, None if result.status == "pruned" else objective)
-    where = "  ".join(f"{path} {format_value(value)}" for path, value in claim.values.items())
-    note(f"trial {result.number}: {where}  {shown}")
+    told = None if result.status == "pruned" else objective
+    study.tell(claim, result, told)
+    values = [f"{path} {format_value(value)}" for path, value in claim.values.items()]
+    progress.told("  ".join([f"trial {result.number}:", *values, shown]), told)
+
+
+def check_metric(plan: Plan) -> None:
+    """Raise UserError where --metric names what the base config's last stage does not measure.
+
+    What an experiment's `measure` adds is known only at the end of a training.
+    """
+    if plan.search.metric is None or plan.of.measure is not None:
+        return
+    stage = plan.of.stages(plan.base, plan.of.data(plan.base))[-1]
+    measured = measured_names(stage.learner, stage.dataset)
+    names = {f"{split}/{name}": 0.0 for split, names in measured.items() for name in names}
+    choose_metric(plan, {0: {"metrics": names}})
 
 
 def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:

@@ -43,7 +43,16 @@ class SharedStudy:
         except Exception as error:  # Whatever the driver of that database raises.
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise UserError(f"--storage {url} cannot be reached: {reason}") from None
-        self._agree(mine)
+        try:
+            self._agree(mine)
+        except UserError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connections to the storage."""
+        self.storage.remove_session()
+        self.storage.engine.dispose()
 
     def _agree(self, mine: bool) -> None:
         """Record the search and the trials that are known, or compare with what is recorded."""
@@ -121,6 +130,7 @@ class SharedStudy:
             yield
         finally:
             done.set()
+            thread.join()
 
     def tell(self, claim: Claim, result: Trial, value: float | None) -> None:
         """Record the results of a trial; without a value it was pruned."""
@@ -132,22 +142,32 @@ class SharedStudy:
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         self.study.tell(trial, value, state=state)
 
+    def measured(self, point: str) -> Trial | None:
+        """A trial that has ended, by the text of its values."""
+        ended = self._in(TrialState.COMPLETE, TrialState.PRUNED)
+        found = (trial for trial in ended if trial.user_attrs["point"] == point)
+        return next(map(_trial, found), None)
+
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""
-        trials = []
-        for trial in self.study.get_trials(deepcopy=False):
-            attributes = trial.user_attrs
-            if trial.state == TrialState.FAIL or "point" not in attributes:
-                continue
-            status = attributes.get("status", trial.state.name.lower())
-            results = {int(seed): r for seed, r in attributes.get("results", {}).items()}
-            trials.append(Trial(_number(trial), _point(trial), status, results))
-        return sorted(trials, key=lambda trial: trial.number)
+        known = (
+            _trial(trial)
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.state != TrialState.FAIL and "point" in trial.user_attrs
+        )
+        return sorted(known, key=lambda trial: trial.number)
 
 
 def _number(trial: Any) -> int:
     """A trial's place in the sweep, which it keeps when it is put back."""
     return trial.user_attrs.get("index", trial.number)
+
+
+def _trial(trial: Any) -> Trial:
+    attributes = trial.user_attrs
+    status = attributes.get("status", trial.state.name.lower())
+    results = {int(seed): result for seed, result in attributes.get("results", {}).items()}
+    return Trial(_number(trial), _point(trial), status, results)
 
 
 def _point(trial: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ path → value; a field whose condition does not hold is absent from it and keep
 value.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlfun.config import replace as apply
@@ -35,23 +36,24 @@ def grid(space: Space) -> list[dict[str, Any]]:
     """
     points: list[dict[str, Any]] = [{}]
     for d in space.dimensions:
+        if d.follows:
+            continue
         if not d.values:
             ends = f"{d.low:g},{d.high:g}"
             raise UserError(
                 f"{d.path}: {d.kind}({ends}) is continuous, a grid is not: give a count, such as "
                 f"{d.kind}({ends},5), or choose a strategy such as tpe"
             )
-        if len(points) * len(d.values) > LARGEST_GRID:
+        if len(points) * len(d.rows or d.values) > LARGEST_GRID:
             raise UserError(
                 f"{d.path}: the grid grows past {LARGEST_GRID:,} points: give fewer values or "
                 "choose a strategy such as tpe"
             )
+        rows = [dict(row) for row in d.rows] or [{d.path: value} for value in d.values]
         points = [
             extended
             for point in points
-            for extended in (
-                [point | {d.path: v} for v in d.values] if d.active(point) else [point]
-            )
+            for extended in ([point | row for row in rows] if d.active(point) else [point])
         ]
     return points
 
@@ -61,21 +63,22 @@ def suggest(space: Space, trial: "optuna.Trial") -> dict[str, Any]:
     point: dict[str, Any] = {}
     for dimension in space.dimensions:
         if dimension.active(point):
-            point[dimension.path] = _suggest(dimension, trial)
+            point |= _suggest(dimension, trial)
     return point
 
 
-def _suggest(d: Dimension, trial: "optuna.Trial") -> Any:
+def _suggest(d: Dimension, trial: "optuna.Trial") -> Mapping[str, Any]:
     if d.kind == "list":
         # By text: optuna's storages keep no tuples.
-        named = {repr(value): value for value in d.values}
-        return named[trial.suggest_categorical(d.path, list(named))]
+        rows = {repr(tuple(row.values())): row for row in d.rows}
+        rows = rows or {repr(value): {d.path: value} for value in d.values}
+        return rows[trial.suggest_categorical(d.name, list(rows))]
     if d.values:
         # By index: whatever the spacing, neighbours stay neighbours.
-        return d.values[trial.suggest_int(d.path, 0, len(d.values) - 1)]
+        return {d.path: d.values[trial.suggest_int(d.name, 0, len(d.values) - 1)]}
     if isinstance(d.low, int):
-        return trial.suggest_int(d.path, d.low, int(d.high), log=d.kind == "log")
-    return trial.suggest_float(d.path, d.low, d.high, log=d.kind == "log")
+        return {d.path: trial.suggest_int(d.name, d.low, int(d.high), log=d.kind == "log")}
+    return {d.path: trial.suggest_float(d.name, d.low, d.high, log=d.kind == "log")}
 
 
 def numeric(space: Space) -> bool:

@@ -35,13 +35,19 @@ class Claim(NamedTuple):
     """The trial in a shared storage."""
 
 
-def open_study(plan: Plan, folder: Path) -> "LocalStudy | SharedStudy":
-    """The record of a sweep. Raises UserError where it is damaged or cannot be reached."""
+@contextlib.contextmanager
+def opened_study(plan: Plan, folder: Path) -> "Iterator[LocalStudy | SharedStudy]":
+    """The record of a sweep, open within the context.
+
+    Raises UserError where it is damaged or cannot be reached.
+    """
     if plan.search.storage is None:
-        return LocalStudy(plan, folder)
+        yield LocalStudy(plan, folder)
+        return
     from dlfun.sweep import shared
 
-    return shared.SharedStudy(plan, plan.search.storage)
+    with contextlib.closing(shared.SharedStudy(plan, plan.search.storage)) as study:
+        yield study
 
 
 class LocalStudy:
@@ -57,6 +63,7 @@ class LocalStudy:
         self.points = plan.points
         self.proposals = Proposals(plan) if self.points is None else None
         self.told: dict[int, Trial] = {}
+        self.by_point: dict[str, Trial] = {}
         self.first = 0
         """The results of all trials before this one are recorded."""
         self.size = 0
@@ -94,7 +101,7 @@ class LocalStudy:
         return self.proposals.values(number)
 
     def _keep(self, trial: Trial, value: float | None) -> None:
-        self.told[trial.number] = trial
+        self.told[trial.number] = self.by_point[repr(trial.values)] = trial
         if self.proposals is not None:
             self.proposals.tell(trial.number, value)
 
@@ -137,6 +144,10 @@ class LocalStudy:
         row = {"status": trial.status, "value": value, "results": trial.results}
         self._append({"trial": trial.number} | row)
         self._keep(trial, value)
+
+    def measured(self, point: str) -> Trial | None:
+        """A trial that has ended, by the text of its values."""
+        return self.by_point.get(point)
 
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""

@@ -9,7 +9,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import jax
 import numpy as np
@@ -18,6 +18,10 @@ from dlfun.errors import UserError
 from dlfun.train.loop import Position
 from dlfun.train.run_directory import json_of, metrics_from_json, to_json, write_json
 
+Kept = Literal["all", "best", "none"]
+"""Which checkpoints a completed training keeps; all: the last and the best."""
+OVERHEAD = 2**18
+"""Bytes that a checkpoint may take beside its arrays."""
 MANIFEST, ARRAYS, CHECKSUM = "manifest.json", "arrays", "checksum"
 
 
@@ -61,13 +65,19 @@ def save(
     part = folder / ".part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    full = f"no space left on the disk for a checkpoint in {folder}"
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(_tree(position)))
+    # Orbax would print a traceback for each of its threads.
+    if shutil.disk_usage(part).free < size + OVERHEAD:
+        part.rmdir()
+        raise UserError(full)
     try:
         with _checkpointer() as checkpointer:
             checkpointer.save((part / ARRAYS).absolute(), _tree(position))
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         if "No space left" in str(error):
-            raise UserError(f"no space left on the disk for a checkpoint in {folder}") from None
+            raise UserError(full) from None
         raise
     manifest: dict[str, Any] = {
         "step": position.step,
@@ -80,7 +90,7 @@ def save(
     write_json(part / MANIFEST, manifest | {CHECKSUM: _checksum(to_json(manifest).encode())})
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
-    prune(folder, 2)
+    _prune(folder, last=2)
     return path
 
 
@@ -94,7 +104,15 @@ def best(folder: Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
     return min(_whole(_paths(folder), warn), key=_rank, default=None)
 
 
-def prune(folder: Path, last: int) -> None:
+def keep(folder: Path, which: Kept) -> None:
+    """Remove what a completed training does not keep of its checkpoints."""
+    if which == "none":
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        _prune(folder, last=which == "all")
+
+
+def _prune(folder: Path, last: int) -> None:
     """Remove all but the `last` last checkpoints and the best, by what their manifests say."""
     paths = _paths(folder)
     readable = []
@@ -102,7 +120,7 @@ def prune(folder: Path, last: int) -> None:
         with contextlib.suppress(UserError):  # `latest` names it.
             readable.append(_read(path))
     top = min(readable, key=_rank, default=None)
-    for path in paths[:-last]:
+    for path in paths[: len(paths) - last]:
         if top is None or path != top.path:
             shutil.rmtree(path)
 

@@ -6,6 +6,7 @@ differ by rounding alone (a vectorized product adds up in another order).
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ import jax
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
+from dlfun.data import image_folder
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment, Stage, Trained
 from dlfun.nn.networks import MEMORY, parameters
@@ -24,7 +26,14 @@ from dlfun.train.logging import Display
 from dlfun.train.options import Options, choose_feed, configure_jax, settle
 from dlfun.train.population import Group, group
 from dlfun.train.signals import stop_signal
-from dlfun.train.trainer import GroupTrainer, Member, first_position, works
+from dlfun.train.trainer import (
+    DEFAULT_OUTPUTS,
+    GroupTrainer,
+    Member,
+    Outputs,
+    first_position,
+    works,
+)
 
 EXIT = {"completed": 0, "diverged": 3, "interrupted": 130}
 Warn = Callable[[str], None]
@@ -43,16 +52,16 @@ def train(
     options: Options,
     run: Path,
     command: str,
-    histograms: bool = False,
+    outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> dict[str, Any]:
     """Train in the directory `run`, or go on where it stopped; return the contents of result.json.
 
-    `histograms` of the parameters are written into TensorBoard's events after each epoch.
     Of several processes only the first writes. Raises UserError on bad input, a directory in use,
     or one that holds another configuration.
     """
     configs.check(config)
     configs.check(options)
+    config = with_absolute_folders(config)
     experiment = experiments.load(name)
     (alone,) = group(experiment, [config], ())
     stages = alone.stages()
@@ -76,11 +85,21 @@ def train(
             note=display.note,
             leads=leads,
             first=first,
-            histograms=histograms,
+            outputs=outputs,
         )
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)
     return result
+
+
+def with_absolute_folders(config: Any) -> Any:
+    """A Config that names image folders by absolute paths, to be found from other directories."""
+    named = {
+        path: image_folder.absolute(value)
+        for path, value in configs.flatten(config).items()
+        if isinstance(value, str) and value.startswith(image_folder.PREFIX)
+    }
+    return configs.replace(config, named)
 
 
 def _first_parameters(options: Options, stage: Stage, run: Path, note: Warn) -> dict[Any, Any]:
@@ -103,7 +122,9 @@ def train_members(
     inputs: Collection[str] | None = None,
     until: int | None = None,
     sizes: dict[str, int] | None = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
     note: Warn = lambda text: None,
+    under_way: Callable[[float], None] = lambda trainings: None,
 ) -> Iterator[MemberResult]:
     """Train members of one experiment, as many at once as pay; yield each when it has ended.
 
@@ -115,7 +136,10 @@ def train_members(
         inputs: the values that are inputs of the programs, as in `group`.
         until: the epoch to stop after, for now, with status `interrupted`.
         sizes: members at once by structure, as measured before; what is measured is added.
+        outputs: what each leaves in its run directory.
         note: called with lines for the user.
+        under_way: called with what is done of the members that are trained now, as a number of
+            whole trainings.
 
     A signal stops all, saved, with status `interrupted`; KeyboardInterrupt follows.
     """
@@ -137,7 +161,16 @@ def train_members(
     with stop_signal() as stopped:
         for one in groups:
             chosen = [members[number] for number in one.members]
-            trainer = GroupTrainer(one, chosen, options, description, until=until, note=note)
+            trainer = GroupTrainer(
+                one,
+                chosen,
+                options,
+                description,
+                until=until,
+                note=note,
+                outputs=outputs,
+                under_way=under_way,
+            )
             for number, result in trainer.train(sizes, stopped.is_set):
                 yield MemberResult(one.members[number], result)
         if stopped.is_set():
@@ -175,13 +208,15 @@ def read_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> 
     experiment = experiments.load(name)
     (alone,) = group(experiment, [config], ())
     stages = alone.stages()
-    options = settle(options, stages)
     find = checkpoint.latest if which == "last" else checkpoint.best
     saved = find(run / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} has no whole checkpoint: train it first")
-    rows = (options.devices or 1) if options.parallel != "jit" else 1
+    rows = (options.devices or 1) if options.parallel not in (None, "jit") else 1
     position = checkpoint.restore(saved, first_position(stages, saved.stage, rows))
+    if (options.devices or 1) > jax.device_count():  # One will do, to rounding.
+        options = dataclasses.replace(options, devices=1, parallel="jit")
+    options = settle(options, stages)
     learner = stages[saved.stage].learner
     trained = Trained(config, alone.data, learner, position.state, position.step)
     return Run(experiment, options, alone, trained, saved.stage)
@@ -198,8 +233,14 @@ def read(run: Path, warn: Warn) -> tuple[Experiment, Trained]:
 
 
 def read_settings(run: Path) -> tuple[str, Any, Options]:
-    """Experiment, Config and Options of a run directory."""
+    """Experiment, Config and Options of a run directory.
+
+    Where no folder of datasets is named, the run's is used from then on.
+    """
     description = run_directory.read_config(run)
+    folder = description.get("data_dir")
+    if folder and not os.environ.get("DLFUN_DATA") and Path(folder).is_dir():
+        os.environ["DLFUN_DATA"] = folder
     name = description["experiment"]
     config = configs.from_dict(experiments.load(name).Config, description["config"])
     return name, config, configs.from_dict(Options, description["options"])

@@ -15,7 +15,7 @@ from dlfun.nn.networks import parameters
 from dlfun.random import stream
 from dlfun.train import checkpoint, loop, run_directory
 from dlfun.train.compile import NO_STEP, to_host
-from dlfun.train.logging import Display, Log, Splits, learning_rate, rows
+from dlfun.train.logging import Display, Events, Log, Splits, learning_rate, rows
 from dlfun.train.loop import Position, Work, member
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Lockstep:
         if self.display and step:
             self.display.note(f"resuming from step {step}")
         for slot, run in enumerate(self.runs if trainer.leads else []):
-            self.logs[slot] = Log(run, step, live=trainer.alone)
+            events: Events = "live" if trainer.alone else "at end"
+            self.logs[slot] = Log(run, step, events if trainer.outputs.events else "none")
             run_directory.write_result(run, {"status": "running"})
         self.began = self.saved_at = time.perf_counter()
         values = trainer.group.values(self.filled)
@@ -168,6 +169,7 @@ class Lockstep:
                 position = self._position(slot, arrays)
                 self._log(slot, work, progress, splits, seconds, position.state)
                 self._keep(slot, Snapshot(position, seconds, splits))
+        trainer.under_way(len(self.runs) * progress.epoch / trainer.until)
         if self.display:
             self.display.progress(progress, splits)
         if progress.stopped and progress.epoch < trainer.until:
@@ -205,7 +207,7 @@ class Lockstep:
             if self.trainer.alone and work.number == self.trainer.works[-1].number:
                 learning = learning_rate(self.trainer.group.configs[0], work, step)
             arrays = {}
-            if self.trainer.histograms:
+            if self.trainer.outputs.histograms:
                 arrays = {
                     "/".join(path) or "array": array for path, array in parameters(state).items()
                 }
@@ -256,7 +258,11 @@ class Lockstep:
         """Have the thread write what is left of a member: its best, its last and the result."""
         trainer, run = self.trainer, self.runs[slot]
         number, folder = self.alive.pop(slot), run / run_directory.CHECKPOINTS
-        for snapshot in self._unsaved(slot):
+        unsaved, completed = self._unsaved(slot), result["status"] == "completed"
+        if completed and trainer.outputs.checkpoints != "all":
+            best = self.best.get(slot) if trainer.outputs.checkpoints == "best" else None
+            unsaved = [snapshot for snapshot in unsaved if snapshot is best]
+        for snapshot in unsaved:
             self._save(slot, snapshot)
 
         def finish() -> dict[str, Any]:
@@ -267,8 +273,8 @@ class Lockstep:
                 last = checkpoint.latest(folder, trainer.warn)
                 result["checkpoint"] = str(last.path.relative_to(run)) if last else None
             if trainer.leads:
-                if result["status"] == "completed":
-                    checkpoint.prune(folder, 1)
+                if completed:
+                    checkpoint.keep(folder, trainer.outputs.checkpoints)
                 self.logs[slot].close(trainer.group.configs[number], result)
                 run_directory.write_result(run, result)
             return result

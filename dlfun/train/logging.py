@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from rich.console import Console
@@ -22,14 +22,21 @@ Splits = dict[str, dict[str, Any]]
 """Metrics by split and name."""
 
 
+Events = Literal["live", "at end", "none"]
+"""When TensorBoard's events are written."""
+
+
 class Log:
     """metrics.jsonl of one run, and its TensorBoard events; rows after `step` are superseded."""
 
-    def __init__(self, run: Path, step: int, live: bool = True) -> None:
-        self.run = run
+    def __init__(self, run: Path, step: int, events: Events = "live") -> None:
+        """A large population would hold too many files open: its events are written at the end."""
+        self.run, self.at_end = run, events == "at end"
         run_directory.keep_metrics(run, step)
-        # A large population would hold too many files open: its events are written at the end.
-        self.events = _event_writer(run, step + 1 if step else None) if live else None
+        if step == 0 or self.at_end:  # TensorBoard would show those of a beginning before twice.
+            for file in run.glob("events.*"):
+                file.unlink()
+        self.events = _event_writer(run, step + 1 if step else None) if events == "live" else None
 
     def write(
         self,
@@ -49,12 +56,9 @@ class Log:
             self.events.add_histogram(name, array, rows[0]["step"])
 
     def close(self, config: Any, result: Mapping[str, Any]) -> None:
-        """Write what is not yet written: of a run that has ended, hyperparameters and results.
-
-        Where events were not live, all of them are written at the end.
-        """
+        """Write the events that are not yet written; of a run that has ended, also the results."""
         complete = result["status"] != "interrupted"
-        if self.events is None and complete:
+        if self.at_end and complete:
             self.events = _event_writer(self.run, None)
             for row in run_directory.read_metrics(self.run):
                 _add_events(self.events, row)
@@ -90,7 +94,11 @@ class Display:
     def __init__(self, run: Path, epochs: int, shown: tuple[str, ...], silent: bool) -> None:
         """`shown` names the metrics of a line; `silent` is for all processes but the first."""
         self.run, self.epochs, self.shown, self.silent = run, epochs, shown, silent
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        # Rich would take a file for a terminal where FORCE_COLOR is set.
+        on_terminal = sys.stderr.isatty()
+        self.console = Console(
+            stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal
+        )
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),

@@ -126,6 +126,18 @@ def zero_totals(learner: Learner, dataset: Dataset, rows: int = 1) -> Metrics:
     return jax.tree.map(lambda t: np.zeros((rows, *t.shape), t.dtype), zeros(measured))
 
 
+def measured_names(learner: Learner, dataset: Dataset) -> dict[str, set[str]]:
+    """The names of what a learner measures on each split; nothing is computed."""
+    batch, key = sample_batch(dataset), jax.random.key(0)
+
+    def measured() -> tuple[Metrics, Metrics]:
+        state = learner.init(key, batch)
+        return learner.update(state, batch, key)[1], learner.evaluate(state, batch, key)
+
+    training, held_out = jax.eval_shape(measured)
+    return {split: set(training if split == "train" else held_out) for split in dataset.splits}
+
+
 def compile_first_state(make: Callable[[Values], Stage], dataset: Dataset) -> FirstState:
     """The compiled function (values, key, previous) → a member's state at the start of a stage.
 

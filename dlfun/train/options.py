@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import os
+import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jax
@@ -18,10 +19,15 @@ from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
 from dlfun.experiment import Stage
+from dlfun.train import program_cache
 from dlfun.train.batches import Feed, bytes_of
 from dlfun.train.compile import Parallel
 from dlfun.train.cost import pays_on_two
 
+MOST_CPU_DEVICES = 64
+"""Virtual devices of a CPU: `settle` says that there are no more."""
+ANSWER_SECONDS = 120
+"""Time within which all processes must have met."""
 MEMORY_SHARE = 0.4
 """Share of a device's memory, or of the machine's: a dataset that is larger is streamed."""
 
@@ -59,20 +65,13 @@ class Machines:
 
 
 def configure_jax(
-    options: Options,
-    data_dir: Path | None = None,
-    machines: Machines | None = None,
-    cpu_devices: int | None = None,
+    options: Options, machines: Machines | None = None, cpu_devices: int | None = None
 ) -> None:
-    """Configure JAX and the data folder for this process, before JAX's first use of a device.
+    """Configure JAX for this process, before JAX's first use of a device.
 
     `cpu_devices`: number of virtual CPU devices (default 2, or `options.devices`).
     """
     configs.check(options)
-    if data_dir is not None:
-        if not data_dir.is_dir():
-            raise UserError(f"--data-dir {data_dir} is no directory")
-        os.environ["DLFUN_DATA"] = str(data_dir)
     processes = initialize_distributed(machines or Machines())
     on_each = options.devices or 1
     if processes == 1:
@@ -80,18 +79,11 @@ def configure_jax(
     elif on_each > 1:
         on_each = _divide(on_each, processes)
     with contextlib.suppress(RuntimeError):  # A process that has used its devices keeps them.
-        jax.config.update("jax_num_cpu_devices", cpu_devices or on_each)
+        wanted = min(cpu_devices or on_each, MOST_CPU_DEVICES)
+        jax.config.update("jax_num_cpu_devices", wanted)
     precision = None if options.precision == "default" else options.precision
     jax.config.update("jax_default_matmul_precision", precision)
-    use_compilation_cache()
-
-
-def use_compilation_cache() -> None:
-    """Keep compiled programs in the user's cache folder, for other processes to use."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlfun" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    program_cache.use()
 
 
 def _divide(devices: int, processes: int) -> int:
@@ -116,20 +108,51 @@ def initialize_distributed(machines: Machines) -> int:
             )
         where, processes = machines.coordinator, machines.num_processes
         host, _, port = str(where).rpartition(":")
-        if not host or not port.isdigit():
-            raise UserError(f"--coordinator must be HOST:PORT, got {where}")
+        if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+            raise UserError(f"--coordinator must be HOST:PORT, PORT from 1 to 65535, got {where}")
     else:
         where, processes = None, _cluster_size(os.environ)
     if not processes or processes == 1 or jax.distributed.is_initialized():
         return processes or 1
+    if where is not None:
+        _check_coordinator(host, int(port), serves=machines.process_id == 0)
     try:
         jax.distributed.initialize(
-            where, machines.num_processes, machines.process_id, initialization_timeout=120
+            where,
+            machines.num_processes,
+            machines.process_id,
+            initialization_timeout=ANSWER_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"cannot meet the other processes at {where}: {reason}") from None
     return processes
+
+
+def _check_coordinator(host: str, port: int, serves: bool) -> None:
+    """Raise UserError where process 0 cannot listen there, or nobody answers another process.
+
+    JAX would end the process with a stack trace.
+    """
+    where, until = f"--coordinator {host}:{port}", time.monotonic() + ANSWER_SECONDS
+    try:
+        if serves:
+            with socket.socket() as server:
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind(("", port))
+            return
+        while True:
+            try:
+                socket.create_connection((host, port), timeout=5).close()
+                return
+            except (ConnectionError, TimeoutError) as error:
+                if time.monotonic() > until:
+                    reason = (error.strerror or str(error)).lower()
+                    raise UserError(f"{where}: no process 0 answers: {reason}") from None
+                time.sleep(0.5)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"{where} cannot be used: {reason}") from None
 
 
 def _cluster_size(environment: Any) -> int:
@@ -146,6 +169,7 @@ def settle(options: Options, stages: Sequence[Stage]) -> Options:
     set, a way to split the batch that the learner does not allow.
     """
     for stage in stages:
+        stage.dataset.check()
         size = stage.dataset.size("train")
         if stage.batch_size > size:
             raise UserError(

@@ -1,6 +1,7 @@
 """The run directory: its files, written and read back. Reading executes nothing found in it."""
 
 import contextlib
+import errno
 import functools
 import importlib.metadata
 import json
@@ -91,6 +92,7 @@ class Description(TypedDict):
     flags: NotRequired[dict[str, str]]
     commit: NotRequired[str | None]
     command: NotRequired[str]
+    data_dir: NotRequired[str | None]
 
 
 class Result(TypedDict):
@@ -198,8 +200,16 @@ def keep_metrics(run: Path, step: int) -> None:
 
 
 def write_result(run: Path, result: dict[str, Any]) -> None:
-    """Write result.json."""
-    write_json(run / RESULT, result)
+    """Write result.json; on a full disk in the place of the one before, which takes no space."""
+    try:
+        write_json(run / RESULT, result)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or not (run / RESULT).exists():
+            raise
+        with (run / RESULT).open("r+b") as file:
+            file.write((to_json(result) + "\n").encode())
+            file.truncate()
+        raise
 
 
 def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -230,7 +240,13 @@ def describe(experiment: str, config: Any, options: dict[str, Any], command: str
         "options": options,
         **environment(),
         "command": command,
+        "data_dir": _data_dir(),
     }
+
+
+def _data_dir() -> str | None:
+    named = os.environ.get("DLFUN_DATA")
+    return str(Path(named).expanduser().absolute()) if named else None
 
 
 def environment() -> dict[str, Any]:
@@ -241,7 +257,7 @@ def environment() -> dict[str, Any]:
     names = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets"]
     return {
         "versions": {"python": platform.python_version(), "dlfun": __version__}
-        | {name: importlib.metadata.version(name) for name in names},
+        | {name: _version(name) for name in names},
         "device": {
             "platform": device.platform,
             "kind": device.device_kind,
@@ -251,6 +267,13 @@ def environment() -> dict[str, Any]:
         "flags": {k: v for k, v in os.environ.items() if k.startswith(("XLA_", "JAX_"))},
         "commit": _commit(),
     }
+
+
+def _version(name: str) -> str:
+    """The version of a library; "unknown" where its metadata are damaged."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, KeyError):
+        return importlib.metadata.version(name) or "unknown"
+    return "unknown"
 
 
 def open_run(run: Path, description: dict[str, Any]) -> None:

@@ -33,6 +33,19 @@ class Member(NamedTuple):
     run: Path
 
 
+class Outputs(NamedTuple):
+    """What a training leaves in its run directory beside config, metrics and result."""
+
+    checkpoints: checkpoint.Kept = "all"
+    events: bool = True
+    """TensorBoard's events."""
+    histograms: bool = False
+    """Histograms of the parameters in the events, after each epoch."""
+
+
+DEFAULT_OUTPUTS = Outputs()
+
+
 def works(stages: Sequence[Stage], seeds: tuple[int, ...] = ()) -> list[Work]:
     """The stages as they are trained for these seeds, each after those before it."""
     chain: list[Work] = []
@@ -72,18 +85,19 @@ class GroupTrainer:
         note: Callable[[str], None] = lambda text: None,
         leads: bool = True,
         first: Mapping[Any, Any] | None = None,
-        histograms: bool = False,
+        outputs: Outputs = DEFAULT_OUTPUTS,
+        under_way: Callable[[float], None] = lambda trainings: None,
     ) -> None:
         """Make or check the run directories.
 
         `options` are settled, `until` is the epoch to stop after, `note` prints a line for the
         user, and only a process that `leads` writes. `first` are arrays to start from, by their
-        paths among `parameters`, where a member is trained alone. `histograms` writes those of the
-        parameters into its events.
+        paths among `parameters`, where a member is trained alone. `under_way` is called with what
+        is done of the members that are trained now.
         """
         self.group, self.members, self.options = group, members, options
         self.note, self.leads, self.alone = note, leads, len(members) == 1
-        self.first, self.histograms = first or {}, histograms
+        self.first, self.outputs, self.under_way = first or {}, outputs, under_way
         self.works = works(group.stages())
         last = self.works[-1].last_epoch
         self.until = last if until is None else min(until, last)
@@ -231,7 +245,10 @@ class GroupTrainer:
         spread = self.programs(0).members
         if key not in sizes:
             numbers = [n for part in pending.values() for n in part]
-            sizes[key] = choose_size(self, self.programs(0), numbers)
+            size = sizes[key] = choose_size(self, self.programs(0), numbers)
+            self.note(
+                f"{len(numbers)} trainings share a program, {min(size, len(numbers))} at once"
+            )
         return max(spread, sizes[key] // spread * spread), key
 
     def _train_chunk(

@@ -154,6 +154,18 @@ def test_slips_are_named(text, words):
         (["epochs=1 if seed=1"], "never searched"),
         (["epochs=1,2", "batch_size=1 if epochs=3"], "tries no value of it that is 3"),
         (["validation=range(0,0.5)", "epochs=1 if validation=0.1"], "tries no value of it"),
+        (["epochs=1", "epochs=2"], "epochs is swept twice: give all its values at once"),
+        (
+            ["batch_size=1,2,3", "epochs=1 if batch_size=1,2", "epochs=2 if batch_size=2"],
+            "epochs is swept twice where batch_size has the same value",
+        ),
+        (["epochs,batch_size=(1,2),(3)"], r"'\(3\)' is not \(epochs,batch_size\), a value"),
+        (["epochs,batch_size=1,2"], "'1' is not"),
+        (["epochs,batch_size=(1,x)"], "'x' is not a whole number"),
+        (["epochs,batch_size=(1,0)"], "--batch-size must be at least 1"),
+        (["epochs,epochs=(1,2)"], "a field is named twice"),
+        (["epochs,epoch=(1,2)"], "no field 'epoch'"),
+        (["epochs,hidden=(1,(8,)),(2,(9,))", "epochs=1"], "swept twice"),
     ],
 )
 def test_slips_between_dimensions_are_named(texts, words):
@@ -176,6 +188,41 @@ def test_conditions_leave_values_out():
         assert ("optimizer.momentum" in point) == (point["optimizer.name"] == "momentum")
         assert ("optimizer.learning_rate" in point) == (point.get("optimizer.momentum") == 0.5)
     assert len({tuple(point.items()) for point in points}) == len(points)
+
+
+def test_fields_that_belong_together_are_set_together():
+    together = "optimizer.name,optimizer.learning_rate,hidden=(sgd,0.1,(8,)),(adam,1e-3,(8,8))"
+    space = parse([together, "epochs=1,2"], MLP)
+    points = grid(space)
+    assert [tuple(point.values()) for point in points] == [
+        (name, rate, hidden, epochs)
+        for name, rate, hidden in (("sgd", 0.1, (8,)), ("adam", 1e-3, (8, 8)))
+        for epochs in (1, 2)
+    ]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    assert all(suggest(space, study.ask()) in points for _ in range(20))
+
+
+def test_a_field_may_have_a_range_of_its_own_for_each_case():
+    texts = [
+        "optimizer.name=sgd,adam",
+        "optimizer.learning_rate=log(1e-2,1,3) if optimizer.name=sgd",
+        "optimizer.learning_rate=log(1e-4,1e-2,3) if optimizer.name=adam",
+    ]
+    space = parse(texts, MLP)
+    rates = {"sgd": [1e-2, 1e-1, 1], "adam": [1e-4, 1e-3, 1e-2]}
+    assert [tuple(point.values()) for point in grid(space)] == [
+        (name, rate) for name in rates for rate in rates[name]
+    ]
+    rate = space.fields[1]
+    assert (rate.path, rate.kind) == ("optimizer.learning_rate", "log")
+    assert list(rate.values) == [1e-4, 1e-3, 1e-2, 1e-1, 1]
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    for _ in range(20):
+        trial = study.ask()
+        point = suggest(space, trial)
+        assert point["optimizer.learning_rate"] in rates[point["optimizer.name"]]
+        study.tell(trial, 0.0)
 
 
 def test_a_condition_may_look_at_the_base_config():

@@ -1,6 +1,8 @@
 """The record of a sweep of one process goes on after an interruption as if there had been none."""
 
 import json
+import shutil
+import time
 
 import pytest
 
@@ -8,6 +10,7 @@ from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep.plan import Plan, Search
+from dlfun.sweep.progress import Progress
 from dlfun.sweep.study import LocalStudy
 from dlfun.sweep.table import Trial
 from tests import toy
@@ -103,3 +106,79 @@ def test_a_folder_does_not_choose_what_is_connected_to(tmp_path, capsys):
         assert main(command) == 2
         assert f"give --storage {url} to connect to it" in capsys.readouterr().err
         assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("kept", ["all", "best", "none"])
+def test_members_keep_the_checkpoints_that_are_asked_for(kept, tmp_path, capsys):
+    """The sweep that goes on keeps the same; events are written on request."""
+    folder = tmp_path / "s"
+    asked = ["sweep", "toy", "--over", "rate=0.1,0.2", "--checkpoints", kept]
+    asked += ["--events"] if kept == "best" else []
+    assert main([*asked, "--run-dir", str(folder)]) == 0
+    (folder / "trials.jsonl").unlink()
+    shutil.rmtree(folder / "trials/0001")
+    assert main(["sweep", "--resume", str(folder)]) == 0
+    for trial in (folder / "trials/0000/seed0", folder / "trials/0001/seed0"):
+        manifests = [json.loads(file.read_text()) for file in trial.rglob("manifest.json")]
+        steps = sorted(manifest["step"] for manifest in manifests)
+        # Best is the first of the second stage's epochs, of 2 steps each.
+        assert steps == {"all": [11, 15], "best": [11], "none": []}[kept]
+        assert bool(list(trial.glob("events.*"))) == (kept == "best")
+    for row in json.loads((folder / "table.json").read_text())["trials"]:
+        assert row["status"] == "completed"
+
+
+def test_a_sweep_says_what_it_does_and_how_to_go_on(tmp_path, capsys, monkeypatch):
+    """A header, how many share a program, and after an interruption the command that goes on."""
+    folder = tmp_path / "s"
+    over = ["--over", "rate=0.1,0.2,0.3", "--seeds", "2"]
+    told = []
+    tell = LocalStudy.tell
+
+    def cut(study, *arguments):
+        tell(study, *arguments)
+        told.append(arguments)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalStudy, "tell", cut)
+    assert main(["sweep", "toy", *over, "--run-dir", str(folder)]) == 130
+    err = capsys.readouterr().err
+    assert f"sweep of toy: 3 trials x 2 seeds = 6 trainings, in {folder}" in err
+    assert "6 trainings share a program, " in err
+    assert f"go on with: python launch.py sweep --resume {folder}" in err
+    assert main(["sweep", "--resume", str(folder)]) == 0
+    assert len(told) == 3
+
+
+def test_progress_of_a_long_sweep(capsys, monkeypatch):
+    """A line a minute: n of N, the time left, the best so far; not a line a trial."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Progress(1000, 2) as progress:
+        progress.resume([Trial(0, {}, "completed", {}), Trial(1, {}, "waiting", {})])
+        for number, objective in ((1, 0.5), (2, 0.3), (3, 0.4)):
+            now[0] += 45
+            progress.told(f"trial {number}", objective)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["6 of 2000 trainings, about 748 min left  best so far: trial 2"]
+
+
+def test_an_unknown_metric_is_found_before_training(tmp_path, capsys, monkeypatch):
+    toy.register(monkeypatch, measure=None)
+    folder = tmp_path / "s"
+    asked = ["sweep", "toy", "--over", "rate=0.1,0.2", "--goal", "maximize", "--metric"]
+    assert main([*asked, "test/hight", "--run-dir", str(folder)]) == 2
+    assert "is not measured (did you mean 'test/height'?)" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_help_of_a_sweep_shows_all_that_it_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    out = capsys.readouterr().out
+    assert all(
+        f"--{flag}" in out for flag in ("over", "seeds", "checkpoints", "executor", "resume")
+    )
+    assert main(["sweep", "--resume", "/nowhere", "--over", "rate=1,2"]) == 2
+    assert "give only --storage" in capsys.readouterr().err

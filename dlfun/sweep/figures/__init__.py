@@ -26,7 +26,7 @@ def draw(
         return
     diverged = [row for row in rows if row.trial.status == "diverged"]
     sweep = Sweep(experiment, metric, maximize, done, diverged)
-    used = [d for d in space.dimensions if _varied(d, done, diverged)]
+    used = [d for d in space.fields if _varied(d, done, diverged)]
     for dimension in used:
         yield f"against_{dimension.path}", against.draw(sweep, dimension)
     numbers = [d for d in used if is_numeric(d)]

@@ -1,0 +1,78 @@
+"""Progress of a sweep on the terminal: n of N trainings, the time left and the best so far."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from dlfun.sweep.table import Trial
+
+FEW = 100
+"""Trials of a sweep, at most, of which each has a line."""
+INTERVAL = 60.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Progress:
+    """A context that shows a bar on a terminal, else a line a minute."""
+
+    def __init__(self, trials: int, seeds: int) -> None:
+        self.trials, self.seeds, self.done, self.known = trials, seeds, 0, 0
+        self.best, self.best_line = math.inf, ""
+        on_terminal = sys.stderr.isatty()
+        self.console = Console(
+            stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal
+        )
+        self.bar = Bar(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trainings"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+
+    def __enter__(self) -> "Progress":
+        self.task = self.bar.add_task("", total=self.trials * self.seeds, best="")
+        self.began = self.shown_at = time.monotonic()
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def note(self, text: str) -> None:
+        """Print a line for the user."""
+        self.console.print(text, markup=False)
+
+    def resume(self, trials: Sequence[Trial]) -> None:
+        """Count the trials that had ended before."""
+        ended = sum(trial.status in ("completed", "pruned", "diverged") for trial in trials)
+        self.done = self.known = ended * self.seeds
+        self.under_way(0)
+
+    def told(self, line: str, objective: float | None) -> None:
+        """Show the line of a trial that has ended; of its objective lower is better."""
+        self.done += self.seeds
+        if objective is not None and objective < self.best:
+            self.best, self.best_line = objective, f"best so far: {line}"
+        if self.trials <= FEW:
+            self.note(line)
+        self.under_way(0)
+
+    def under_way(self, trainings: float) -> None:
+        """Show how much is done of the trainings that run now, as a number of whole ones."""
+        now, total = time.monotonic(), self.trials * self.seeds
+        done = min(self.done + trainings, total)
+        self.bar.update(self.task, completed=int(done), best=self.best_line)
+        if self.bar.disable and now - self.shown_at > INTERVAL and done > self.known:
+            self.shown_at = now
+            left = (now - self.began) * (total - done) / (done - self.known)
+            minutes = f"about {left / 60:.0f} min left"
+            self.note("  ".join([f"{int(done)} of {total} trainings, {minutes}", self.best_line]))

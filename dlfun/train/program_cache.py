@@ -1,0 +1,61 @@
+"""The folder of compiled programs, which all processes of a user share."""
+
+import contextlib
+import os
+from pathlib import Path
+
+LIMIT = 4 * 10**9
+"""Bytes above which the programs that were used longest ago are removed, down to half."""
+
+
+def folder() -> Path | None:
+    """The folder, $XDG_CACHE_HOME/dlfun/xla, by default ~/.cache/dlfun/xla; None without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        # A relative one is to be ignored (XDG Base Directory Specification).
+        root = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return root / "dlfun" / "xla"
+
+
+def use() -> None:
+    """Keep compiled programs in the folder, and the folder under its limit."""
+    if (kept := folder()) is None:
+        return
+    import jax
+
+    remove(kept, LIMIT, LIMIT // 2)
+    jax.config.update("jax_compilation_cache_dir", str(kept))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def contents(kept: Path) -> list[tuple[float, int, Path]]:
+    """(time of last use, bytes, file) of each program, oldest first."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(kept) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # Another process may remove it.
+                status = entry.stat()
+                used = max(status.st_atime, status.st_mtime)
+                found.append((used, status.st_size, Path(entry.path)))
+    return sorted(found)
+
+
+def remove(kept: Path, limit: int, to: int) -> int:
+    """Where there are more than `limit` bytes, remove the oldest until `to` are left.
+
+    Returns the bytes removed.
+    """
+    programs = contents(kept)
+    size = total = sum(size for _, size, _ in programs)
+    if size <= limit:
+        return 0
+    for _, length, file in programs:
+        if size <= to:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink()
+            size -= length
+    return total - size
