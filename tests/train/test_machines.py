@@ -61,7 +61,7 @@ def test_two_processes_give_the_single_process_result(tmp_path):
 )
 def test_bad_meetings(machines, words):
     with pytest.raises(UserError, match=words):
-        options.configure_jax(options.Options(), None, options.Machines(**machines))
+        options.configure_jax(options.Options(), options.Machines(**machines))
 
 
 def test_slurm_and_tpu_tell_how_many():
