@@ -115,7 +115,8 @@ def initialize_distributed(machines: Machines) -> int:
     if not processes or processes == 1 or jax.distributed.is_initialized():
         return processes or 1
     if where is not None:
-        _check_coordinator(host, int(port), serves=machines.process_id == 0)
+        assert machines.process_id is not None
+        _meet(host, int(port), machines.process_id, processes)
     try:
         jax.distributed.initialize(
             where,
@@ -129,21 +130,22 @@ def initialize_distributed(machines: Machines) -> int:
     return processes
 
 
-def _check_coordinator(host: str, port: int, serves: bool) -> None:
-    """Raise UserError where process 0 cannot listen there, or nobody answers another process.
+def _meet(host: str, port: int, number: int, processes: int) -> None:
+    """Wait until process 0 has heard of all others, which send it their numbers.
 
-    JAX would end the process with a stack trace.
+    Raises UserError where it cannot listen or they do not meet in time: JAX would end each process
+    with a stack trace.
     """
     where, until = f"--coordinator {host}:{port}", time.monotonic() + ANSWER_SECONDS
     try:
-        if serves:
-            with socket.socket() as server:
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                server.bind(("", port))
+        if number == 0:
+            with socket.create_server(("", port)) as server:
+                _hear(server, where, processes, until)
             return
         while True:
             try:
-                socket.create_connection((host, port), timeout=5).close()
+                with socket.create_connection((host, port), timeout=5) as connection:
+                    connection.sendall(str(number).encode())
                 return
             except (ConnectionError, TimeoutError) as error:
                 if time.monotonic() > until:
@@ -153,6 +155,24 @@ def _check_coordinator(host: str, port: int, serves: bool) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"{where} cannot be used: {reason}") from None
+
+
+def _hear(server: socket.socket, where: str, processes: int, until: float) -> None:
+    """Wait for a connection of each other process."""
+    others = set(range(1, processes))
+    while others:
+        server.settimeout(max(0.01, until - time.monotonic()))
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            missing = ", ".join(map(str, sorted(others)))
+            raise UserError(
+                f"{where}: of {processes} processes these did not come within {ANSWER_SECONDS} "
+                f"seconds: {missing}"
+            ) from None
+        with connection, contextlib.suppress(OSError, ValueError):
+            connection.settimeout(5)
+            others.discard(int(connection.recv(16)))
 
 
 def _cluster_size(environment: Any) -> int:

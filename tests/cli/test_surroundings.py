@@ -191,6 +191,8 @@ def test_a_coordinator_that_cannot_be_is_one_line(monkeypatch):
                 options.initialize_distributed(Machines(where, 2, number))
     with pytest.raises(UserError, match="no process 0 answers: connection refused"):
         options.initialize_distributed(Machines(f"localhost:{port}", 2, 1))
+    with pytest.raises(UserError, match="of 3 processes these did not come .*: 1, 2"):
+        options.initialize_distributed(Machines(f"localhost:{port}", 3, 0))
 
 
 @pytest.mark.usefixtures("_toy")

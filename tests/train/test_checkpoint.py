@@ -48,9 +48,12 @@ def test_keeps_two_last_and_the_best(tmp_path, warnings):
     assert names(tmp_path) == [2, 4, 5]
     assert checkpoint.latest(tmp_path, warnings.append).step == 5
     assert checkpoint.best(tmp_path, warnings.append).step == 2
-    for kept, steps in (("all", [2, 5]), ("best", [2]), ("none", [])):
-        checkpoint.keep(tmp_path, kept)
-        assert names(tmp_path) == steps
+    checkpoint.keep(tmp_path, "all")
+    assert names(tmp_path) == [2, 5]
+    checkpoint.keep(tmp_path, "best")
+    assert names(tmp_path) == [2]
+    checkpoint.keep(tmp_path, "none")
+    assert not tmp_path.exists()
 
 
 def test_the_best_is_of_the_last_stage(tmp_path, warnings):

@@ -51,7 +51,7 @@ def test_two_processes_give_the_single_process_result(tmp_path):
         ({"num_processes": 2, "process_id": 0}, "--coordinator is missing"),
         (
             {"coordinator": "here", "num_processes": 2, "process_id": 0},
-            "--coordinator must be HOST:PORT, got here",
+            "--coordinator must be HOST:PORT, PORT from 1 to 65535, got here",
         ),
         (
             {"coordinator": "here:1", "num_processes": 2, "process_id": 2},
