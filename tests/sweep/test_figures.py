@@ -112,6 +112,16 @@ def test_hopeless_trials_do_not_flatten_the_rest():
     assert "off the axis" in [drawn.get_label() for drawn in axes.collections]
 
 
+def test_logarithmic_axes_have_ticks_at_decades():
+    for values, expected in (
+        ("log(1e-4,1e-1,2)", ["1e-4", "0.001", "0.01", "0.1"]),
+        ("log(3e-4,5e-2,50)", ["0.001", "0.01"]),
+        ("2e-3,4e-3,8e-3", ["0.002", "0.004", "0.008"]),
+    ):
+        (axes,) = drawn([f"{RATE}={values}"])[f"against_{RATE}"].axes
+        assert [text.get_text() for text in axes.get_xticklabels()] == expected
+
+
 def test_tuples_are_named_on_the_axis():
     (axes,) = drawn(["hidden=(64,),(256,128)"])["against_hidden"].axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["64", "256-128"]
@@ -120,7 +130,8 @@ def test_tuples_are_named_on_the_axis():
 def test_fields_that_are_not_swept_everywhere():
     texts = ["optimizer.name=sgd,momentum", "optimizer.momentum=0.5,0.9 if optimizer.name=momentum"]
     figures = drawn([*texts, f"{RATE}=log(1e-4,1e-2,5)"])
-    assert "10 trials, mean over 2 seeds each" in words(figures["against_optimizer.momentum"])
+    detail = "10 trials, mean over 2 seeds each; the best over optimizer, learning rate"
+    assert detail in words(figures["against_optimizer.momentum"])
     assert "not used" in words(figures["parallel_coordinates"])
     assert "importance" in figures
 

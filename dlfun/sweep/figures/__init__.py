@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from dlfun.sweep.dimension import Dimension, Space
 from dlfun.sweep.figures import against, importance, parallel, sensitivity
-from dlfun.sweep.figures.scale import Sweep, is_numeric
+from dlfun.sweep.figures.scale import Sweep, best_over, is_numeric
 from dlfun.sweep.table import Row, Trial, rank
 
 
@@ -28,7 +28,10 @@ def draw(
     sweep = Sweep(experiment, metric, maximize, done, diverged)
     used = [d for d in space.fields if _varied(d, done, diverged)]
     for dimension in used:
-        yield f"against_{dimension.path}", against.draw(sweep, dimension)
+        yield (
+            f"against_{dimension.path}",
+            against.draw(sweep, dimension, best_over(used, dimension)),
+        )
     numbers = [d for d in used if is_numeric(d)]
     categories = [d for d in used if not is_numeric(d)]
     if numbers and categories:
@@ -36,7 +39,8 @@ def draw(
         number = _preferred(numbers, "optimizer.learning_rate")
         crossed = sensitivity.restrict(sweep, category, number)
         if _varied(number, crossed.rows, crossed.diverged):
-            yield "sensitivity", sensitivity.draw(crossed, category, number)
+            remark = best_over(used, category, number)
+            yield "sensitivity", sensitivity.draw(crossed, category, number, remark)
     if len(used) > 1:
         yield "parallel_coordinates", parallel.draw(sweep, used)
         if shares := importance.shares(sweep, used):

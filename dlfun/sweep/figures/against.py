@@ -27,14 +27,14 @@ BINS = 10
 BAD, FAINT = COLOURS["test"], "#8A8A8A"
 
 
-def draw(sweep: Sweep, dimension: Dimension) -> Figure:
-    """One panel, the hyperparameter across and the metric up."""
+def draw(sweep: Sweep, dimension: Dimension, remark: str = "") -> Figure:
+    """One panel, the hyperparameter across and the metric up; a remark in the second line."""
     path = dimension.path
     rows = [row for row in sweep.rows if path in row.trial.values]
     diverged = [row for row in sweep.diverged if path in row.trial.values]
     axis = scale(dimension, [*rows, *diverged])
     title = f"{sweep.experiment}: {finding(sweep, rows[0])} with {settings(rows[0], [path])}"
-    drawn = figure(7.5, 5.4, title, counted([*rows, *diverged]))
+    drawn = figure(7.5, 5.4, title, counted([*rows, *diverged]) + remark)
     axes = drawn.subplots()
     dress_metric(axes, sweep)
     dress_values(axes, axis)
@@ -49,6 +49,7 @@ def draw(sweep: Sweep, dimension: Dimension) -> Figure:
     binned = len({row.trial.values[path] for row in rows}) > len(line)
     others = "best in each tenth of the range" if binned else "best at each value"
     text = others if len(line) < len(rows) else "the trials"
+    line = [row for row in line if not beyond(row, sweep)]
     curve(axes, line, axis, COLOURS["train"], "o", text, band_label="± 1 standard deviation")
     mark(axes, sweep, [*rows, *diverged], axis)
     drawn.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LABEL - 1)

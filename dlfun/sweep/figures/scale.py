@@ -141,7 +141,9 @@ def dress_values(axes: Axes, axis: Scale) -> None:
     places = [axis.at(value) for value in axis.values]
     if axis.log:
         axes.set_xscale("log")
-    if axis.spacing == "even" or len(places) <= MOST_TICKS:
+    if axis.log and (decades := _decades(places[0], places[-1])):
+        axes.set_xticks(decades, [format_value(decade) for decade in decades])
+    elif axis.spacing == "even" or len(places) <= MOST_TICKS:
         axes.xaxis.set_major_locator(FixedLocator(places))
         axes.xaxis.set_minor_locator(NullLocator())
         texts = [format_value(value) for value in axis.values]
@@ -158,6 +160,21 @@ def dress_values(axes: Axes, axis: Scale) -> None:
         room = 0.06 * (places[-1] - places[0])
         axes.set_xlim(places[0] - room, places[-1] + room)
     axes.set_xlabel(label(axis.path), fontsize=LABEL)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """The powers of ten on an axis, at most `MOST_TICKS`; none where there are fewer than two."""
+    room = (high / low) ** 0.06  # As much as `dress_values` leaves at each end.
+    ends = math.ceil(math.log10(low / room)), math.floor(math.log10(high * room))
+    step = max(ends[1] - ends[0], 0) // MOST_TICKS + 1
+    decades = [10.0**power for power in range(ends[0], ends[1] + 1, step)]
+    return decades if len(decades) > 1 else []
+
+
+def best_over(dimensions: Sequence[Dimension], *shown: Dimension) -> str:
+    """A remark on the fields that a figure does not show: its points are the best over them."""
+    others = [name(d.path) for d in dimensions if d.path not in {other.path for other in shown}]
+    return f"; the best over {', '.join(others)}" if others else ""
 
 
 def percents(share: float, _: float | None = None) -> str:

@@ -35,7 +35,7 @@ def restrict(sweep: Sweep, category: Dimension, number: Dimension) -> Sweep:
     return sweep._replace(rows=both(sweep.rows), diverged=both(sweep.diverged))
 
 
-def draw(sweep: Sweep, category: Dimension, number: Dimension) -> Figure:
+def draw(sweep: Sweep, category: Dimension, number: Dimension, remark: str = "") -> Figure:
     """One panel, the number across and the metric up, a line a category, best category first.
 
     Both are swept in every trial of the sweep.
@@ -47,7 +47,7 @@ def draw(sweep: Sweep, category: Dimension, number: Dimension) -> Figure:
         f"{sweep.experiment}: {finding(sweep, sweep.rows[0])} with {settings(sweep.rows[0], paths)}"
     )
     band = "; the band is ± 1 standard deviation" if any(row.sd for row in rows) else ""
-    drawn = figure(9.5, 5.4, title, counted(rows) + band)
+    drawn = figure(9.5, 5.4, title, counted(rows) + remark + band)
     axes = drawn.subplots()
     dress_metric(axes, sweep)
     dress_values(axes, axis)
@@ -59,7 +59,8 @@ def draw(sweep: Sweep, category: Dimension, number: Dimension) -> Figure:
         done = [row for row in group if row.trial.status == "completed"]
         result = score(done[0].mean, sweep.metric) if done else "diverged"
         text = f"{format_value(value)}  {result}"
-        curve(axes, leaders(done, axis), axis, colour, marker, text)
+        line = [row for row in leaders(done, axis) if not beyond(row, sweep)]
+        curve(axes, line, axis, colour, marker, text)
         mark(axes, sweep, group, axis, colour, shift=6 * (i - (len(groups) - 1) / 2))
     if any(beyond(row, sweep) for row in sweep.rows):
         way = "v" if sweep.maximize else "^"
