@@ -204,8 +204,11 @@ def test_killed_and_shared(tmp_path):
     both[0].communicate()
     finish(both[1])
     assert table(tmp_path / "b") == table(tmp_path / "one")
-    study = optuna.load_study(study_name="mnist_mlp", storage=storage)
+    database = optuna.storages.RDBStorage(storage)
+    study = optuna.load_study(study_name="mnist_mlp", storage=database)
     done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    database.remove_session()
+    database.engine.dispose()
     assert sorted(trial.user_attrs["index"] for trial in done) == list(range(6))
 
 
