@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from dlfun.sweep.table import Trial
 
@@ -30,7 +31,7 @@ class Progress:
         self.bar = Bar(
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("trainings"),
+            TextColumn("trainings", table_column=Column(min_width=9)),
             TimeRemainingColumn(),
             TextColumn("{task.fields[best]}"),
             console=self.console,
@@ -57,13 +58,13 @@ class Progress:
         self.done = self.known = ended * self.seeds
         self.under_way(0)
 
-    def told(self, line: str, objective: float | None) -> None:
-        """Show the line of a trial that has ended; of its objective lower is better."""
+    def told(self, number: int, settings: str, shown: str, objective: float | None) -> None:
+        """Show a trial that has ended; of its objective lower is better."""
         self.done += self.seeds
         if objective is not None and objective < self.best:
-            self.best, self.best_line = objective, f"best so far: {line}"
+            self.best, self.best_line = objective, f"best so far: trial {number}, {shown}"
         if self.trials <= FEW:
-            self.note(line)
+            self.note("  ".join(filter(None, [f"trial {number}:", settings, shown])))
         self.under_way(0)
 
     def under_way(self, trainings: float) -> None:

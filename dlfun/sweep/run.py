@@ -195,13 +195,13 @@ def _tell(study: "Study", claim: Claim, result: Trial, plan: Plan, progress: Pro
     objective, shown = float("inf"), result.status
     if all(value is not None for value in values):
         mean = statistics.fmean(values)
-        shown = f"{result.status}  {metric} {score(mean, metric)}"
+        shown = f"{metric} {score(mean, metric)}, {result.status}"
         if result.status == "completed":
             objective = -mean if maximize else mean  # The study minimizes.
     told = None if result.status == "pruned" else objective
     study.tell(claim, result, told)
     values = [f"{path} {format_value(value)}" for path, value in claim.values.items()]
-    progress.told("  ".join([f"trial {result.number}:", *values, shown]), told)
+    progress.told(result.number, "  ".join(values), shown, told)
 
 
 def check_metric(plan: Plan) -> None:

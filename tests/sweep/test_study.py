@@ -159,9 +159,9 @@ def test_progress_of_a_long_sweep(capsys, monkeypatch):
         progress.resume([Trial(0, {}, "completed", {}), Trial(1, {}, "waiting", {})])
         for number, objective in ((1, 0.5), (2, 0.3), (3, 0.4)):
             now[0] += 45
-            progress.told(f"trial {number}", objective)
+            progress.told(number, "rate 0.1", f"loss {objective}", objective)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["6 of 2000 trainings, about 748 min left  best so far: trial 2"]
+    assert lines == ["6 of 2000 trainings, about 748 min left  best so far: trial 2, loss 0.3"]
 
 
 def test_an_unknown_metric_is_found_before_training(tmp_path, capsys, monkeypatch):
