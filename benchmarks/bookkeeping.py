@@ -38,7 +38,7 @@ class Benchmark:
     trials: tuple[Annotated[int, Ge(2)], ...] = (1_000, 10_000)
     """Numbers of trials of the sweeps."""
     checkpoints: tuple[Literal["all", "best", "none"], ...] = ("all", "none")
-    """What each sweep keeps of its members."""
+    """Checkpoints that the members of each sweep keep."""
     markdown: bool = False
     """Print Markdown instead of a table."""
 

@@ -235,7 +235,7 @@ def load(name: str) -> Experiment:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """What is wrong with a file, with the line where that is known."""
+    """The reason why a file cannot be read, with its path and, for a syntax error, the line."""
     if isinstance(error, SyntaxError):
         return f"{path}, line {error.lineno}: {error.msg}"
     return f"{path}: {getattr(error, 'strerror', None) or error}"

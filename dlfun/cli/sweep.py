@@ -121,8 +121,8 @@ def _run(plan: Plan, folder: Path, running: Running) -> int:
     check_metric(plan)
 
     seeds = plan.search.seeds
-    each = f"{plan.count} trials x {seeds} seed{'s' if seeds > 1 else ''}"
-    trainings = f"{each} = {plan.count * seeds} trainings"
+    product = f"{plan.count} trials x {seeds} seed{'s' if seeds > 1 else ''}"
+    trainings = f"{product} = {plan.count * seeds} trainings"
     note(f"sweep of {plan.experiment}: {trainings}, in {folder}")
     try:
         with (

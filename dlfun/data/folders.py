@@ -7,19 +7,25 @@ from pathlib import Path
 from dlfun.errors import UserError
 
 
+def user_cache() -> Path | None:
+    """The user's cache folder, $XDG_CACHE_HOME or ~/.cache; None where there is no home directory.
+
+    A relative $XDG_CACHE_HOME is ignored (XDG Base Directory Specification).
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        return cache if cache.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+
+
 def roots(data_dir: Path | None) -> list[Path]:
     """Folders to search, in this order: `data_dir`, $DLFUN_DATA, the user's cache.
 
     The user's cache is $XDG_CACHE_HOME/dlfun/data, by default ~/.cache/dlfun/data.
     """
     named = [Path(root).expanduser() for root in (data_dir, os.environ.get("DLFUN_DATA")) if root]
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        # A relative one is to be ignored (XDG Base Directory Specification).
-        cached = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:  # There is no home directory.
-        cached = Path(tempfile.gettempdir())
-    return [*named, cached / "dlfun" / "data"]
+    return [*named, (user_cache() or Path(tempfile.gettempdir())) / "dlfun" / "data"]
 
 
 def writable_root(data_dir: Path | None) -> Path:

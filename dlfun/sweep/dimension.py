@@ -30,8 +30,8 @@ class Dimension(NamedTuple):
     condition: Condition | None = None
 
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Of the first of some fields that are swept together: their values, path → value. The others
-    have dimensions of their own, which are never active."""
+    """The points of fields that are swept together, path → value each. The first field's dimension
+    holds them; the dimensions of the other fields are never active."""
     follows: bool = False
     """True if an earlier dimension sets this field too."""
 

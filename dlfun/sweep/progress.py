@@ -1,21 +1,20 @@
 """Progress of a sweep on the terminal: n of N trainings, the time left and the best so far."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
 from dlfun.sweep.table import Trial
+from dlfun.train.logging import stderr_console
 
 FEW = 100
 """Trials of a sweep, at most, of which each has a line."""
 INTERVAL = 60.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if the output is not a terminal."""
 
 
 class Progress:
@@ -24,10 +23,7 @@ class Progress:
     def __init__(self, trials: int, seeds: int) -> None:
         self.trials, self.seeds, self.done, self.known = trials, seeds, 0, 0
         self.best, self.best_line = math.inf, ""
-        on_terminal = sys.stderr.isatty()
-        self.console = Console(
-            stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal
-        )
+        self.console = stderr_console()
         self.bar = Bar(
             BarColumn(),
             MofNCompleteColumn(),

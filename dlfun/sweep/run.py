@@ -198,10 +198,10 @@ def _tell(study: "Study", claim: Claim, result: Trial, plan: Plan, progress: Pro
         shown = f"{metric} {score(mean, metric)}, {result.status}"
         if result.status == "completed":
             objective = -mean if maximize else mean  # The study minimizes.
-    told = None if result.status == "pruned" else objective
-    study.tell(claim, result, told)
-    values = [f"{path} {format_value(value)}" for path, value in claim.values.items()]
-    progress.told(result.number, "  ".join(values), shown, told)
+    value = None if result.status == "pruned" else objective
+    study.tell(claim, result, value)
+    settings = [f"{path} {format_value(v)}" for path, v in claim.values.items()]
+    progress.told(result.number, "  ".join(settings), shown, value)
 
 
 def check_metric(plan: Plan) -> None:

@@ -19,7 +19,7 @@ from dlfun.train.loop import Position
 from dlfun.train.run_directory import json_of, metrics_from_json, to_json, write_json
 
 Kept = Literal["all", "best", "none"]
-"""Which checkpoints a completed training keeps; all: the last and the best."""
+"""The checkpoints that a completed training keeps: the last and the best, the best, or none."""
 OVERHEAD = 2**18
 """Bytes that a checkpoint may take beside its arrays."""
 MANIFEST, ARRAYS, CHECKSUM = "manifest.json", "arrays", "checksum"

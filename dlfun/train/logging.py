@@ -88,17 +88,20 @@ def scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 
+def stderr_console() -> Console:
+    """A console on standard error; its lines are not broken."""
+    # Rich would take a file for a terminal where FORCE_COLOR is set.
+    on_terminal = sys.stderr.isatty()
+    return Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal)
+
+
 class Display:
     """A context that shows one training on the terminal: a progress bar, a line an epoch."""
 
     def __init__(self, run: Path, epochs: int, shown: tuple[str, ...], silent: bool) -> None:
         """`shown` names the metrics of a line; `silent` is for all processes but the first."""
         self.run, self.epochs, self.shown, self.silent = run, epochs, shown, silent
-        # Rich would take a file for a terminal where FORCE_COLOR is set.
-        on_terminal = sys.stderr.isatty()
-        self.console = Console(
-            stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal
-        )
+        self.console = stderr_console()
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),

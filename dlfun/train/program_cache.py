@@ -4,19 +4,16 @@ import contextlib
 import os
 from pathlib import Path
 
+from dlfun.data.folders import user_cache
+
 LIMIT = 4 * 10**9
 """Bytes above which the programs that were used longest ago are removed, down to half."""
 
 
 def folder() -> Path | None:
     """The folder, $XDG_CACHE_HOME/dlfun/xla, by default ~/.cache/dlfun/xla; None without a home."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        # A relative one is to be ignored (XDG Base Directory Specification).
-        root = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return root / "dlfun" / "xla"
+    cache = user_cache()
+    return cache and cache / "dlfun" / "xla"
 
 
 def use() -> None:
@@ -44,7 +41,7 @@ def contents(kept: Path) -> list[tuple[float, int, Path]]:
 
 
 def remove(kept: Path, limit: int, to: int) -> int:
-    """Where there are more than `limit` bytes, remove the oldest until `to` are left.
+    """Remove the oldest programs until at most `to` bytes are left, if there are over `limit`.
 
     Returns the bytes removed.
     """

@@ -34,7 +34,7 @@ class Member(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What a training leaves in its run directory beside config, metrics and result."""
+    """The files that a training writes beside config.json, metrics.jsonl and result.json."""
 
     checkpoints: checkpoint.Kept = "all"
     events: bool = True

@@ -1,4 +1,4 @@
-"""What surrounds a command: folders, terminals, disks, signals and other processes."""
+"""Commands under unusual conditions of folders, terminals, disks, signals and processes."""
 
 import errno
 import json
