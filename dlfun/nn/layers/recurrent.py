@@ -1,11 +1,5 @@
-"""Recurrent layers (RNN, LSTM, GRU), with backpropagation through time written out.
+"""Recurrent layers (RNN, LSTM, GRU), one way or both, for sequences of equal or unequal length."""
 
-Read `recurrence`, then `_forward` and `_backward` below it, to see what BPTT does. A test compares
-the result with autodiff of the same loop. The backward pass is written by hand because it is the
-subject here, and because it saves a product in each step.
-"""
-
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -13,98 +7,13 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from dlfun.nn.layers.recurrent_cells import Cell, Vectors, find_cell
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def recurrence(
-    cell: Cell,
-    kernel: Float[Array, "hidden width"],
-    bias: Float[Array, " hidden"] | None,
-    state: Vectors,
-    gates: Float[Array, "time batch width"],
-) -> tuple[Float[Array, "time batch hidden"], Vectors]:
-    """Run `cell` over time; differentiable in all arguments but `cell`.
-
-    Forward, where the rows of h_t are the examples of the batch:
-
-        z_t = h_{t-1} U,    state_t = cell(state_{t-1}, a_t, z_t)
-
-    Backward, from the last step to the first (BPTT: Werbos, 1990). The loss depends on h_t
-    directly, through output t, and through all later steps, by z_{t+1} and, for some cells, by a
-    pointwise path such as the LSTM's f c:
-
-        dh_t = doutput_t + dz_{t+1} U^T + pointwise path,    dz_t = dh_t * slopes_t
-
-    (the LSTM has dc_t, too). U is the same in all steps, so its gradient is a sum over them:
-
-        dU = sum_t h_{t-1}^T dz_t
-
-    The loop only stacks dz_t, and the sum is one product of [hidden, time x batch] with
-    [time x batch, width], where autodiff of the loop would sum `time` small products.
-
-    Args:
-        cell: one of `CELLS`.
-        kernel: U. Its width is `cell.gates` times the hidden size; so is that of `gates`.
-        bias: added to the last gate of z_t; None where `cell.recurrent_bias` is false.
-        state: the state before the first step, `cell.states` arrays.
-        gates: a_t for all steps.
-
-    Returns:
-        h after each step, and the state after the last.
-    """
-    return _forward(cell, kernel, bias, state, gates)[0]
-
-
-def _forward(cell: Cell, kernel: Array, bias: Array | None, state: Vectors, gates: Array) -> Any:
-    def step(state: Vectors, a: Array) -> Any:
-        z = _split(state[0] @ kernel, cell.gates)
-        if bias is not None:
-            z = (*z[:-1], z[-1] + bias)
-        state, slopes = cell.forward(state, _split(a, cell.gates), z)
-        return state, (state[0], slopes)
-
-    last, (h, slopes) = jax.lax.scan(step, state, gates)
-    return (h, last), (kernel, state[0], h, slopes, gates)
-
-
-def _backward(cell: Cell, residuals: Any, cotangents: Any) -> Any:
-    kernel, h0, h, slopes, gates = residuals
-    doutputs, dlast = cotangents
-    steps, _, size = h.shape
-    transposed = [u.T for u in _split(kernel, cell.gates)]
-
-    def step(carry: Any, inputs: Any) -> Any:
-        dstate, dz_all = carry
-        t, doutput, slopes = inputs
-        dstate = (dstate[0] + doutput, *dstate[1:])
-        dstate, da, dz = cell.backward(dstate, slopes)
-        dh = dstate[0] + sum(d @ u for d, u in zip(dz, transposed, strict=True))
-        # Gate by gate: XLA does not vectorize their concatenation on a CPU.
-        for k, d in enumerate(dz):
-            dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
-        return ((dh, *dstate[1:]), dz_all), da[-1] if cell.recurrent_bias else None
-
-    # dz_t overwrites a_t, which is not used any more: cheaper than a new array of zeros.
-    (dstate, dz), da_last = jax.lax.scan(
-        step, (dlast, gates), (jnp.arange(steps), doutputs, slopes), reverse=True
-    )
-    h_previous = jnp.concatenate([h0[None], h[:-1]])
-    dkernel = h_previous.reshape(-1, size).T @ dz.reshape(-1, cell.gates * size)
-    if not cell.recurrent_bias:
-        return dkernel, None, dstate, dz
-    dbias = dz[..., -size:].sum((0, 1))
-    return dkernel, dbias, dstate, jnp.concatenate([dz[..., :-size], da_last], -1)
-
-
-recurrence.defvjp(_forward, _backward)
-
-
-def _split(a: Array, gates: int) -> Vectors:
-    size = a.shape[-1] // gates
-    return tuple(a[..., k * size : (k + 1) * size] for k in range(gates))
+from dlfun.nn.initializers import SCHEMES, uniform
+from dlfun.nn.kernels.recurrence import Direction, recurrence, split, where_live
+from dlfun.nn.kernels.recurrent_cells import Cell, Vectors, find_cell
+from dlfun.nn.kernels.time_loops import BLOCK, product, scan
+from dlfun.nn.layers.dropout import Dropout
 
 
 class Recurrent(nn.Module):
@@ -117,15 +26,34 @@ class Recurrent(nn.Module):
 
     Attributes:
         features: size of the hidden state.
-        cell: "rnn" (tanh), "lstm" or "gru".
+        cell: "rnn" (tanh), "lstm", "gru", or "gru_reset_before".
+        reverse: from the last step of each sequence to its first.
+        forget_bias: where the bias of the LSTM's forget gate starts, in place of U(±1/√features):
+            1 lets it remember from the beginning (Jozefowicz et al., 2015).
+        scheme: initializer of U's square matrices, a name of `SCHEMES`, such as "orthogonal".
+        dropout: rate at which units of h_{t-1} are dropped before the product with U, the same
+            ones in all steps of a sequence (Gal, Ghahramani, 2016).
+        normalize: layer normalization of the products x_t W and h_{t-1} U over their width
+            (Ba et al., 2016, eq. 20 without that of c). The gradient is autodiff's.
+        unroll: steps in one iteration of the compiled loop, where no lengths are given.
     """
 
     features: int
     cell: str = "rnn"
+    reverse: bool = False
+    forget_bias: float | None = None
+    scheme: str | None = None
+    dropout: float | Array = 0.0
+    normalize: bool = False
+    unroll: int = 1
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch time inputs"], state: Vectors | None = None
+        self,
+        x: Float[Array, "batch time inputs"],
+        state: Vectors | None = None,
+        lengths: Int[Array, " batch"] | None = None,
+        training: Float[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch time features"], Vectors]:
         """Hidden state after each step, and the state after the last.
 
@@ -133,29 +61,117 @@ class Recurrent(nn.Module):
             x: sequences, from time 0 on.
             state: initial state, as an earlier call returned it: (h,), for the LSTM (h, c), each
                 [batch, features]. Zeros by default.
+            lengths: number of steps of each sequence. Outputs at later steps are 0, and the last
+                state is that of the sequence's own end (in reverse, of its beginning).
+            training: the weight of each example while training, for dropout.
 
         Raises:
-            ValueError: for an unknown cell.
+            ValueError: for an unknown cell, or one that has no normalized form.
         """
         cell = find_cell(self.cell)
-        batch, steps, inputs = x.shape
+        if self.normalize and cell.resets_before:
+            raise ValueError(f"{self.cell} has no normalized form: use gru")
+        time, inputs = x.shape[1:]
         size, width = self.features, self.features * cell.gates
+        first = uniform(size**-0.5)
 
-        def uniform(key: Array, shape: tuple[int, ...]) -> Array:
-            bound = size**-0.5
-            return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+        def bias_init(key: Array, shape: tuple[int, ...]) -> Array:
+            b = first(key, shape)
+            forgets = self.cell == "lstm" and self.forget_bias is not None
+            return b.at[size : 2 * size].set(self.forget_bias) if forgets else b
 
-        input_kernel = self.param("input_kernel", uniform, (inputs, width))
-        kernel = self.param("recurrent_kernel", uniform, (size, width))
-        bias = self.param("bias", uniform, (width,))
-        last_bias = self.param("recurrent_bias", uniform, (size,)) if cell.recurrent_bias else None
+        def square(key: Array, shape: tuple[int, ...]) -> Array:
+            if self.scheme is None:
+                return first(key, shape)
+            keys, init = jax.random.split(key, cell.gates), SCHEMES[self.scheme]
+            return jnp.concatenate([init(k, (size, size), jnp.float32) for k in keys], axis=1)
+
+        input_kernel = self.param("input_kernel", first, (inputs, width))
+        kernel = self.param("recurrent_kernel", square, (size, width))
+        bias = self.param("bias", bias_init, (width,))
+        last_bias = self.param("recurrent_bias", first, (size,)) if cell.recurrent_bias else None
         x, input_kernel, kernel, bias, last_bias = promote_dtype(
             x, input_kernel, kernel, bias, last_bias
         )
-        # The inputs of all steps are known: one large product, outside the loop.
-        gates = x.swapaxes(0, 1).reshape(-1, inputs) @ input_kernel + bias
-        gates = gates.reshape(steps, batch, width)
+        steps = None
+        if lengths is not None:
+            steps = lengths.max()
+            x = jnp.pad(x, ((0, 0), (0, -time % BLOCK), (0, 0)))
+        # The inputs of all steps are known: large products, outside the loop.
+        gates = product(x.swapaxes(0, 1), input_kernel, steps)
+        scale = None
+        if self.normalize:
+            ones = nn.initializers.ones
+            gates = _layer_norm(gates) * self.param("input_scale", ones, (width,))
+            scale = self.param("recurrent_scale", ones, (width,))
+        gates = gates + bias
         if state is None:
             state = (jnp.zeros_like(gates[0, :, :size]),) * cell.states
-        outputs, state = recurrence(cell, kernel, last_bias, state, gates)
-        return outputs.swapaxes(0, 1), state
+        keep = None
+        if training is not None and not is_zero(self.dropout):
+            keep = Dropout(self.dropout)(jnp.ones_like(state[0]), training)
+        direction = Direction(self.reverse, self.unroll)
+        if self.normalize or cell.backward is None:
+            outputs, state = _by_autodiff(
+                cell, direction, kernel, last_bias, scale, state, gates, lengths, keep
+            )
+        else:
+            outputs, state = recurrence(
+                cell, direction, kernel, last_bias, state, gates, lengths, keep
+            )
+        outputs = outputs[:time].swapaxes(0, 1)
+        if lengths is not None:
+            live = jnp.arange(time) < lengths[:, None]
+            outputs = jnp.where(live[..., None], outputs, 0)
+        return outputs, state
+
+
+def is_zero(rate: float | Array) -> bool:
+    """True if a rate of dropout is the number 0, and not an array that may be traced."""
+    return isinstance(rate, float | int) and rate == 0
+
+
+def _by_autodiff(
+    cell: Cell,
+    direction: Direction,
+    kernel: Array,
+    bias: Array | None,
+    scale: Array | None,
+    state: Vectors,
+    gates: Array,
+    lengths: Array | None,
+    keep: Array | None,
+) -> Any:
+    """The loop of `recurrence` over all steps, differentiated by JAX.
+
+    For what the written gradient does not cover: normalized products, and a GRU that resets h
+    before its product with U.
+    """
+    size = kernel.shape[0]
+
+    def step(state: Vectors, inputs: Any) -> Any:
+        t, a = inputs
+        h, *_ = state
+        h = h if keep is None else h * keep
+        z = h @ kernel
+        if cell.resets_before:
+            r = jax.nn.sigmoid((a + z)[..., :size])
+            z = jnp.concatenate([z[..., :-size], (r * h) @ kernel[:, -size:]], -1)
+        if scale is not None:
+            z = _layer_norm(z) * scale
+        parts = split(z, cell.gates)
+        if bias is not None:
+            parts = (*parts[:-1], parts[-1] + bias)
+        new, _ = cell.forward(state, split(a, cell.gates), parts)
+        new = where_live(t, lengths, new, state)
+        return new, new[0]
+
+    times = jnp.arange(gates.shape[0])
+    last, h = scan(step, state, (times, gates), None, *direction)
+    return h, last
+
+
+def _layer_norm(z: Array) -> Array:
+    """Each row with mean 0 and variance 1."""
+    centred = z - z.mean(-1, keepdims=True)
+    return centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)

@@ -13,9 +13,9 @@ from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, minimize
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn import losses
+from dlfun.nn.kernels.recurrent_cells import find_cell
 from dlfun.nn.layers.dense import dense
 from dlfun.nn.layers.recurrent import Recurrent
-from dlfun.nn.layers.recurrent_cells import find_cell
 
 Carry = tuple[tuple[Float[Array, "rows hidden"], ...], ...]
 """The state of each layer: (h,), for the LSTM (h, c)."""

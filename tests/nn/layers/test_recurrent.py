@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from jax.nn import sigmoid
 from jax.test_util import check_grads
 
+from dlfun.nn.kernels.recurrent_cells import CELLS
 from dlfun.nn.layers.recurrent import Recurrent
-from dlfun.nn.layers.recurrent_cells import CELLS
 
 BATCH, STEPS, INPUTS, HIDDEN = 3, 3, 4, 6
 NAMES = ("rnn", "lstm", "gru")
+ALL = (*NAMES, "gru_reset_before")
 
 
 @pytest.fixture
@@ -41,7 +43,10 @@ def textbook(name, params, x, state):
             state = (o * jnp.tanh(c), c)
         else:
             r, u = sigmoid(a[0] + z[0]), sigmoid(a[1] + z[1])
-            n = jnp.tanh(a[2] + r * (z[2] + params["recurrent_bias"]))
+            if name == "gru":
+                n = jnp.tanh(a[2] + r * (z[2] + params["recurrent_bias"]))
+            else:
+                n = jnp.tanh(a[2] + (r * h) @ params["recurrent_kernel"][:, -HIDDEN:])
             state = ((1 - u) * n + u * h,)
         outputs.append(state[0])
     return jnp.stack(outputs, 1), state
@@ -78,7 +83,7 @@ def assert_close(ours, theirs, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize(("name", "steps"), [*((name, STEPS) for name in NAMES), ("lstm", 1)])
+@pytest.mark.parametrize(("name", "steps"), [*((name, STEPS) for name in ALL), ("lstm", 1)])
 def test_outputs_and_gradients_are_those_of_the_plain_loop(name, steps, x64):
     arguments = problem(name, steps)
     ours = run_and_differentiate(layer, name, *arguments)
@@ -130,8 +135,98 @@ def test_initial_parameters_are_uniform_within_one_over_root_hidden(name):
         assert abs(np.mean(value)) < 0.25 / 8
 
 
+def test_a_step_that_keeps_nothing_gives_what_training_gives(x64):
+    for name in NAMES:
+        arguments = problem(name)
+        alone = jax.jit(partial(layer, name))(*arguments)
+        assert_close(alone, jax.jit(partial(jax.vjp, partial(layer, name)))(*arguments)[0], 1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flax_computes_the_same(name):
+    cells = {"rnn": nn.SimpleCell, "lstm": nn.OptimizedLSTMCell, "gru": nn.GRUCell}
+    params, x, state = problem(name, dtype=np.float32)
+    cell = cells[name](HIDDEN)
+    shapes = (
+        jax.eval_shape(cell.init, jax.random.key(0), state[0], x[:, 0])
+        if name != "lstm"
+        else (jax.eval_shape(cell.init, jax.random.key(0), state[::-1], x[:, 0]))
+    )
+    gates = {"rnn": [""], "lstm": list("ifgo"), "gru": list("rzn")}[name]
+    w, u, b = (
+        jnp.split(params[part], len(gates), -1)
+        for part in ("input_kernel", "recurrent_kernel", "bias")
+    )
+    made = {}
+    for k, gate in enumerate(gates):
+        made["i" + gate] = {"kernel": w[k], "bias": b[k]}
+        made["h" + gate] = {"kernel": u[k], "bias": b[k]}
+    if name == "gru":
+        made["hn"] = {"kernel": u[2], "bias": params["recurrent_bias"]}
+    keep = shapes["params"]
+    flax_params = {k: {q: made[k][q] for q in keep[k]} for k in keep}
+    carry = state[::-1] if name == "lstm" else state[0]
+    outputs = []
+    for t in range(x.shape[1]):
+        carry, y = cell.apply({"params": flax_params}, carry, x[:, t])
+        outputs.append(y)
+    ours, last = layer(name, params, x, state)
+    assert_close((ours, last[0]), (jnp.stack(outputs, 1), y), 1e-5)
+
+
+def test_the_loop_may_be_unrolled(x64):
+    params, x, state = problem("lstm", steps=5)
+    unrolled = Recurrent(HIDDEN, "lstm", unroll=2).apply({"params": params}, x, state)
+    assert_close(unrolled, layer("lstm", params, x, state), 1e-13)
+
+
+def test_dropout_drops_the_same_units_in_every_step():
+    """With U = 1 and W = b = 0, h_t = tanh(h_{t-1} * keep) tells the units that were dropped."""
+    network = Recurrent(64, "rnn", dropout=0.5)
+    params = {
+        "input_kernel": jnp.zeros((2, 64)),
+        "recurrent_kernel": jnp.eye(64),
+        "bias": jnp.zeros(64),
+    }
+    x, state, weight = jnp.zeros((3, 5, 2)), (jnp.ones((3, 64)),), jnp.ones(3)
+    outputs, _ = network.apply(
+        {"params": params}, x, state, None, weight, rngs={"dropout": jax.random.key(0)}
+    )
+    dropped = outputs == 0
+    assert 0.3 < dropped.mean() < 0.7
+    np.testing.assert_array_equal(dropped, np.broadcast_to(dropped[:, :1], dropped.shape))
+    np.testing.assert_allclose(outputs[:, 0][~dropped[:, 0]], np.tanh(2.0), rtol=1e-6)
+    assert (dropped[0] != dropped[1]).any()
+    still, _ = network.apply({"params": params}, x, state)
+    np.testing.assert_allclose(still[:, 0], np.tanh(1.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_normalized_products_do_not_depend_on_the_scale_of_the_weights(name, x64):
+    params, x, state = problem(name)
+    network = Recurrent(HIDDEN, name, normalize=True)
+    width = HIDDEN * CELLS[name].gates
+    params |= {"input_scale": jnp.ones(width), "recurrent_scale": jnp.ones(width)}
+    larger = params | {k: 8 * params[k] for k in ("input_kernel", "recurrent_kernel")}
+    run = jax.jit(lambda params: network.apply({"params": params}, x, state))
+    assert_close(run(params), run(larger), 1e-4)
+    with pytest.raises(ValueError, match="gru_reset_before"):
+        Recurrent(2, "gru_reset_before", normalize=True).init(jax.random.key(0), x)
+
+
+def test_the_forget_bias_and_the_orthogonal_start():
+    network = Recurrent(8, "lstm", forget_bias=1.0, scheme="orthogonal")
+    params = network.init(jax.random.key(0), jnp.zeros((1, 2, 3)))["params"]
+    np.testing.assert_array_equal(params["bias"][8:16], np.ones(8))
+    assert (np.abs(np.delete(params["bias"], np.s_[8:16])) <= 8**-0.5).all()
+    for square in jnp.split(params["recurrent_kernel"], 4, -1):
+        np.testing.assert_allclose(square.T @ square, np.eye(8), atol=1e-5)
+
+
 def test_unknown_cell_is_refused_with_the_valid_names():
-    with pytest.raises(ValueError, match=r"'lsmt'.*rnn, lstm, gru.*did you mean 'lstm'"):
+    with pytest.raises(
+        ValueError, match=r"'lsmt'.*rnn, lstm, gru, gru_reset_before.*did you mean 'lstm'"
+    ):
         Recurrent(4, "lsmt").init(jax.random.key(0), jnp.zeros((1, 2, 3)))
 
 

@@ -26,14 +26,17 @@ class Cell(NamedTuple):
             add to b.
         forward: (state_{t-1}, a_t, z_t) -> (state_t, slopes).
         backward: (dstate_t, slopes) -> (dstate_{t-1}, da_t, dz_t), where dstate_{t-1} leaves
-            out the path through z_t, which is the same for all cells.
+            out the path through z_t, which is the same for all cells. None where the step is no
+            such function of z_t.
+        resets_before: True if the last gate of z_t is (r h_{t-1}) U with the first gate r.
     """
 
     gates: int
     states: int
     recurrent_bias: bool
     forward: Callable[[Vectors, Vectors, Vectors], tuple[Vectors, Vectors]]
-    backward: Callable[[Vectors, Vectors], tuple[Vectors, Vectors, Vectors]]
+    backward: Callable[[Vectors, Vectors], tuple[Vectors, Vectors, Vectors]] | None
+    resets_before: bool = False
 
 
 def _rnn_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
@@ -74,7 +77,8 @@ def _lstm_backward(dstate: Vectors, slopes: Vectors) -> tuple[Vectors, Vectors, 
 def _gru_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
     """h' = (1 - u) n + u h with n = tanh(a_n + r z_n) (Cho et al., 2014).
 
-    The reset gate r multiplies after the product, as in cuDNN and PyTorch; the paper has (r h) U.
+    The reset gate r multiplies after the product, as in cuDNN and PyTorch; the paper and [T4] have
+    (r h) U, which is `gru_reset_before`.
     The gates are in PyTorch's order: reset r, update u (PyTorch's z), candidate n.
     """
     (h,) = state
@@ -92,10 +96,18 @@ def _gru_backward(dstate: Vectors, slopes: Vectors) -> tuple[Vectors, Vectors, V
     return (dh * u,), (dr, du, dh * to_candidate), (dr, du, dh * to_z_n)
 
 
+def _gru_reset_before_forward(state: Vectors, a: Vectors, z: Vectors) -> tuple[Vectors, Vectors]:
+    """h' = (1 - u) n + u h with n = tanh(a_n + z_n), where z_n = (r h) U (Cho et al., 2014; T4)."""
+    (h,) = state
+    u, n = sigmoid(a[1] + z[1]), jnp.tanh(a[2] + z[2])
+    return (n + u * (h - n),), ()
+
+
 CELLS = {
     "rnn": Cell(1, 1, False, _rnn_forward, _rnn_backward),
     "lstm": Cell(4, 2, False, _lstm_forward, _lstm_backward),
     "gru": Cell(3, 1, True, _gru_forward, _gru_backward),
+    "gru_reset_before": Cell(3, 1, False, _gru_reset_before_forward, None, True),
 }
 
 
