@@ -120,6 +120,7 @@ def test_the_command_prints_a_table(tmp_path):
     assert (tmp_path / "report.json").stat().st_size
 
 
+@pytest.mark.slow
 def test_convolution_is_timed_in_every_way_beside_pytorch(tmp_path):
     path = tmp_path / "report.json"
     done = command("--quick", "--markdown", "--json", str(path), name="convolution")

@@ -20,6 +20,8 @@ from dlfun.train.loop import sample_batch
 NAMES = list(experiments.paths())
 KEY = jax.random.key(1)
 ROWS = 8
+SLOW = ("fashion_googlenet",)
+"""Dozens of layers to compile, of kinds that other experiments have too."""
 CPU_CONVOLUTIONS = ("lenet5", "mnist_cnn")
 """These convolve as CPUs do, the others by XLA's operation: tests/nn tests every lowering."""
 BY_DEVICE = jax.sharding.PartitionSpec(AXIS)
@@ -124,7 +126,9 @@ def assert_equal(a, b):
         np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES]
+)
 def test_laws(name, small_mnist, request):
     if name not in CPU_CONVOLUTIONS:
         request.getfixturevalue("xla_convolutions")

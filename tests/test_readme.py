@@ -55,6 +55,7 @@ def claims(command):
     return command.startswith("reproduce ") and "/" not in command
 
 
+@pytest.mark.slow
 def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
     """In the README's order, as each builds on those before; with fewer seeds and names."""
     monkeypatch.chdir(tmp_path)

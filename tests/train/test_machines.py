@@ -21,6 +21,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_single_process_result(tmp_path):
     where = f"127.0.0.1:{free_port()}"
     meeting = ["--coordinator", where, "--num-processes", 2]
