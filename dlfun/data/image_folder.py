@@ -1,5 +1,6 @@
 """Folders of images by class: ROOT/train/CLASS/*.jpg, ROOT/validation/… and ROOT/test/…."""
 
+import logging
 import os
 import unicodedata
 from collections import Counter
@@ -30,6 +31,7 @@ SUFFIXES = {
     ".pbm",
 }
 """Suffixes of files in one of `image_decoding.FORMATS`."""
+_log = logging.getLogger(__name__)
 NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """Names of the folder of a split."""
 
@@ -37,8 +39,8 @@ NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "tes
 def load(name: str, data_dir: Path | None) -> Dataset:
     """Dataset of the images below the folder `name`, or that folder of `data_dir`, $DLFUN_DATA, ….
 
-    Classes are the folders below train, in the order of their names. Hidden files and files without
-    the suffix of an image are ignored. Where there is no "test", "validation" takes its place, or
+    Classes are the folders below train, in the order of their names. Hidden files are ignored;
+    files without the suffix of an image are left out, with a warning that counts them. Where there is no "test", "validation" takes its place, or
     else a tenth of "train", as with TFDS. Only names are read here; images are decoded when needed.
 
     Raises:
@@ -53,7 +55,14 @@ def load(name: str, data_dir: Path | None) -> Dataset:
     classes = _classes(split_folders["train"])
     if "test" not in split_folders and "validation" in split_folders:
         split_folders["test"] = split_folders.pop("validation")
-    splits = {split: _read(folder, classes) for split, folder in split_folders.items()}
+    others: list[str] = []
+    splits = {split: _read(folder, classes, others) for split, folder in split_folders.items()}
+    if others:
+        suffixes = Counter(_suffix(path) or "no suffix" for path in others).most_common()
+        counts = ", ".join(f"{count:,} of {suffix}" for suffix, count in suffixes[:5])
+        more = ", …" if len(suffixes) > 5 else ""
+        files = f"{len(others):,} file{'s' if len(others) > 1 else ''}"
+        _log.warning("%s: %s without the suffix of an image left out: %s%s", root, files, counts, more)
     if "test" not in splits:
         train = splits["train"]
         parts = partition(len(train["label"]), TEST_SHARE, seed=0)
@@ -74,7 +83,7 @@ def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
         splits = {split: path for split in NAMES if (path := _split(folder, split))}
         if "train" in splits:
             images = {
-                s: [i for paths in _below(path).values() for i in _images(paths)]
+                s: [i for paths in _below(path).values() for i in _images(paths, [])]
                 for s, path in splits.items()
             }
             if images["train"]:
@@ -114,7 +123,8 @@ def _classes(train: Path) -> tuple[str, ...]:
     return classes
 
 
-def _read(folder: Path, classes: tuple[str, ...]) -> Split:
+def _read(folder: Path, classes: tuple[str, ...], others: list[str]) -> Split:
+    """A split; the files that are no images are added to `others`."""
     below = _below(folder)
     expected, actual = Counter(classes), Counter(below.keys())
     if expected != actual:
@@ -124,7 +134,7 @@ def _read(folder: Path, classes: tuple[str, ...]) -> Split:
         raise UserError(f"{folder} has other classes than train: it {' and '.join(faults)}")
     files, labels = [], []
     for label, name in enumerate(classes):
-        images = _images(below[name])
+        images = _images(below[name], others)
         if not images:
             kinds = ", ".join(sorted(SUFFIXES))
             raise UserError(f"class '{name}' is empty: no image in {folder / name} ({kinds})")
@@ -137,10 +147,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _images(folders: Sequence[Path]) -> list[str]:
+def _images(folders: Sequence[Path], others: list[str]) -> list[str]:
     """Images in folders and in those below them, in the order of their paths.
 
-    Links to folders are followed, once each; links to nothing are left out.
+    Links to folders are followed, once each; links to nothing are left out. The files that have
+    another suffix are added to `others`.
     """
     images, seen = [], set()
     for folder in folders:
@@ -150,8 +161,10 @@ def _images(folders: Sequence[Path]) -> list[str]:
                 continue
             seen.add(real)
             below[:] = sorted(name for name in below if not name.startswith("."))
-            paths = (os.path.join(parent, name) for name in files if not name.startswith("."))
-            images += [path for path in paths if _suffix(path) in SUFFIXES and os.path.isfile(path)]
+            for name in files:
+                path = os.path.join(parent, name)
+                if not name.startswith(".") and os.path.isfile(path):
+                    (images if _suffix(path) in SUFFIXES else others).append(path)
     return sorted(images)
 
 

@@ -118,6 +118,22 @@ def sized(index):
     return np.tile(IMAGES[index], (3, 2, 1))[: 5 + index % 11, : 9 + index % 5]
 
 
+class DlfunEps(DlfunColours):
+    """Has an image that is a program, as its own image or as another of the example."""
+
+    EPS = "image"
+
+    def _info(self):
+        return info(self, other=tfds.features.Image(shape=(8, 9, 3)))
+
+    def _generate_examples(self, part):
+        for index, example in examples(part):
+            file = io.BytesIO()
+            Image.fromarray(IMAGES[index]).save(file, "EPS")
+            file.seek(0)
+            yield index, example | {"other": IMAGES[index]} | {self.EPS: file}
+
+
 class DlfunText(DlfunColours):
     """Has no image."""
 
@@ -206,6 +222,16 @@ def test_a_damaged_image_of_a_set_is_named(tmp_path):
     images.files.data = np.zeros_like(images.files.data)
     with pytest.raises(UserError, match="tfds:dlfun_varying test, image 3: not a readable image"):
         images[3]
+
+
+def test_only_formats_of_plain_code_are_decoded(tmp_path, monkeypatch):
+    """Those of the column that is read, named where they are others; no other column's."""
+    with pytest.raises(UserError, match=r"tfds:dlfun_eps train, image 0: not a readable image"):
+        load("tfds:dlfun_eps", data_dir=tmp_path / "image")
+    monkeypatch.setattr(DlfunEps, "EPS", "other")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("was started"))
+    split = load("tfds:dlfun_eps", data_dir=tmp_path / "other").splits["test"]
+    assert same_examples(split, SPLITS["test"])
 
 
 def test_validation_is_held_out_of_mapped_arrays(tmp_path):
