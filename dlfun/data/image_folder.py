@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlfun.data.dataset import TEST_SHARE, Dataset, Split, partition, take
+from dlfun.data.dataset import Dataset, Split, with_test
 from dlfun.data.encoded_images import EncodedImages, sequence
 from dlfun.data.folders import roots
 from dlfun.errors import UserError, nearest
@@ -40,8 +40,9 @@ def load(name: str, data_dir: Path | None) -> Dataset:
     """Dataset of the images below the folder `name`, or that folder of `data_dir`, $DLFUN_DATA, ….
 
     Classes are the folders below train, in the order of their names. Hidden files are ignored;
-    files without the suffix of an image are left out, with a warning that counts them. Where there is no "test", "validation" takes its place, or
-    else a tenth of "train", as with TFDS. Only names are read here; images are decoded when needed.
+    files without the suffix of an image are left out, with a warning that counts them. Where there
+    is no "test", "validation" takes its place, or else a tenth of "train", as with TFDS. Only names
+    are read here; images are decoded when needed.
 
     Raises:
         UserError: no such folder; no folder train in it; fewer than two classes; a class without
@@ -53,8 +54,6 @@ def load(name: str, data_dir: Path | None) -> Dataset:
         guess = nearest("train", [path.name for path in root.iterdir()])
         raise UserError(f"{root} has no folder 'train'{guess}: expected {root}/train/CLASS/*.jpg")
     classes = _classes(split_folders["train"])
-    if "test" not in split_folders and "validation" in split_folders:
-        split_folders["test"] = split_folders.pop("validation")
     others: list[str] = []
     splits = {split: _read(folder, classes, others) for split, folder in split_folders.items()}
     if others:
@@ -62,18 +61,9 @@ def load(name: str, data_dir: Path | None) -> Dataset:
         counts = ", ".join(f"{count:,} of {suffix}" for suffix, count in suffixes[:5])
         more = ", …" if len(suffixes) > 5 else ""
         files = f"{len(others):,} file{'s' if len(others) > 1 else ''}"
-        _log.warning("%s: %s without the suffix of an image left out: %s%s", root, files, counts, more)
-    if "test" not in splits:
-        train = splits["train"]
-        parts = partition(len(train["label"]), TEST_SHARE, seed=0)
-        splits["train"], splits["test"] = (take(train, part) for part in parts)
-    return Dataset(PREFIX + name, splits, classes)
-
-
-def absolute(name: str) -> str:
-    """The name of a dataset of images, "folder:PATH", by an absolute path if it is from here."""
-    path = Path(name.removeprefix(PREFIX)).expanduser()
-    return f"{PREFIX}{path.absolute()}" if path.is_dir() else name
+        left_out = f"{files} without the suffix of an image left out: {counts}{more}"
+        _log.warning("%s: %s", root, left_out)
+    return Dataset(PREFIX + name, with_test(splits), classes)
 
 
 def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
@@ -153,7 +143,8 @@ def _images(folders: Sequence[Path], others: list[str]) -> list[str]:
     Links to folders are followed, once each; links to nothing are left out. The files that have
     another suffix are added to `others`.
     """
-    images, seen = [], set()
+    images: list[str] = []
+    seen = set()
     for folder in folders:
         for parent, below, files in os.walk(folder, followlinks=True):
             if (real := os.path.realpath(parent)) in seen:

@@ -52,5 +52,6 @@ def test_files_that_are_no_images_are_counted_once(root, caplog):
         (root / "train/cat" / name).write_text("x")
     (root / "test/dog/list.txt").write_text("x")
     assert count(root) == [1, 1]
-    counts = "4 files without the suffix of an image left out: 2 of .heic, 1 of no suffix, 1 of .txt"
-    assert caplog.messages == [f"{root}: {counts}"]
+    counts = "2 of .heic, 1 of no suffix, 1 of .txt"
+    left_out = f"4 files without the suffix of an image left out: {counts}"
+    assert caplog.messages == [f"{root}: {left_out}"]

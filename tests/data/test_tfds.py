@@ -3,6 +3,7 @@
 import errno
 import gzip
 import io
+import re
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
 from dlfun import data
-from dlfun.data import catalogue, load
+from dlfun.data import array_cache, catalogue, load
 from dlfun.data.dataset import partition
 from dlfun.data.encoded_images import resized
 from dlfun.data.image_decoding import central_crop, pixels
@@ -313,3 +314,25 @@ def test_the_catalogue_lists_what_was_decoded(tmp_path):
     assert entry.present
     assert entry.examples == {"train": 40, "test": 10}
     assert entry.size_bytes > IMAGES.nbytes
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "null", '{"classes": ["a"], "licence": "", "splits": {"train": 3}}', "[" * 9]
+)
+def test_damaged_arrays_are_listed_as_such(tmp_path, damaged):
+    """Beside them a link to nothing, and a folder that may not be entered."""
+    arrays = tmp_path / "decoded"
+    for name in ("good", "bad"):
+        array_cache.write(arrays / name, ["a"], "free", {"train": array_cache.Source((0,), [])})
+    (arrays / "bad/meta.json").write_text(damaged)
+    (arrays / "good/more").symlink_to("nowhere")
+    (arrays / "gone").symlink_to("nowhere")
+    (tmp_path / "photos").symlink_to("nowhere")
+    (tmp_path / "lost+found").mkdir(mode=0)
+    (arrays / "lost+found").mkdir(mode=0)
+    listed = {e.name: e for e in catalogue(tmp_path)}
+    assert (listed["tfds:good"].present, listed["tfds:bad"].present) == (True, False)
+    remedy = f"{arrays}/bad/meta.json is unreadable: remove the folder {arrays}/bad"
+    assert listed["tfds:bad"].source.startswith(remedy)
+    with pytest.raises(UserError, match=re.escape(remedy)):
+        load("tfds:bad", data_dir=tmp_path)

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import shutil
 import time
 
+import numpy as np
 import optuna
 import pytest
 
+import dlfun
 from dlfun import config as configs
 from dlfun.cli.main import main
 from dlfun.errors import UserError
@@ -181,6 +184,27 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
     assert table(folder) == table(tmp_path / "whole")
 
 
+def test_datasets_are_found_from_elsewhere(capsys, tmp_path, monkeypatch):
+    """A sweep over two files of arrays, named as they lay: resumed and read from elsewhere."""
+    image = np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8)
+    for name in ("a.npz", "b.npz"):
+        np.savez(tmp_path / name, train_image=image, train_label=np.arange(8) % 2)
+    folder = tmp_path / "sweep"
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    monkeypatch.chdir(tmp_path)
+    asked = ["sweep", "mnist_mlp", "--hidden", 4, "--epochs", 1, "--batch-size", 4]
+    asked += ["--over", "dataset=arrays:a.npz,arrays:b.npz", "--run-dir", "sweep"]
+    status, _, err = run(capsys, *asked)
+    assert status == 0, err
+    (folder / "trials.jsonl").unlink()
+    shutil.rmtree(folder / "trials/0001")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for command in (["sweep", "--resume", folder], ["evaluate", folder / "trials/0001/seed0"]):
+        status, _, err = run(capsys, *command)
+        assert status == 0, err
+
+
 def finish(process):
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -312,21 +336,24 @@ def test_validation_is_ranked_by_where_it_is(monkeypatch):
     assert choose_metric(plan, known) == ("validation/height", False)
 
 
-def test_another_search_in_a_shared_study_is_refused(capsys, small_mnist, tmp_path):
+def test_a_shared_study(capsys, tmp_path, monkeypatch):
+    """It names runs by absolute paths, as each machine has its folder, and refuses another search.
+
+    A sweep elsewhere has the same trials and nothing left to do.
+    """
+    toy.register(monkeypatch)
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    monkeypatch.chdir(tmp_path)
     storage = ["--storage", f"sqlite:///{tmp_path}/shared.db"]
-    status, _, err = run(capsys, *MLP, *RATES, *storage, "--run-dir", tmp_path / "a")
-    assert status == 0, err
-    status, _, err = run(
-        capsys,
-        *MLP,
-        *CONTINUOUS,
-        "--strategy",
-        "tpe",
-        "--trials",
-        2,
-        *storage,
-        "--run-dir",
-        tmp_path / "b",
-    )
+    asked = [*TOY, "--over", "rate=0.1,0.2", *storage]
+    for name in ("a", "b"):
+        status, _, err = run(capsys, *asked, "--run-dir", name)
+        assert status == 0, err
+        rows = dlfun.load_sweep(name, storage[1])
+        assert [row["run"] for row in rows] == [
+            str(tmp_path / f"a/trials/{n:04d}/seed0") for n in range(2)
+        ]
+    other = [*TOY, "--over", "rate=log(1e-4,1e-1)", "--strategy", "tpe", "--trials", 2]
+    status, _, err = run(capsys, *other, *storage, "--run-dir", "c")
     assert status == 2
     assert "searches something else" in err
