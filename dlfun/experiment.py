@@ -131,9 +131,16 @@ class Experiment(NamedTuple):
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
 
 
-def format_metric(name: str, value: float) -> str:
-    """A metric's value for people: accuracies in percent, others with four digits."""
-    return f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4g}"
+def format_metric(name: str, value: float, sd: float | None = None) -> str:
+    """A metric's value for people, ± its standard deviation where there is one.
+
+    Accuracies are in percent, other values have four digits and their deviations two.
+    """
+    percent = "accuracy" in name
+    text = f"{100 * value:.2f}" if percent else f"{value:.4g}"
+    if sd is not None and sd == sd:
+        text += f" ± {100 * sd:.2f}" if percent else f" ± {sd:.2g}"
+    return f"{text} %" if percent else text
 
 
 def from_module(name: str, module: ModuleType) -> Experiment:

@@ -180,8 +180,6 @@ def test_those_of_installed_packages_are_found_without_an_import(capsys, install
     assert paths["own_installed"] == installed / "own_package/inner/own_installed.py"
     assert {"own_deep", "own_below", "own_top"} <= set(paths)
     unpickled_elsewhere("own_deep")
-    flags = ["--epochs", 1, "--run-dir", installed / "run"]
-    assert run(capsys, "train", "own_deep", *flags)[0] == 0
 
 
 def test_damaged_metadata_hides_no_other_experiment(installed, caplog):

@@ -1,9 +1,11 @@
 """Sweeps from the command line: strategies, pruning, resuming, sharing, executors, bad input."""
 
+import contextlib
 import csv
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import optuna
@@ -14,8 +16,8 @@ from dlfun import config as configs
 from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Objective
+from dlfun.sweep import executors, prune, shared
 from dlfun.sweep import plan as plans
-from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.study import LocalStudy
@@ -25,6 +27,14 @@ from tests.processes import launch
 
 MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]
 RATES = ["--over", "optimizer.learning_rate=1e-3,1e-2"]
+XOR = ["sweep", "xor_mlp", "--epochs", "1", "--metric", "test/loss", "--goal", "minimize"]
+QUICKLY = """
+import dlfun.sweep.report
+from dlfun.sweep import shared
+dlfun.sweep.report.draw = lambda *_: ()
+shared.HEARTBEAT, shared.GRACE = 1, 5
+"""
+"""Draw no figures, and take a process for dead after five seconds."""
 TOY = ["sweep", "toy", "--epochs", "1", "--tuning", "1"]
 CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
 
@@ -98,21 +108,28 @@ def test_strategies(capsys, tmp_path, monkeypatch, strategy, trials):
 
 
 @pytest.mark.parametrize("pruner", ["median", "halving"])
-def test_pruning_stops_what_is_worse(capsys, small_mnist, tmp_path, pruner):
+def test_pruning_stops_what_is_worse(capsys, tmp_path, monkeypatch, pruner):
     """Poor rates are stopped before the last epoch; the best is not."""
-    over = ["--over", "optimizer.learning_rate=1e-2,3e-3,1e-3,5e-3,1e-5,1e-6,1e-7,1e-8"]
-    asked = [*MLP, "--epochs", 4, *over, "--prune", pruner, "--batch", 4]
+    toy.register(
+        monkeypatch,
+        stages=lambda config, dataset: toy.stages(config, dataset)[:1],
+        OBJECTIVE=Objective("loss", "min"),
+        measure=None,
+    )
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    asked = ["sweep", "toy", "--epochs", 4, "--prune", pruner, "--batch", 4]
+    asked += ["--over", "rate=0.3,0.03,0.01,0.2,1e-5,1e-6,1e-7,1e-8"]
     status, _, err = run(capsys, *asked, "--run-dir", tmp_path / "sweep")
     assert status == 0, err
     rows = table(tmp_path / "sweep")
     assert rows[0]["status"] == "completed"
-    assert rows[0]["values"]["optimizer.learning_rate"] in (1e-2, 5e-3)
+    assert rows[0]["values"]["rate"] in (0.2, 0.3)
     pruned = [row for row in rows if row["status"] == "pruned"]
     assert pruned
     for row in pruned:
         result = runs.read_result(tmp_path / f"sweep/trials/{row['trial']:04d}/seed0")
         assert result["status"] == "interrupted"
-        assert result["step"] < 4 * 5
+        assert result["step"] < 4 * 3
 
 
 def test_a_stage_without_the_metric_prunes_nothing(capsys, tmp_path, monkeypatch):
@@ -210,15 +227,37 @@ def finish(process):
     assert process.returncode == 0, err
 
 
+def test_trials_of_a_process_that_died_are_taken_by_another(tmp_path, monkeypatch):
+    toy.register(monkeypatch)
+    monkeypatch.setattr(shared, "HEARTBEAT", 1)
+    monkeypatch.setattr(shared, "GRACE", 2)
+    search = Search(over=("rate=0.1,0.2,0.3",), storage=f"sqlite:///{tmp_path}/shared.db")
+    plan = plans.Plan("toy", configs.to_dict(toy.Config()), search, "default", "a test")
+    with (
+        contextlib.closing(shared.SharedStudy(plan, search.storage)) as died,
+        contextlib.closing(shared.SharedStudy(plan, search.storage)) as other,
+    ):
+        lost = died.claim(2)
+        (mine,) = other.claim(3)
+        assert other.claim(3) == []
+        assert other.busy()
+        with other.alive([mine]):
+            while not (taken := other.claim(3)):
+                time.sleep(0.2)
+        assert [(c.number, c.values) for c in taken] == [(c.number, c.values) for c in lost]
+
+
+@pytest.mark.slow
 def test_killed_and_shared(tmp_path):
     """Two processes on one study, one killed: each trial once, none lost, as one alone has it."""
-    asked = [*MLP, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
+    asked = [*XOR, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
     storage = f"sqlite:///{tmp_path}/shared.db"
-    finish(launch(*asked, "--run-dir", tmp_path / "one"))
+    finish(launch(*asked, "--run-dir", tmp_path / "one", setup=QUICKLY))
     sizes = (tmp_path / "one/sizes.json").read_text()
     both = []
     for name in ("a", "b"):
-        both.append(launch(*asked, "--storage", storage, "--run-dir", tmp_path / name))
+        flags = ["--storage", storage, "--run-dir", tmp_path / name]
+        both.append(launch(*asked, *flags, setup=QUICKLY))
         while not (tmp_path / name / plans.PLAN).exists():
             time.sleep(0.02)
         (tmp_path / name / "sizes.json").write_text(sizes)
@@ -229,28 +268,43 @@ def test_killed_and_shared(tmp_path):
     finish(both[1])
     assert table(tmp_path / "b") == table(tmp_path / "one")
     database = optuna.storages.RDBStorage(storage)
-    study = optuna.load_study(study_name="mnist_mlp", storage=database)
+    study = optuna.load_study(study_name="xor_mlp", storage=database)
     done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     database.remove_session()
     database.engine.dispose()
     assert sorted(trial.user_attrs["index"] for trial in done) == list(range(6))
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """A sweep in one process, for the others to find the same."""
-    folder = tmp_path_factory.mktemp("sweeps") / "here"
-    finish(launch(*MLP, *RATES, "--seeds", 2, "--run-dir", folder))
-    return table(folder)
-
-
-@pytest.mark.parametrize("executor", ["processes", "ray"])
-def test_executors_find_the_same(here, tmp_path, executor):
+@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=pytest.mark.slow)])
+def test_executors_find_the_same(capsys, tmp_path, monkeypatch, executor):
+    """One trial a worker; the workers' processes have the devices and the flags of this one."""
     if executor == "ray":
         pytest.importorskip("ray")
-    asked = [*MLP, *RATES, "--seeds", 2, "--executor", executor]
-    finish(launch(*asked, "--run-dir", tmp_path / "there"))
-    assert table(tmp_path / "there") == here
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    for kind in ("here", executor):
+        flags = ["--executor", kind, "--run-dir", tmp_path / kind]
+        status, _, err = run(capsys, *XOR, *RATES, *flags)
+        assert status == 0, err
+    assert table(tmp_path / executor) == table(tmp_path / "here")
+
+
+def test_progress_of_worker_processes(monkeypatch):
+    """What is done of the parts that run, until their results are here."""
+    monkeypatch.setattr(executors, "WATCH", 0.01)
+    done, told = [0.0, 0.0], []
+    with ThreadPoolExecutor(2) as pool:
+
+        def work(part, number):
+            for trainings in (0.5, 1.0, 1.5):
+                done[number] = trainings
+                time.sleep(0.05)
+            return [part]
+
+        monkeypatch.setattr(executors, "_work", work)
+        assert list(executors._watched(pool, ["a", "b"], done, told.append)) == ["a", "b"]
+    assert max(told) > 2
+    assert told == sorted(told)
+    assert done == [0, 0]
 
 
 def test_dry_run(capsys, small_mnist, tmp_path, monkeypatch):
