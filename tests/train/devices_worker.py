@@ -22,13 +22,14 @@ def main() -> None:
     mnist = data.load("mnist")
     sizes = {"train": 300, "test": 120}
     splits = {k: {n: a[: sizes[k]] for n, a in s.items()} for k, s in mnist.splits.items()}
-    print(json.dumps(distances(mnist._replace(splits=splits), DEVICES)))
+    small = mnist._replace(splits=splits)
+    print(json.dumps(distances(small, DEVICES, (("memory", 64), ("stream", 33)))))
 
 
-def distances(small, devices):
+def distances(small, devices, settings):
     """Of each way: largest difference of parameters to one device, of the loss, and counts."""
     result = {}
-    for feed, batch_size in (("memory", 64), ("stream", 33)):
+    for feed, batch_size in settings:
         work = make_work(small, batch_size=batch_size)
         alone = finish(work, programs_of(work))
         for way in ("jit", "pmap", "shard_map"):

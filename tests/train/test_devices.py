@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.fixture(scope="module")
 def of_two(digits):
     """The distances of the two devices that tests have."""
-    return devices_worker.distances(digits, 2)
+    return devices_worker.distances(digits, 2, [("stream", 33)])
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,15 @@ def of_eight():
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("devices", ["of_two", pytest.param("of_eight", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["jit", "pmap", "shard_map"])
-@pytest.mark.parametrize("setting", ["memory 64", "stream 33"])
+@pytest.mark.parametrize(
+    ("devices", "setting"),
+    [
+        ("of_two", "stream 33"),
+        pytest.param("of_eight", "memory 64", marks=pytest.mark.slow),
+        pytest.param("of_eight", "stream 33", marks=pytest.mark.slow),
+    ],
+)
 def test_several_devices_equal_one(request, devices, way, setting):
     """Also where the last batch does not fill the devices: 300 = 4 · 64 + 44 = 9 · 33 + 3."""
     distance = request.getfixturevalue(devices)[f"{way} {setting}"]
