@@ -275,18 +275,22 @@ def test_killed_and_shared(tmp_path):
     assert sorted(trial.user_attrs["index"] for trial in done) == list(range(6))
 
 
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A sweep in one process, for the others to find the same."""
+    folder = tmp_path_factory.mktemp("sweeps") / "here"
+    finish(launch(*XOR, *RATES, "--seeds", 2, "--run-dir", folder, setup=QUICKLY))
+    return table(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "ray"])
-def test_executors_find_the_same(capsys, tmp_path, monkeypatch, executor):
-    """One trial a worker; the workers' processes have the devices and the flags of this one."""
+def test_executors_find_the_same(here, tmp_path, executor):
     if executor == "ray":
         pytest.importorskip("ray")
-    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
-    for kind in ("here", executor):
-        flags = ["--executor", kind, "--run-dir", tmp_path / kind]
-        status, _, err = run(capsys, *XOR, *RATES, *flags)
-        assert status == 0, err
-    assert table(tmp_path / executor) == table(tmp_path / "here")
+    asked = [*XOR, *RATES, "--seeds", 2, "--executor", executor]
+    finish(launch(*asked, "--run-dir", tmp_path / "there"))
+    assert table(tmp_path / "there") == here
 
 
 def test_parts_of_a_job_are_the_whole(tmp_path, monkeypatch):
