@@ -22,7 +22,6 @@ from benchmarks.tables import Rows
 from benchmarks.worker import ROOT
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.errors import UserError
 from dlfun.sweep.executors import cores, set_up_process
 from dlfun.train import loop
 from dlfun.train.compile import REPLICATED, compile_learner
@@ -43,13 +42,10 @@ class Benchmark:
     """Print Markdown instead of a table."""
 
 
+@command.one_line_errors
 def main(arguments: list[str]) -> int:
     """Measure, print the table, and return the exit status."""
-    try:
-        benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.bookkeeping")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.bookkeeping")
     set_up_process("default", cores())
     rows = []
     for trials in benchmark.trials:

@@ -1,5 +1,6 @@
 """Command line of a comparison with PyTorch, from arguments to tables."""
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -36,6 +37,21 @@ def parse(kind: type[T], arguments: Sequence[str], program: str) -> T:
     return benchmark
 
 
+def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
+    """A function that returns an exit status, 2 where it raises UserError, which is printed."""
+
+    @functools.wraps(main)
+    def status(*arguments: Any) -> int:
+        try:
+            return main(*arguments)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return status
+
+
+@one_line_errors
 def compare(
     kind: type[Any],
     arguments: Sequence[str],
@@ -50,16 +66,12 @@ def compare(
     them, with "date", "device", "versions" and "load_before"; `shown` makes its tables, and
     `remark` is printed below them.
     """
-    try:
-        benchmark = parse(kind, arguments, program)
-        if not find_spec("torch"):
-            raise UserError(
-                "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
-            )
-        report = measure(benchmark)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    benchmark = parse(kind, arguments, program)
+    if not find_spec("torch"):
+        raise UserError(
+            "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
+        )
+    report = measure(benchmark)
     if benchmark.json:
         benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())

@@ -25,7 +25,6 @@ from benchmarks import command
 from dlfun.data import Dataset, load
 from dlfun.data import image_decoding as crops
 from dlfun.data.encoded_images import EncodedImages, resized, uniforms
-from dlfun.errors import UserError
 from dlfun.train.batches import Order, from_stream
 
 BATCH, SIZE = 256, 224
@@ -101,13 +100,10 @@ def torchvision(root: Path, workers: int) -> Callable[[int], int] | None:
     return lambda epoch: sum(len(labels) for _, labels in loader)
 
 
+@command.one_line_errors
 def main(arguments: Sequence[str]) -> int:
     """Measure, print a row for each reader, and return the exit status."""
-    try:
-        benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.images")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.images")
     workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -71,18 +71,15 @@ class Benchmark:
     """Print Markdown instead of tables."""
 
 
+@command.one_line_errors
 def main(arguments: list[str]) -> int:
     """Measure, print each table as soon as it is measured, and return the exit status."""
-    try:
-        benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.population")
-        set_up_process("default", cores())
-        on_cpu = jax.default_backend() == "cpu"
-        networks = benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
-        check_networks(networks)
-        data.load("fashion_mnist")  # It must be there before minutes of measuring.
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    benchmark = command.parse(Benchmark, arguments, "python -m benchmarks.population")
+    set_up_process("default", cores())
+    on_cpu = jax.default_backend() == "cpu"
+    networks = benchmark.networks or (FIVE[:1] if on_cpu else FIVE)
+    check_networks(networks)
+    data.load("fashion_mnist")  # It must be there before minutes of measuring.
     device = jax.devices()[0]
     kind = runs.environment()["device"]["processor"] if on_cpu else device.device_kind
     print(

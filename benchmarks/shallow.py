@@ -117,32 +117,29 @@ def draw(measured: dict[int, dict[str, float]]) -> Figure:
     return drawn
 
 
+@command.one_line_errors
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the accuracies, and return the exit status."""
-    try:
-        if importlib.util.find_spec("sklearn") is None:
-            raise UserError("scikit-learn is missing: pip install 'dlfun[shallow]'")
-        asked = command.parse(Benchmark, arguments, "python -m benchmarks.shallow")
-        measured = {size: _at(size, asked) for size in asked.sizes}
-        names = list(dict.fromkeys(name for row in measured.values() for name in row))
-        print(
-            "| test accuracy of images:",
-            *(f"{size:,}" for size in asked.sizes),
-            sep=" | ",
-            end=" |\n",
-        )
-        print("|", "|".join(["---"] * (1 + len(asked.sizes))), "|", sep="")
-        for name in names:
-            shares = (measured[size].get(name) for size in asked.sizes)
-            told = ("–" if share is None else f"{share:.1%}" for share in shares)
-            print("|", LABELS.get(name, name), "|", " | ".join(told), "|")
-        if asked.figure:
-            save(draw(measured), asked.figure)
-        if asked.json:
-            asked.json.write_text(json.dumps(measured, indent=2) + "\n")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if importlib.util.find_spec("sklearn") is None:
+        raise UserError("scikit-learn is missing: pip install 'dlfun[shallow]'")
+    asked = command.parse(Benchmark, arguments, "python -m benchmarks.shallow")
+    measured = {size: _at(size, asked) for size in asked.sizes}
+    names = list(dict.fromkeys(name for row in measured.values() for name in row))
+    print(
+        "| test accuracy of images:",
+        *(f"{size:,}" for size in asked.sizes),
+        sep=" | ",
+        end=" |\n",
+    )
+    print("|", "|".join(["---"] * (1 + len(asked.sizes))), "|", sep="")
+    for name in names:
+        shares = (measured[size].get(name) for size in asked.sizes)
+        told = ("–" if share is None else f"{share:.1%}" for share in shares)
+        print("|", LABELS.get(name, name), "|", " | ".join(told), "|")
+    if asked.figure:
+        save(draw(measured), asked.figure)
+    if asked.json:
+        asked.json.write_text(json.dumps(measured, indent=2) + "\n")
     return 0
 
 

@@ -7,13 +7,14 @@ wait for a line on standard input. Their processor time while waiting is measure
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from dlfun.cli import huge_pages as pages
 from dlfun.errors import UserError
@@ -89,6 +90,10 @@ def serve(prepare: Callable[[dict[str, Any]], tuple[Any, Mapping[str, Callable[[
 
 def peak_memory() -> int:
     """Peak resident size of this process so far, in bytes."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
     return in_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

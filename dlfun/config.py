@@ -37,7 +37,12 @@ Flip = Annotated[
 ]
 DatasetName = Annotated[
     str,
-    tyro.conf.arg(help="mnist, fashion_mnist, or tfds:NAME for any TFDS image classification set."),
+    tyro.conf.arg(
+        help="mnist; fashion_mnist; tfds:NAME, any image classification set of TFDS; folder:PATH, "
+        "images as PATH/train/CLASS/*.jpg and PATH/test likewise; or arrays:FILE.npz with "
+        "train_image, uint8 [n, height, width] or [n, height, width, channels], train_label, whole "
+        "numbers from 0, test_image, test_label and, if any, validation_… and classes (names)."
+    ),
 ]
 Validation = Annotated[
     float,

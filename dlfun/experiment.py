@@ -20,7 +20,10 @@ An experiment is a module, or a package where it needs code of its own, with the
 """
 
 import ast
+import functools
 import importlib
+import importlib.util
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,11 +39,14 @@ if TYPE_CHECKING:
     from dlfun.data.dataset import Dataset
     from dlfun.learner import Key, Learner, State
 
+_log = logging.getLogger(__name__)
 _INSTALLED = Path(__file__).parent / "experiments"
 ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "experiments"
 """In a checkout `experiments/` lies beside `dlfun/`; a wheel has it inside."""
 VARIABLE = "DLFUN_EXPERIMENTS"
 """The environment variable that names further folders of experiments."""
+GROUP = "dlfun.experiments"
+"""The entry points of installed packages that name packages of experiments."""
 PACKAGE = "dlfun.experiments" if _INSTALLED.is_dir() else "experiments"
 
 
@@ -125,9 +131,16 @@ class Experiment(NamedTuple):
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
 
 
-def format_metric(name: str, value: float) -> str:
-    """A metric's value for people: accuracies in percent, others with four digits."""
-    return f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4g}"
+def format_metric(name: str, value: float, sd: float | None = None) -> str:
+    """A metric's value for people, ± its standard deviation where there is one.
+
+    Accuracies are in percent, other values have four digits and their deviations two.
+    """
+    percent = "accuracy" in name
+    text = f"{100 * value:.2f}" if percent else f"{value:.4g}"
+    if sd is not None and sd == sd:
+        text += f" ± {100 * sd:.2f}" if percent else f" ± {sd:.2g}"
+    return f"{text} %" if percent else text
 
 
 def from_module(name: str, module: ModuleType) -> Experiment:
@@ -167,15 +180,44 @@ def from_module(name: str, module: ModuleType) -> Experiment:
 
 
 def roots() -> list[Path]:
-    """The folders of experiments: dlfun's own, then those that DLFUN_EXPERIMENTS names."""
+    """The folders of experiments: dlfun's own, those of installed packages, and the user's."""
+    return list(dict.fromkeys([ROOT, *_installed(), *_named()]))
+
+
+def _named() -> list[Path]:
+    """The folders that DLFUN_EXPERIMENTS names."""
     named = os.environ.get(VARIABLE, "").split(os.pathsep)
-    return [ROOT, *(Path(folder).absolute() for folder in named if folder)]
+    return [Path(folder).absolute() for folder in named if folder]
+
+
+@functools.cache
+def _installed() -> list[Path]:
+    """The folders that entry points of installed packages name; no package is imported for it."""
+    import importlib.metadata  # Only here: `--version` and `--help` do without.
+
+    folders: list[Path] = []
+    try:
+        points = list(importlib.metadata.entry_points(group=GROUP))
+    except Exception as error:  # Of the metadata of any package.
+        _log.warning("no experiments of other packages: their metadata is damaged: %s", error)
+        return folders
+    for point in points:
+        top, *inner = point.value.split(".")
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            spec = None
+        found = [Path(path, *inner) for path in (spec and spec.submodule_search_locations) or ()]
+        if not (present := [path for path in found if path.is_dir()]):
+            _log.warning("entry point '%s' of %s: no package '%s'", point.name, GROUP, point.value)
+        folders += present
+    return folders
 
 
 def use_folder(folder: Path) -> None:
     """Find experiments in a folder too, in this process and in those that it starts."""
-    others = [str(root) for root in roots()[1:]]
-    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*others, str(folder.absolute())]))
+    named = map(str, [*_named(), folder.absolute()])
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(named))
 
 
 def paths() -> dict[str, Path]:
@@ -221,6 +263,8 @@ def load(name: str) -> Experiment:
             "--experiments DIR adds your own"
         )
     root, parts = _module(known[name])
+    if root != ROOT:
+        use_folder(root)  # A process that this one starts imports it before it looks for it.
     for depth in range(len(parts) if root != ROOT else 0):
         # A package of the same name may be dlfun's own.
         package = importlib.import_module(".".join([PACKAGE, *parts[:depth]]))

@@ -2,10 +2,12 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from itertools import starmap
 from pathlib import Path
+from types import SimpleNamespace
 
 import flax.linen as nn
 import jax
@@ -13,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution_ours, layers, population, tables, whole, work
+from benchmarks import convolution_ours, layers, population, tables, whole, work, worker
 from benchmarks.mnist import config_of
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -199,3 +201,12 @@ def test_missing_data_stop_the_populations_before_they_are_timed(monkeypatch, ca
     with pytest.raises(RuntimeError, match="later"):
         population.main([])
     assert "Measured" in capsys.readouterr().out
+
+
+def test_peak_memory_where_there_is_no_module_of_unix(monkeypatch):
+    assert worker.peak_memory() > 10e6
+    info = SimpleNamespace(memory_info=lambda: SimpleNamespace(peak_wset=7))
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(worker.psutil, "Process", lambda: info)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert runpy.run_path(worker.__file__)["peak_memory"]() == 7

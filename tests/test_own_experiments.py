@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -92,11 +93,14 @@ def test_they_are_trained_like_others(capsys, folder, tmp_path):
 
 
 def test_a_process_of_its_own_unpickles_a_config(folder):
-    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).epochs)"
     experiments.use_folder(folder)
-    config = experiments.load("own_below").default
-    import pickle
+    unpickled_elsewhere("own_below")
 
+
+def unpickled_elsewhere(name):
+    """Check that another process can unpickle an experiment's Config."""
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).epochs)"
+    config = experiments.load(name).default
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=pickle.dumps(config),
@@ -139,3 +143,46 @@ def test_folders_that_are_not_there_and_names_that_clash(capsys, folder):
     experiments.use_folder(folder)
     with pytest.raises(UserError, match="two experiments are named 'mnist_mlp'"):
         experiments.paths()
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Packages beside each other: one with experiments, and metadata that names what is not."""
+    monkeypatch.setenv(experiments.VARIABLE, "")
+    inner = tmp_path / "own_package/inner"
+    for path, text in ((inner / "own_installed.py", OWN), (inner / "own_family/own_deep.py", OWN)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "own_package/__init__.py").write_text("raise RuntimeError('imported')")
+    for name, points in (
+        ("own_package", "own = own_package.inner\nother = own_package.nothing"),
+        ("gone", "gone = gone_package"),
+    ):
+        metadata = tmp_path / f"{name}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text(f"[{experiments.GROUP}]\n{points}\n")
+    (tmp_path / "empty-1.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    experiments._installed.cache_clear()
+    yield tmp_path
+    experiments._installed.cache_clear()
+
+
+def test_those_of_installed_packages_are_found_without_an_import(capsys, installed, folder, caplog):
+    assert run(capsys, "list", "own_family", "--experiments", folder)[0] == 0
+    assert "own_package" not in sys.modules
+    assert sorted(caplog.messages) == [
+        f"entry point '{name}' of dlfun.experiments: no package '{package}'"
+        for name, package in (("gone", "gone_package"), ("other", "own_package.nothing"))
+    ]
+    paths = experiments.paths()
+    assert paths["own_installed"] == installed / "own_package/inner/own_installed.py"
+    assert {"own_deep", "own_below", "own_top"} <= set(paths)
+    unpickled_elsewhere("own_deep")
+
+
+def test_damaged_metadata_hides_no_other_experiment(installed, caplog):
+    (installed / "gone-1.dist-info/entry_points.txt").write_text("[x]\nno equals sign\n")
+    assert "mnist_mlp" in experiments.paths()
+    assert "their metadata is damaged" in caplog.text

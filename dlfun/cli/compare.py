@@ -127,16 +127,7 @@ def table(series: Sequence["Series"], metric: str, split: str) -> Table:
 
 
 def _cell(name: str, value: "Spread | None") -> str:
-    if value is None:
-        return ""
-    if value.sd is None:
-        return format_metric(name, value.mean)
-    return f"{format_metric(name, value.mean)} ± {_rounded(name, value.sd)}".replace(" % ±", " ±")
-
-
-def _rounded(name: str, sd: float) -> str:
-    """A standard deviation: of an accuracy in percent, of other metrics with two digits."""
-    return format_metric(name, sd) if "accuracy" in name else f"{sd:.2g}"
+    return "" if value is None else format_metric(name, *value)
 
 
 def status_of(one: "Series") -> str:

@@ -25,12 +25,11 @@ writes it: its rows replace older ones of the same claims. README.md lists the s
 def cells(row: dict[str, Any]) -> list[str]:
     """A row as text, in the order of `COLUMNS`."""
     metric = row["metric"]
-    spread = f" ± {format_metric(metric, row['sd'])}" if row["sd"] is not None else ""
     return [
         f"{row['experiment']}: {statement(metric, row['at_least'], row['at_most'])}",
         row["source"],
         "" if row["printed"] is None else format_metric(metric, row["printed"]),
-        f"{format_metric(metric, row['mean'])}{spread}".replace(" % ±", " ±"),
+        format_metric(metric, row["mean"], row["sd"]),
         "holds" if row["holds"] else "FAILS",
         f"{row['seconds']:.1f}",
     ]

@@ -18,6 +18,7 @@ from dlfun.cli.console import PROGRAM, Run, note, now, show, unprefixed, warn
 from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
+from dlfun.sweep import space
 from dlfun.sweep.plan import Executor, Plan, Search
 
 
@@ -85,8 +86,10 @@ def sweep(arguments: Sequence[str]) -> int:
     precision = parsed.running.precision
     from dlfun.train.driver import with_absolute_folders
 
+    over = space.with_absolute_folders(parsed.search.over, parsed.config)
     base = configs.to_dict(with_absolute_folders(parsed.config))
-    plan = Plan(name, base, parsed.search, precision, command)
+    search = dataclasses.replace(parsed.search, over=over)
+    plan = Plan(name, base, search, precision, command)
     # They raise what is wrong with them before anything is written.
     _ = plan.space, plan.count
     if plan.search.metric:

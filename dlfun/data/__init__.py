@@ -6,7 +6,7 @@ This package imports NumPy, and TFDS only to prepare a dataset.
 import functools
 from pathlib import Path
 
-from dlfun.data import idx_sets, image_folder, tfds
+from dlfun.data import arrays, idx_sets, image_folder, tfds
 from dlfun.data.catalogue import Entry, catalogue
 from dlfun.data.dataset import Dataset, Split, hold_out_validation
 from dlfun.data.folders import roots
@@ -26,15 +26,16 @@ def load(
         name: "mnist", which the package includes; "fashion_mnist", from IDX files in the folder
             fashion_mnist of `data_dir` or $DLFUN_DATA, else by TFDS; "tfds:NAME", any image
             classification set of TFDS, downloaded and decoded once and then mapped into memory
-            (images of unequal sizes stay encoded); or "folder:PATH", images by class in
-            PATH/train/CLASS, and PATH/validation or PATH/test with the same classes.
+            (images of unequal sizes stay encoded); "folder:PATH", images by class in
+            PATH/train/CLASS, and PATH/validation or PATH/test with the same classes; or
+            "arrays:FILE", train_image, train_label, … in an .npz file.
         data_dir: folder to read from, and to write to, before $DLFUN_DATA and the user's cache.
         validation: share in [0, 1) of "train" to hold out as "validation".
         seed: seed of the choice of held-out examples, which depends on nothing else.
 
     Raises:
         UserError: an unknown name; a missing, truncated or changed file; a share out of range;
-            errors of TFDS; or a malformed folder.
+            errors of TFDS; or a malformed folder or file of arrays.
     """
     if not 0 <= validation < 1:
         raise UserError(f"validation must be at least 0 and below 1, not {validation}")
@@ -57,7 +58,9 @@ def read(name: str, data_dir: Path | None, folders: tuple[Path, ...]) -> Dataset
         return tfds.load(name.removeprefix(tfds.PREFIX), data_dir)
     if name.startswith(image_folder.PREFIX):
         return image_folder.load(name.removeprefix(image_folder.PREFIX), data_dir)
-    known = f"expected {', '.join(_NAMES)}, tfds:NAME or folder:PATH"
+    if name.startswith(arrays.PREFIX):
+        return arrays.load(name.removeprefix(arrays.PREFIX), data_dir)
+    known = f"expected {', '.join(_NAMES)}, tfds:NAME, folder:PATH or arrays:FILE.npz"
     if Path(name).is_dir():
         raise UserError(f"unknown dataset '{name}' (did you mean 'folder:{name}'?): {known}")
     if _in_tfds(name):

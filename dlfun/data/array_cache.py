@@ -10,10 +10,11 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from dlfun.config import check_type
 from dlfun.data import packed_images
 from dlfun.data.dataset import Dataset, Split
 from dlfun.data.encoded_images import EncodedImages
@@ -32,6 +33,15 @@ class Source(NamedTuple):
 
     shape: tuple[int, ...]
     examples: Iterable[tuple[np.ndarray | bytes, int]]
+
+
+class Meta(TypedDict):
+    """The contents of meta.json."""
+
+    classes: list[str]
+    licence: str
+    splits: dict[str, list[int]]
+    """The shape of each split's images, as in `Source`."""
 
 
 def folder(root: Path, key: str) -> Path:
@@ -86,17 +96,18 @@ def _write_split(new: Path, name: str, source: Source) -> None:
     np.save(new / f"{name}.label.npy", labels)
 
 
-def meta(target: Path) -> dict:
-    """Metadata that `write` left: classes, licence and the image shape of each split.
+def meta(target: Path) -> Meta:
+    """Metadata that `write` left.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        metadata = json.loads((target / "meta.json").read_text(encoding="utf-8"))
-        if {"classes", "licence", "splits"} <= metadata.keys():
+        metadata = json.loads((target / "meta.json").read_bytes())
+        check_type(metadata, Meta)
+        if all(len(shape) in (1, 4) for shape in metadata["splits"].values()):
             return metadata
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         pass
     raise _damaged(target / "meta.json", "unreadable")
 

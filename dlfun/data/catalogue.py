@@ -1,10 +1,12 @@
 """Catalogue of the datasets and their presence on this machine, for the command `data`."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from dlfun.data import array_cache, idx_sets, image_folder, tfds
 from dlfun.data.folders import roots
+from dlfun.errors import UserError
 
 
 class Entry(NamedTuple):
@@ -37,7 +39,8 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
     folders = roots(data_dir)
     cached = _decoded(folders)
     with_fashion = [folder / "fashion_mnist" for folder in folders]
-    fashion = next((folder for folder in with_fashion if folder.is_dir()), None)
+    # Unlike a Path's, this is False where a folder above may not be entered.
+    fashion = next((folder for folder in with_fashion if os.path.isdir(folder)), None)
     entries = [_idx(idx_sets.MNIST, Path(str(idx_sets.bundled_mnist())), "carried in the package")]
     if fashion or "tfds:fashion_mnist" not in cached:
         location = fashion or with_fashion[0]
@@ -63,12 +66,15 @@ def catalogue(data_dir: Path | None = None) -> list[Entry]:
         {},
         "",
     )
-    return [*entries, *cached.values(), *image_folders.values(), any_tfds, any_folder]
+    source = "train_image, train_label and test_image, test_label in an .npz file of NumPy"
+    any_arrays = Entry("arrays:FILE.npz", False, source, str(folders[0]), 0, {}, "")
+    any_other = [any_tfds, any_folder, any_arrays]
+    return [*entries, *cached.values(), *image_folders.values(), *any_other]
 
 
 def _idx(source: idx_sets.IdxSet, folder: Path, origin: str) -> Entry:
     present = all(
-        (folder / file).is_file() and (folder / file).stat().st_size == expected.size
+        os.path.isfile(folder / file) and os.path.getsize(folder / file) == expected.size
         for file, expected in source.files.items()
     )
     size = sum(expected.size for expected in source.files.values()) if present else 0
@@ -96,19 +102,19 @@ def _image_folders(folders: list[Path]) -> dict[str, Entry]:
 def _decoded(folders: list[Path]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for root in folders:
-        for file in sorted((root / array_cache.FOLDER).glob("[!.]*/meta.json")):
-            name = tfds.PREFIX + file.parent.name.replace("--", "/", 1).replace("@", ":")
-            meta = array_cache.meta(file.parent)
-            entries.setdefault(
-                name,
-                Entry(
-                    name,
-                    True,
-                    "TFDS, prepared for reading",
-                    str(file.parent),
-                    sum(part.stat().st_size for part in file.parent.iterdir()),
-                    {split: shape[0] for split, shape in meta["splits"].items()},
-                    meta["licence"],
-                ),
-            )
+        for folder in sorted((root / array_cache.FOLDER).glob("[!.]*")):
+            if os.path.isfile(folder / "meta.json"):
+                name = tfds.PREFIX + folder.name.replace("--", "/", 1).replace("@", ":")
+                entries.setdefault(name, _arrays(name, folder))
     return entries
+
+
+def _arrays(name: str, folder: Path) -> Entry:
+    try:
+        meta = array_cache.meta(folder)
+    except UserError as error:
+        return Entry(name, False, str(error), str(folder), 0, {}, "")
+    size = sum(os.path.getsize(part) for part in folder.iterdir() if os.path.isfile(part))
+    examples = {split: shape[0] for split, shape in meta["splits"].items()}
+    source = "TFDS, prepared for reading"
+    return Entry(name, True, source, str(folder), size, examples, meta["licence"])

@@ -68,6 +68,22 @@ def take(split: Split, indices: np.ndarray) -> Split:
     return {name: column.take(indices, axis=0) for name, column in split.items()}
 
 
+def with_test(splits: dict[str, Split]) -> dict[str, Split]:
+    """The splits, a "test" among them.
+
+    Where there is none, "validation" takes its place, or else a tenth of "train", chosen by
+    `partition` with seed 0.
+    """
+    splits = dict(splits)
+    if "test" not in splits and "validation" in splits:
+        splits["test"] = splits.pop("validation")
+    if "test" not in splits:
+        train = splits["train"]
+        parts = partition(len(train["label"]), TEST_SHARE, seed=0)
+        splits["train"], splits["test"] = (take(train, part) for part in parts)
+    return splits
+
+
 def ticks(steps: int) -> Dataset:
     """A dataset of `steps` empty examples, for learners that draw their own or act on their own."""
     sizes = {"train": steps, "test": 1}

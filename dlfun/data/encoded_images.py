@@ -165,9 +165,8 @@ def _readable(dataset: Dataset, split: str, images: EncodedImages, skip: bool) -
     from dlfun.data import image_decoding
 
     def fault(index: int) -> str | None:
-        file = images.files[index]
         try:
-            with image_decoding.naming_file(file), image_decoding.opened(file):
+            with image_decoding.opened(images.files[index]):
                 return None
         except UserError as error:
             return str(error).partition(";")[0]

@@ -6,6 +6,16 @@ from pathlib import Path
 
 from dlfun.errors import UserError
 
+OWN = ("folder", "arrays")
+"""Prefixes of the names of datasets that are a folder or a file of the user's."""
+
+
+def absolute(name: str) -> str:
+    """The name of a dataset, "folder:PATH" by an absolute path if it is found from here."""
+    prefix, _, path = name.partition(":")
+    here = os.path.abspath(os.path.expanduser(path))
+    return f"{prefix}:{here}" if prefix in OWN and path and os.path.exists(here) else name
+
 
 def user_cache() -> Path | None:
     """The user's cache folder, $XDG_CACHE_HOME or ~/.cache; None where there is no home directory.

@@ -16,6 +16,8 @@ from PIL import Image, ImageOps
 from dlfun.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MOST_PIXELS = 2**28 // 3
+"""Pixels of an image at most, 256 MiB: a small file may describe one that fills the memory."""
 AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Ranges of a random crop's share of the area and of its width / height; number of tries."""
 DRAWS = 2 * TRIES + 3
@@ -79,7 +81,7 @@ def pixels(
     Raises:
         UserError: an image that cannot be read, with its name.
     """
-    with naming_file(file), opened(file) as image:
+    with opened(file) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         # Pillow gives the size of a TIFF, and of no other, as it is after turning.
         sideways = orientation in _SIDEWAYS and image.format != "TIFF"
@@ -110,25 +112,27 @@ def _resized(image: Image.Image, size: int, crop: Crop, width: int, height: int)
     return np.asarray(image.resize((size, size), bilinear, box=box, reducing_gap=3.0))
 
 
-def opened(file: File) -> Image.Image:
-    """Open an image file; its header is read, its pixels are not."""
-    if isinstance(file, np.ndarray):
-        return Image.fromarray(file[..., 0] if file.shape[-1] == 1 else file)
-    return Image.open(file, formats=FORMATS)
-
-
 @contextlib.contextmanager
-def naming_file(file: File) -> Iterator[None]:
-    """Turn errors of decoding an image into a UserError that names its file."""
+def opened(file: File) -> Iterator[Image.Image]:
+    """A context with an open image: its header has been read, its pixels have not.
+
+    Errors of decoding, and more than `MOST_PIXELS`, become a UserError that names the file: its
+    path, or the attribute `name` of a stream.
+    """
     name = getattr(file, "name", "an image") if isinstance(file, io.BytesIO) else file
     expected = "expected an image file, such as PNG or JPEG"
     try:
-        yield
+        if isinstance(file, np.ndarray):
+            yield Image.fromarray(file[..., 0] if file.shape[-1] == 1 else file)
+            return
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
     except FileNotFoundError:
         raise UserError(f"{name}: no such file; {expected}") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = Image.MAX_IMAGE_PIXELS
-        raise UserError(f"{name}: too large, expected at most {limit:,} pixels") from None
+        raise UserError(f"{name}: too large, expected at most {MOST_PIXELS:,} pixels") from None
     except Image.UnidentifiedImageError:
         raise UserError(f"{name}: not a readable image; {expected}") from None
     except IsADirectoryError:

@@ -1,5 +1,6 @@
 """Folders of images by class: ROOT/train/CLASS/*.jpg, ROOT/validation/… and ROOT/test/…."""
 
+import logging
 import os
 import unicodedata
 from collections import Counter
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlfun.data.dataset import TEST_SHARE, Dataset, Split, partition, take
+from dlfun.data.dataset import Dataset, Split, with_test
 from dlfun.data.encoded_images import EncodedImages, sequence
 from dlfun.data.folders import roots
 from dlfun.errors import UserError, nearest
@@ -30,6 +31,7 @@ SUFFIXES = {
     ".pbm",
 }
 """Suffixes of files in one of `image_decoding.FORMATS`."""
+_log = logging.getLogger(__name__)
 NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """Names of the folder of a split."""
 
@@ -37,9 +39,10 @@ NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "tes
 def load(name: str, data_dir: Path | None) -> Dataset:
     """Dataset of the images below the folder `name`, or that folder of `data_dir`, $DLFUN_DATA, ….
 
-    Classes are the folders below train, in the order of their names. Hidden files and files without
-    the suffix of an image are ignored. Where there is no "test", "validation" takes its place, or
-    else a tenth of "train", as with TFDS. Only names are read here; images are decoded when needed.
+    Classes are the folders below train, in the order of their names. Hidden files are ignored;
+    files without the suffix of an image are left out, with a warning that counts them. Where there
+    is no "test", "validation" takes its place, or else a tenth of "train", as with TFDS. Only names
+    are read here; images are decoded when needed.
 
     Raises:
         UserError: no such folder; no folder train in it; fewer than two classes; a class without
@@ -51,20 +54,16 @@ def load(name: str, data_dir: Path | None) -> Dataset:
         guess = nearest("train", [path.name for path in root.iterdir()])
         raise UserError(f"{root} has no folder 'train'{guess}: expected {root}/train/CLASS/*.jpg")
     classes = _classes(split_folders["train"])
-    if "test" not in split_folders and "validation" in split_folders:
-        split_folders["test"] = split_folders.pop("validation")
-    splits = {split: _read(folder, classes) for split, folder in split_folders.items()}
-    if "test" not in splits:
-        train = splits["train"]
-        parts = partition(len(train["label"]), TEST_SHARE, seed=0)
-        splits["train"], splits["test"] = (take(train, part) for part in parts)
-    return Dataset(PREFIX + name, splits, classes)
-
-
-def absolute(name: str) -> str:
-    """The name of a dataset of images, "folder:PATH", by an absolute path if it is from here."""
-    path = Path(name.removeprefix(PREFIX)).expanduser()
-    return f"{PREFIX}{path.absolute()}" if path.is_dir() else name
+    others: list[str] = []
+    splits = {split: _read(folder, classes, others) for split, folder in split_folders.items()}
+    if others:
+        suffixes = Counter(_suffix(path) or "no suffix" for path in others).most_common()
+        counts = ", ".join(f"{count:,} of {suffix}" for suffix, count in suffixes[:5])
+        more = ", …" if len(suffixes) > 5 else ""
+        files = f"{len(others):,} file{'s' if len(others) > 1 else ''}"
+        left_out = f"{files} without the suffix of an image left out: {counts}{more}"
+        _log.warning("%s: %s", root, left_out)
+    return Dataset(PREFIX + name, with_test(splits), classes)
 
 
 def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
@@ -74,7 +73,7 @@ def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
         splits = {split: path for split in NAMES if (path := _split(folder, split))}
         if "train" in splits:
             images = {
-                s: [i for paths in _below(path).values() for i in _images(paths)]
+                s: [i for paths in _below(path).values() for i in _images(paths, [])]
                 for s, path in splits.items()
             }
             if images["train"]:
@@ -114,7 +113,8 @@ def _classes(train: Path) -> tuple[str, ...]:
     return classes
 
 
-def _read(folder: Path, classes: tuple[str, ...]) -> Split:
+def _read(folder: Path, classes: tuple[str, ...], others: list[str]) -> Split:
+    """A split; the files that are no images are added to `others`."""
     below = _below(folder)
     expected, actual = Counter(classes), Counter(below.keys())
     if expected != actual:
@@ -124,7 +124,7 @@ def _read(folder: Path, classes: tuple[str, ...]) -> Split:
         raise UserError(f"{folder} has other classes than train: it {' and '.join(faults)}")
     files, labels = [], []
     for label, name in enumerate(classes):
-        images = _images(below[name])
+        images = _images(below[name], others)
         if not images:
             kinds = ", ".join(sorted(SUFFIXES))
             raise UserError(f"class '{name}' is empty: no image in {folder / name} ({kinds})")
@@ -137,12 +137,14 @@ def _some(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _images(folders: Sequence[Path]) -> list[str]:
+def _images(folders: Sequence[Path], others: list[str]) -> list[str]:
     """Images in folders and in those below them, in the order of their paths.
 
-    Links to folders are followed, once each; links to nothing are left out.
+    Links to folders are followed, once each; links to nothing are left out. The files that have
+    another suffix are added to `others`.
     """
-    images, seen = [], set()
+    images: list[str] = []
+    seen = set()
     for folder in folders:
         for parent, below, files in os.walk(folder, followlinks=True):
             if (real := os.path.realpath(parent)) in seen:
@@ -150,8 +152,10 @@ def _images(folders: Sequence[Path]) -> list[str]:
                 continue
             seen.add(real)
             below[:] = sorted(name for name in below if not name.startswith("."))
-            paths = (os.path.join(parent, name) for name in files if not name.startswith("."))
-            images += [path for path in paths if _suffix(path) in SUFFIXES and os.path.isfile(path)]
+            for name in files:
+                path = os.path.join(parent, name)
+                if not name.startswith(".") and os.path.isfile(path):
+                    (images if _suffix(path) in SUFFIXES else others).append(path)
     return sorted(images)
 
 

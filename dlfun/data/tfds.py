@@ -191,9 +191,13 @@ def _examples(
 
     from dlfun.data.image_decoding import opened
 
-    source = builder.as_data_source(
-        split=split, decoders={features.image: tfds.decode.SkipDecoding()}
-    )
+    # TFDS would decode images, others of an example too, of any format that Pillow knows.
+    encoded = {
+        key: tfds.decode.SkipDecoding()
+        for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+    }
+    source = builder.as_data_source(split=split, decoders=encoded)
     mode = _MODES[features.channels]
     for index in indices:
         example = source[int(index)]
@@ -203,7 +207,9 @@ def _examples(
         if features.shape is None:
             yield example[features.image], label
             continue
-        with opened(io.BytesIO(example[features.image])) as picture:
+        stream = io.BytesIO(example[features.image])
+        stream.name = f"{name} {split}, image {index}"
+        with opened(stream) as picture:
             # Like tf.image.decode_image, convert to the channels that the builder declares.
             image = np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
         if image.shape != features.shape:

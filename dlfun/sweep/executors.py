@@ -10,13 +10,15 @@ import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from dlfun.errors import UserError
 from dlfun.sweep.plan import Executor
 
+WATCH = 1.0
+"""Seconds between looks at what worker processes have done."""
 Results = Iterator[tuple[str, dict[str, Any]]]
 """(run directory, contents of result.json) of each member as it ends."""
 Execute = Callable[["Job"], Results]
@@ -87,7 +89,10 @@ def executor(
     note: Callable[[str], None],
     under_way: Callable[[float], None],
 ) -> Iterator[Execute]:
-    """A function that trains a job, here or on `workers` workers, which tell nothing."""
+    """A function that trains a job, here or on `workers` workers.
+
+    Those of a Ray cluster do not tell how much is done.
+    """
     count = workers or 2
     if kind == "here":
         yield lambda job: work(job, note, under_way)
@@ -97,8 +102,10 @@ def executor(
         return dataclasses.replace(job, cpu_devices=max(1, cores() // count)).parts(count)
 
     if kind == "processes":
-        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
-            yield lambda job: _flat(pool.map(_work, parts(job)))
+        context = multiprocessing.get_context("spawn")
+        done = context.Array("d", count)
+        with ProcessPoolExecutor(count, context, _share, (done,)) as pool:
+            yield lambda job: _watched(pool, parts(job), done, under_way)
         return
     ray = _ray()
     data = {
@@ -132,10 +139,39 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _work(job: Job) -> list[tuple[str, dict[str, Any]]]:
-    """`work` in a process of its own."""
+_shared: list[Any] = []
+"""In a worker process: the array of what is done of each part, as a number of trainings."""
+
+
+def _share(done: Any) -> None:
+    _shared.append(done)
+
+
+def _work(job: Job, part: int | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """`work` in a process of its own, which shares how much is done of a part of a job."""
     set_up_process(job.precision, job.cpu_devices)
-    return list(work(job))
+    ended: list[tuple[str, dict[str, Any]]] = []
+
+    def share(trainings: float) -> None:
+        if part is not None:
+            _shared[0][part] = len(ended) + trainings
+
+    for one in work(job, under_way=share):
+        ended.append(one)
+        share(0)
+    return ended
+
+
+def _watched(
+    pool: ProcessPoolExecutor, parts: list[Job], done: Any, under_way: Callable[[float], None]
+) -> Results:
+    """The results of the parts of a job, in their order; meanwhile, how much is done of them."""
+    futures = [pool.submit(_work, part, number) for number, part in enumerate(parts)]
+    for number, future in enumerate(futures):
+        while wait([future], timeout=WATCH).not_done:
+            under_way(sum(done))
+        yield from future.result()
+        done[number] = 0.0
 
 
 def _flat(parts: Any) -> Results:

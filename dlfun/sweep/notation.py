@@ -60,6 +60,26 @@ def parse(texts: Iterable[str], config: Any) -> Space:
     return space
 
 
+def with_absolute_folders(texts: Iterable[str], config: Any) -> tuple[str, ...]:
+    """The texts of a search space with datasets by absolute paths, to be found from elsewhere.
+
+    Raises UserError as `parse` does.
+    """
+    from dlfun.data import folders
+
+    texts = tuple(texts)
+    dimensions = parse(texts, config).dimensions
+    listed = [d.values for d in dimensions if d.kind == "list"]
+    listed += [d.condition.values for d in dimensions if d.condition]
+    for value in dict.fromkeys(value for values in listed for value in values):
+        if isinstance(value, str) and (path := folders.absolute(value)) != value:
+            quote = '"' if "'" in path else "'"
+            typed = rf"""(['"]?){re.escape(value)}\1(?=\s*[,)]|\s+if\s|\s*$)"""
+            new = f"{quote}{path}{quote}".replace("\\", r"\\")
+            texts = tuple(re.sub(typed, new, text) for text in texts)
+    return texts
+
+
 def _check_apart(path: str, condition: Condition | None, space: Space) -> None:
     """Raise UserError where the field is swept already under a condition that may hold too."""
     for before in space.dimensions:

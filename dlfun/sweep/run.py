@@ -32,6 +32,8 @@ POLL = 2.0
 ENDED = ("completed", "diverged")
 Results = dict[int, dict[str, Any]]
 """The results of a trial's members, by seed."""
+Curves = dict[int, dict[int, float]]
+"""The metric by epoch, of trials by number."""
 
 
 def run(plan: Plan, folder: Path, execute: Execute, progress: Progress) -> list[Trial]:
@@ -41,11 +43,12 @@ def run(plan: Plan, folder: Path, execute: Execute, progress: Progress) -> list[
     """
     with runs.locked(folder), opened_study(plan, folder) as study:
         progress.resume(study.trials())
+        curves: Curves = {}
         while True:
             claims = study.claim(plan.batch)
             if claims:
                 with study.alive(claims):
-                    _work_off(plan, study, folder, claims, execute, progress)
+                    _work_off(plan, study, folder, claims, curves, execute, progress)
             elif study.busy():
                 time.sleep(POLL)
             else:
@@ -57,6 +60,7 @@ def _work_off(
     study: "Study",
     folder: Path,
     claims: list[Claim],
+    curves: Curves,
     execute: Execute,
     progress: Progress,
 ) -> None:
@@ -66,7 +70,8 @@ def _work_off(
         new.setdefault(repr(claim.values), claim)
     for point in [point for point in new if study.measured(point)]:
         del new[point]
-    _train(plan, study, folder, {claim.number: claim for claim in new.values()}, execute, progress)
+    batch = {claim.number: claim for claim in new.values()}
+    _train(plan, study, folder, batch, curves, execute, progress)
     for claim in claims:
         if claim is not new.get(repr(claim.values)):
             known = study.measured(repr(claim.values))
@@ -79,10 +84,14 @@ def _train(
     study: "Study",
     folder: Path,
     batch: dict[int, Claim],
+    known_curves: Curves,
     execute: Execute,
     progress: Progress,
 ) -> None:
-    """Train trials together, each to its end or to where it is pruned; tell the study of each."""
+    """Train trials together, each to its end or to where it is pruned; tell the study of each.
+
+    The curves of the trials of earlier batches are read once, into `known_curves`.
+    """
     if not batch:
         return
     base = plan.base
@@ -105,7 +114,10 @@ def _train(
         metric, maximize = choose_metric(plan, reached[min(going)])
         curves = {n: _curve(results, metric, epoch) for n, results in reached.items()}
         finished = [t for t in done if t.status == "completed" and t.number < first]
-        before = [curve for t in finished if (curve := _curve(t.results, metric))]
+        for trial in finished:
+            if trial.number not in known_curves:
+                known_curves[trial.number] = _curve(trial.results, metric)
+        before = [curve for t in finished if (curve := known_curves[t.number])]
         for n in sorted(pruned(plan.search, maximize, before, curves) & going.keys()):
             del going[n]
             results = {seed: _at(epoch, result) for seed, result in reached[n].items()}

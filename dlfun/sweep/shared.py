@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -17,7 +18,7 @@ from optuna.trial import TrialState
 from dlfun.errors import UserError
 from dlfun.sweep.plan import Plan, silence_optuna
 from dlfun.sweep.space import suggest
-from dlfun.sweep.study import Claim
+from dlfun.sweep.study import Claim, with_runs
 from dlfun.sweep.table import Trial
 from dlfun.sweep.tpe import sampler
 
@@ -137,8 +138,9 @@ class SharedStudy:
         trial = claim.handle
         assert trial is not None
         trial.set_user_attr("status", result.status)
-        results = {str(seed): one for seed, one in result.results.items()}
-        trial.set_user_attr("results", results)
+        # Absolute: each machine has a folder of its own.
+        results = with_runs(result.results, Path.absolute)
+        trial.set_user_attr("results", {str(seed): one for seed, one in results.items()})
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         self.study.tell(trial, value, state=state)
 

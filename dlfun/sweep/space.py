@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlfun.config import replace as apply
 from dlfun.errors import UserError
 from dlfun.sweep.dimension import LARGEST_GRID, Condition, Dimension, Space
-from dlfun.sweep.notation import parse
+from dlfun.sweep.notation import parse, with_absolute_folders
 
 if TYPE_CHECKING:
     import optuna
@@ -26,6 +26,7 @@ __all__ = [
     "numeric",
     "parse",
     "suggest",
+    "with_absolute_folders",
 ]
 
 

@@ -1,14 +1,15 @@
 """The record of a sweep of one process: trials.jsonl in its folder, to which lines are appended.
 
 A line says what tpe proposes for a trial, {"trial": 3, "params": …}, or what became of a trial,
-{"trial": 3, "status": "completed", "value": …, "results": …}. A sweep whose storage is named by URL
-keeps its record there: see `dlfun.sweep.shared`.
+{"trial": 3, "status": "completed", "value": …, "results": …}, where run directories are named from
+the sweep's folder, which may be moved. A sweep whose storage is named by URL keeps its record
+there: see `dlfun.sweep.shared`.
 """
 
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,11 +51,21 @@ def opened_study(plan: Plan, folder: Path) -> "Iterator[LocalStudy | SharedStudy
         yield study
 
 
+def with_runs(
+    results: Mapping[int, dict[str, Any]], change: Callable[[Path], Path]
+) -> dict[int, dict[str, Any]]:
+    """Results by seed, the paths of their run directories changed."""
+    return {
+        seed: result | ({"run": change(Path(result["run"])).as_posix()} if "run" in result else {})
+        for seed, result in results.items()
+    }
+
+
 class LocalStudy:
     """The record in the sweep's folder. All that it does takes a time linear in the trials."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
-        self.plan, self.file = plan, folder / RECORD
+        self.plan, self.folder, self.file = plan, folder, folder / RECORD
         if not self.file.exists() and (folder / DATABASE).exists():
             raise UserError(
                 f"{folder} is of an earlier version of dlfun, which kept its trials in {DATABASE}: "
@@ -87,6 +98,7 @@ class LocalStudy:
                 self.proposals.again(number, row["params"])
                 return
             results = {int(seed): dict(result) for seed, result in row["results"].items()}
+            results = with_runs(results, self.folder.joinpath)
             trial = Trial(number, self._values(number), str(row["status"]), results)
             value = math.inf if row["value"] is None else float(row["value"])
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -141,7 +153,8 @@ class LocalStudy:
     def tell(self, claim: Claim, result: Trial, value: float | None) -> None:
         """Record the results of a trial; without a value it was pruned."""
         trial = result._replace(number=claim.number, values=claim.values)
-        row = {"status": trial.status, "value": value, "results": trial.results}
+        results = with_runs(trial.results, lambda run: run.relative_to(self.folder))
+        row = {"status": trial.status, "value": value, "results": results}
         self._append({"trial": trial.number} | row)
         self._keep(trial, value)
 

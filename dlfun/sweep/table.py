@@ -99,11 +99,9 @@ def format_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
-def score(value: float | None, metric: str) -> str:
-    """A metric's value for people: accuracies in percent; nothing where there is none."""
-    if value is None or math.isnan(value):
-        return ""
-    return format_metric(metric, value)
+def score(value: float, metric: str, sd: float | None = None) -> str:
+    """A metric's value for people, as by `format_metric`; nothing where there is none."""
+    return "" if math.isnan(value) else format_metric(metric, value, sd)
 
 
 def paths(rows: Sequence[Row]) -> list[str]:
@@ -119,13 +117,12 @@ def table(rows: Sequence[Row], metric: str) -> Table:
     shown = Table("rank", "trial", "status", *swept, metric, "seeds", "seconds", box=None)
     for row in rows[:SHOWN]:
         values = row.trial.values
-        spread = f" ± {score(row.sd, metric)}" if row.sd is not None and row.sd >= 0 else ""
         shown.add_row(
             str(row.rank),
             str(row.trial.number),
             row.trial.status,
             *(format_value(values[path]) if path in values else "" for path in swept),
-            (score(row.mean, metric) + spread).replace(" % ±", " ±"),
+            score(row.mean, metric, row.sd),
             str(len(row.scores)),
             "" if math.isnan(row.seconds) else f"{row.seconds:.1f}",
         )
@@ -139,8 +136,7 @@ def best_line(row: Row) -> str:
     measured = []
     for name in names:
         one = _row(row.trial, name)
-        spread = f" ± {score(one.sd, name)}" if one.sd is not None and one.sd >= 0 else ""
-        measured.append(f"{name} {score(one.mean, name)}{spread}".replace(" % ±", " ±"))
+        measured.append(f"{name} {score(one.mean, name, one.sd)}")
     folder = Path(results[0]["run"]).parent
     return f"best: trial {row.trial.number}, in {folder}: {', '.join(measured)}"
 

@@ -15,7 +15,7 @@ import jax
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.data import image_folder
+from dlfun.data import folders
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment, Stage, Trained
 from dlfun.nn.networks import MEMORY, parameters
@@ -93,11 +93,11 @@ def train(
 
 
 def with_absolute_folders(config: Any) -> Any:
-    """A Config that names image folders by absolute paths, to be found from other directories."""
+    """A Config that names a user's datasets by absolute paths, to be found from elsewhere."""
     named = {
-        path: image_folder.absolute(value)
+        path: folders.absolute(value)
         for path, value in configs.flatten(config).items()
-        if isinstance(value, str) and value.startswith(image_folder.PREFIX)
+        if isinstance(value, str)
     }
     return configs.replace(config, named)
 
@@ -150,12 +150,12 @@ def train_members(
     groups = group(experiment, [member.config for member in members], inputs)
     for one in groups:
         stages = one.stages()
-        settle(options, stages)
         if choose_feed([stage.dataset for stage in stages]) == "stream":
             raise UserError(
                 f"{name}: a sweep shares its data on a device, and these do not fit there or are "
                 "decoded as they are read: train each point by itself"
             )
+        settle(options, stages)
     description = run_directory.describe(name, members[0].config, configs.to_dict(options), command)
     sizes = sizes if sizes is not None else {}
     with stop_signal() as stopped:

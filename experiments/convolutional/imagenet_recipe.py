@@ -54,7 +54,7 @@ class Config:
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.1
     """ε of the smoothed labels; the losses reported are with it."""
     dataset: str = "fashion_mnist"
-    """folder:PATH, tfds:NAME, mnist or fashion_mnist."""
+    """folder:PATH, arrays:FILE.npz, tfds:NAME, mnist or fashion_mnist."""
     skip_unreadable: bool = False
     """Leave out images that cannot be read, naming them, instead of stopping there."""
     validation: Validation = 0.0

@@ -9,6 +9,7 @@ from dlfun import config as configs
 from dlfun import data
 from dlfun import experiment as experiments
 from dlfun.cli.predict import predict
+from dlfun.data import image_decoding
 from dlfun.errors import UserError
 from dlfun.train.driver import read, train
 from dlfun.train.options import Options
@@ -156,11 +157,12 @@ def test_bad_files_are_named_before_anything_is_predicted(
     assert "expected an image file" in str(error.value)
 
 
-@pytest.mark.parametrize("limit", [500, 300], ids=["warning", "error"])
-def test_a_decompression_bomb_is_refused(trained_run, image, tmp_path, monkeypatch, limit):
+@pytest.mark.parametrize("pillow", [10**9, 500, 300], ids=["ours", "its warning", "its error"])
+def test_a_decompression_bomb_is_refused(trained_run, image, tmp_path, monkeypatch, pillow):
     Image.fromarray(image).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(UserError, match=f"bomb.png: too large, expected at most {limit} pixels"):
+    monkeypatch.setattr(image_decoding, "MOST_PIXELS", 700)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillow)
+    with pytest.raises(UserError, match="bomb.png: too large, expected at most 700 pixels"):
         ask(trained_run, tmp_path / "bomb.png")
 
 

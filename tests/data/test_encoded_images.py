@@ -154,6 +154,12 @@ def test_only_formats_of_plain_code_are_opened(tmp_path):
         pixels(str(tmp_path / "x.png"), 4, central_crop)
 
 
+def test_an_image_of_too_many_pixels_is_refused_when_its_folder_is_read(folder, monkeypatch):
+    monkeypatch.setattr(crops, "MOST_PIXELS", 100)
+    with pytest.raises(UserError, match=r"too large, expected at most 100 pixels.*--skip-unread"):
+        resized(load(f"folder:{folder}"), 8)
+
+
 def test_decoded_images_are_cropped_alike(digits):
     dataset = resized(digits, 20)
     assert is_encoded(dataset)

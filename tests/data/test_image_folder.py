@@ -45,3 +45,13 @@ def test_names_in_two_unicode_forms_are_one_class(root):
     assert image_folder.load(str(root), None).classes == (composed, "cat", "dog")
     assert count(root) == [2, 1, 1]
     assert count(root, "test") == [1, 1, 1]
+
+
+def test_files_that_are_no_images_are_counted_once(root, caplog):
+    for name in ("1.HEIC", "2.heic", "notes", ".hidden.txt"):
+        (root / "train/cat" / name).write_text("x")
+    (root / "test/dog/list.txt").write_text("x")
+    assert count(root) == [1, 1]
+    counts = "2 of .heic, 1 of no suffix, 1 of .txt"
+    left_out = f"4 files without the suffix of an image left out: {counts}"
+    assert caplog.messages == [f"{root}: {left_out}"]

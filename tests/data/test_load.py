@@ -94,7 +94,7 @@ def test_a_negative_seed_is_refused():
         ("minst", "unknown dataset 'minst' .did you mean 'mnist'"),
         ("fashion-mnist", "did you mean 'fashion_mnist'"),
         ("kmnist", "did you mean 'tfds:kmnist'"),
-        ("", "expected mnist, fashion_mnist, tfds:NAME or folder:PATH"),
+        ("", "expected mnist, fashion_mnist, tfds:NAME, folder:PATH or arrays:FILE"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(name, told):
@@ -134,7 +134,13 @@ def test_the_catalogue_tells_what_is_here(tmp_path, monkeypatch):
     monkeypatch.delenv("DLFUN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     entries = {entry.name: entry for entry in catalogue(tmp_path)}
-    assert list(entries) == ["mnist", "fashion_mnist", "tfds:NAME", "folder:PATH"]
+    assert list(entries) == [
+        "mnist",
+        "fashion_mnist",
+        "tfds:NAME",
+        "folder:PATH",
+        "arrays:FILE.npz",
+    ]
     carried = entries["mnist"]
     assert carried.present
     assert carried.examples == {"train": 60_000, "test": 10_000}

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import io
+import re
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow as tf
 
 from dlfun import data
-from dlfun.data import catalogue, load
+from dlfun.data import array_cache, catalogue, load
 from dlfun.data.dataset import partition
 from dlfun.data.encoded_images import resized
 from dlfun.data.image_decoding import central_crop, pixels
@@ -118,6 +119,22 @@ def sized(index):
     return np.tile(IMAGES[index], (3, 2, 1))[: 5 + index % 11, : 9 + index % 5]
 
 
+class DlfunEps(DlfunColours):
+    """Has an image that is a program, as its own image or as another of the example."""
+
+    EPS = "image"
+
+    def _info(self):
+        return info(self, other=tfds.features.Image(shape=(8, 9, 3)))
+
+    def _generate_examples(self, part):
+        for index, example in examples(part):
+            file = io.BytesIO()
+            Image.fromarray(IMAGES[index]).save(file, "EPS")
+            file.seek(0)
+            yield index, example | {"other": IMAGES[index]} | {self.EPS: file}
+
+
 class DlfunText(DlfunColours):
     """Has no image."""
 
@@ -208,6 +225,16 @@ def test_a_damaged_image_of_a_set_is_named(tmp_path):
         images[3]
 
 
+def test_only_formats_of_plain_code_are_decoded(tmp_path, monkeypatch):
+    """Those of the column that is read, named where they are others; no other column's."""
+    with pytest.raises(UserError, match=r"tfds:dlfun_eps train, image 0: not a readable image"):
+        load("tfds:dlfun_eps", data_dir=tmp_path / "image")
+    monkeypatch.setattr(DlfunEps, "EPS", "other")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("was started"))
+    split = load("tfds:dlfun_eps", data_dir=tmp_path / "other").splits["test"]
+    assert same_examples(split, SPLITS["test"])
+
+
 def test_validation_is_held_out_of_mapped_arrays(tmp_path):
     whole = load("tfds:dlfun_colours", data_dir=tmp_path).splits["train"]
     splits = load("tfds:dlfun_colours", data_dir=tmp_path, validation=0.25).splits
@@ -287,3 +314,25 @@ def test_the_catalogue_lists_what_was_decoded(tmp_path):
     assert entry.present
     assert entry.examples == {"train": 40, "test": 10}
     assert entry.size_bytes > IMAGES.nbytes
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "null", '{"classes": ["a"], "licence": "", "splits": {"train": 3}}', "[" * 9]
+)
+def test_damaged_arrays_are_listed_as_such(tmp_path, damaged):
+    """Beside them a link to nothing, and a folder that may not be entered."""
+    arrays = tmp_path / "decoded"
+    for name in ("good", "bad"):
+        array_cache.write(arrays / name, ["a"], "free", {"train": array_cache.Source((0,), [])})
+    (arrays / "bad/meta.json").write_text(damaged)
+    (arrays / "good/more").symlink_to("nowhere")
+    (arrays / "gone").symlink_to("nowhere")
+    (tmp_path / "photos").symlink_to("nowhere")
+    (tmp_path / "lost+found").mkdir(mode=0)
+    (arrays / "lost+found").mkdir(mode=0)
+    listed = {e.name: e for e in catalogue(tmp_path)}
+    assert (listed["tfds:good"].present, listed["tfds:bad"].present) == (True, False)
+    remedy = f"{arrays}/bad/meta.json is unreadable: remove the folder {arrays}/bad"
+    assert listed["tfds:bad"].source.startswith(remedy)
+    with pytest.raises(UserError, match=re.escape(remedy)):
+        load("tfds:bad", data_dir=tmp_path)

@@ -13,7 +13,15 @@ from annotated_types import Ge
 from dlfun import experiment
 from dlfun.cli import parse as cli
 from dlfun.errors import UserError
-from dlfun.sweep.space import apply, flags, grid, numeric, parse, suggest
+from dlfun.sweep.space import (
+    apply,
+    flags,
+    grid,
+    numeric,
+    parse,
+    suggest,
+    with_absolute_folders,
+)
 
 MLP = experiment.load("mnist_mlp").Config()
 RNN = experiment.load("mnist_rnn").Config()
@@ -300,3 +308,25 @@ def test_logarithmic_suggestions_are_even_in_the_logarithm():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
     logs = [math.log10(suggest(space, study.ask())["optimizer.learning_rate"]) for _ in range(200)]
     assert sum(log < -2 for log in logs) == pytest.approx(100, abs=25)
+
+
+@pytest.mark.parametrize(
+    ("text", "absolute"),
+    [
+        ("name=folder:a,folder:ab, 'folder:c,(d'", "name='{0}/a','{0}/ab', '{0}/c,(d'"),
+        ("name,rate=(folder:a,0.1),(mnist,0.2)", "name,rate=('{0}/a',0.1),(mnist,0.2)"),
+        ("rate=1,2 if name=folder:ab,folder:a", "rate=1,2 if name='{0}/ab','{0}/a'"),
+        ("name=folder:a if maybe=b", "name='{0}/a' if maybe=b"),
+        ("name=folder:nowhere,arrays:x.npz", "name=folder:nowhere,'{1}/x.npz'"),
+    ],
+)
+def test_datasets_that_are_folders_get_absolute_paths(tmp_path, monkeypatch, text, absolute):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "ab", "c,(d"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "x.npz").touch()
+    base = dataclasses.replace(Every(), name="folder:a", maybe="b")
+    (recorded,) = with_absolute_folders([text], base)
+    assert recorded == absolute.format(f"folder:{tmp_path}", f"arrays:{tmp_path}")
+    before, after = (parse([one], base) for one in (text, recorded))
+    assert len(before.dimensions[0].values) == len(after.dimensions[0].values)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import dlfun
 from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
@@ -182,3 +183,20 @@ def test_help_of_a_sweep_shows_all_that_it_takes(capsys):
     )
     assert main(["sweep", "--resume", "/nowhere", "--over", "rate=1,2"]) == 2
     assert "give only --storage" in capsys.readouterr().err
+
+
+def test_runs_are_found_from_elsewhere_and_after_a_move(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "toy", "--over", "rate=0.1,0.2", "--run-dir", "here/s"]) == 0
+    assert {row["run"] for row in dlfun.load_sweep("here/s")} == {
+        f"here/s/trials/000{number}/seed0" for number in range(2)
+    }
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    for row in dlfun.load_sweep("../there/s"):
+        assert dlfun.load(row["run"]).metrics["test"]["height"] == row["test/height"]
+    assert main(["sweep-report", str(tmp_path / "there/s")]) == 0
+    out = capsys.readouterr().out
+    assert f"in {tmp_path}/there/s/trials/000" in out

@@ -1,18 +1,23 @@
 """Sweeps from the command line: strategies, pruning, resuming, sharing, executors, bad input."""
 
+import contextlib
 import csv
 import json
+import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import optuna
 import pytest
 
+import dlfun
 from dlfun import config as configs
 from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Objective
+from dlfun.sweep import executors, prune, shared
 from dlfun.sweep import plan as plans
-from dlfun.sweep import prune
 from dlfun.sweep.plan import Search
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.study import LocalStudy
@@ -22,6 +27,14 @@ from tests.processes import launch
 
 MLP = ["sweep", "mnist_mlp", "--hidden", "16", "--epochs", "1"]
 RATES = ["--over", "optimizer.learning_rate=1e-3,1e-2"]
+XOR = ["sweep", "xor_mlp", "--epochs", "1", "--metric", "test/loss", "--goal", "minimize"]
+QUICKLY = """
+import dlfun.sweep.report
+from dlfun.sweep import shared
+dlfun.sweep.report.draw = lambda *_: ()
+shared.HEARTBEAT, shared.GRACE = 1, 5
+"""
+"""Draw no figures, and take a process for dead after five seconds."""
 TOY = ["sweep", "toy", "--epochs", "1", "--tuning", "1"]
 CONTINUOUS = ["--over", "optimizer.learning_rate=log(1e-4,1e-1)"]
 
@@ -95,21 +108,28 @@ def test_strategies(capsys, tmp_path, monkeypatch, strategy, trials):
 
 
 @pytest.mark.parametrize("pruner", ["median", "halving"])
-def test_pruning_stops_what_is_worse(capsys, small_mnist, tmp_path, pruner):
+def test_pruning_stops_what_is_worse(capsys, tmp_path, monkeypatch, pruner):
     """Poor rates are stopped before the last epoch; the best is not."""
-    over = ["--over", "optimizer.learning_rate=1e-2,3e-3,1e-3,5e-3,1e-5,1e-6,1e-7,1e-8"]
-    asked = [*MLP, "--epochs", 4, *over, "--prune", pruner, "--batch", 4]
+    toy.register(
+        monkeypatch,
+        stages=lambda config, dataset: toy.stages(config, dataset)[:1],
+        OBJECTIVE=Objective("loss", "min"),
+        measure=None,
+    )
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    asked = ["sweep", "toy", "--epochs", 2, "--prune", pruner, "--batch", 4]
+    asked += ["--over", "rate=0.3,0.03,0.01,0.2,1e-5,1e-6,1e-7,1e-8"]
     status, _, err = run(capsys, *asked, "--run-dir", tmp_path / "sweep")
     assert status == 0, err
     rows = table(tmp_path / "sweep")
     assert rows[0]["status"] == "completed"
-    assert rows[0]["values"]["optimizer.learning_rate"] in (1e-2, 5e-3)
+    assert rows[0]["values"]["rate"] in (0.2, 0.3)
     pruned = [row for row in rows if row["status"] == "pruned"]
     assert pruned
     for row in pruned:
         result = runs.read_result(tmp_path / f"sweep/trials/{row['trial']:04d}/seed0")
         assert result["status"] == "interrupted"
-        assert result["step"] < 4 * 5
+        assert result["step"] < 2 * 3
 
 
 def test_a_stage_without_the_metric_prunes_nothing(capsys, tmp_path, monkeypatch):
@@ -181,20 +201,63 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
     assert table(folder) == table(tmp_path / "whole")
 
 
+def test_datasets_are_found_from_elsewhere(capsys, tmp_path, monkeypatch):
+    """A sweep over two files of arrays, named as they lay: resumed and read from elsewhere."""
+    image = np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8)
+    for name in ("a.npz", "b.npz"):
+        np.savez(tmp_path / name, train_image=image, train_label=np.arange(8) % 2)
+    folder = tmp_path / "sweep"
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    monkeypatch.chdir(tmp_path)
+    asked = ["sweep", "mnist_mlp", "--hidden", 4, "--epochs", 1, "--batch-size", 4]
+    asked += ["--over", "dataset=arrays:a.npz,arrays:b.npz", "--run-dir", "sweep"]
+    status, _, err = run(capsys, *asked)
+    assert status == 0, err
+    (folder / "trials.jsonl").unlink()
+    shutil.rmtree(folder / "trials/0001")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for command in (["sweep", "--resume", folder], ["evaluate", folder / "trials/0001/seed0"]):
+        status, _, err = run(capsys, *command)
+        assert status == 0, err
+
+
 def finish(process):
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
 
 
+def test_trials_of_a_process_that_died_are_taken_by_another(tmp_path, monkeypatch):
+    toy.register(monkeypatch)
+    monkeypatch.setattr(shared, "HEARTBEAT", 1)
+    monkeypatch.setattr(shared, "GRACE", 2)
+    search = Search(over=("rate=0.1,0.2,0.3",), storage=f"sqlite:///{tmp_path}/shared.db")
+    plan = plans.Plan("toy", configs.to_dict(toy.Config()), search, "default", "a test")
+    with (
+        contextlib.closing(shared.SharedStudy(plan, search.storage)) as died,
+        contextlib.closing(shared.SharedStudy(plan, search.storage)) as other,
+    ):
+        lost = died.claim(2)
+        (mine,) = other.claim(3)
+        assert other.claim(3) == []
+        assert other.busy()
+        with other.alive([mine]):
+            while not (taken := other.claim(3)):
+                time.sleep(0.2)
+        assert [(c.number, c.values) for c in taken] == [(c.number, c.values) for c in lost]
+
+
+@pytest.mark.slow
 def test_killed_and_shared(tmp_path):
     """Two processes on one study, one killed: each trial once, none lost, as one alone has it."""
-    asked = [*MLP, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
+    asked = [*XOR, "--over", "optimizer.learning_rate=log(1e-4,1e-1,6)", "--batch", 2]
     storage = f"sqlite:///{tmp_path}/shared.db"
-    finish(launch(*asked, "--run-dir", tmp_path / "one"))
+    finish(launch(*asked, "--run-dir", tmp_path / "one", setup=QUICKLY))
     sizes = (tmp_path / "one/sizes.json").read_text()
     both = []
     for name in ("a", "b"):
-        both.append(launch(*asked, "--storage", storage, "--run-dir", tmp_path / name))
+        flags = ["--storage", storage, "--run-dir", tmp_path / name]
+        both.append(launch(*asked, *flags, setup=QUICKLY))
         while not (tmp_path / name / plans.PLAN).exists():
             time.sleep(0.02)
         (tmp_path / name / "sizes.json").write_text(sizes)
@@ -205,7 +268,7 @@ def test_killed_and_shared(tmp_path):
     finish(both[1])
     assert table(tmp_path / "b") == table(tmp_path / "one")
     database = optuna.storages.RDBStorage(storage)
-    study = optuna.load_study(study_name="mnist_mlp", storage=database)
+    study = optuna.load_study(study_name="xor_mlp", storage=database)
     done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     database.remove_session()
     database.engine.dispose()
@@ -216,17 +279,50 @@ def test_killed_and_shared(tmp_path):
 def here(tmp_path_factory):
     """A sweep in one process, for the others to find the same."""
     folder = tmp_path_factory.mktemp("sweeps") / "here"
-    finish(launch(*MLP, *RATES, "--seeds", 2, "--run-dir", folder))
+    finish(launch(*XOR, *RATES, "--seeds", 2, "--run-dir", folder, setup=QUICKLY))
     return table(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "ray"])
 def test_executors_find_the_same(here, tmp_path, executor):
     if executor == "ray":
         pytest.importorskip("ray")
-    asked = [*MLP, *RATES, "--seeds", 2, "--executor", executor]
+    asked = [*XOR, *RATES, "--seeds", 2, "--executor", executor]
     finish(launch(*asked, "--run-dir", tmp_path / "there"))
     assert table(tmp_path / "there") == here
+
+
+def test_parts_of_a_job_are_the_whole(tmp_path, monkeypatch):
+    """Each is trained as in a process of its own, and says how much is done of it."""
+    toy.register(monkeypatch)
+    monkeypatch.setattr(executors, "_shared", [[0.0, 0.0]])
+    members = tuple((toy.Config(seed=seed), tmp_path / str(seed)) for seed in range(3))
+    job = executors.Job("toy", members, (), "default", "a test", None, {})
+    parts = job.parts(2)
+    assert [len(part.members) for part in parts] == [1, 2]
+    ended = [one for n, part in enumerate(parts) for one in executors._work(part, n)]
+    assert [path for path, _ in ended] == [str(path) for _, path in members]
+    assert {result["status"] for _, result in ended} == {"completed"}
+    assert executors._shared == [[1, 2]]
+
+
+def test_progress_of_worker_processes(monkeypatch):
+    """What is done of the parts that run, until their results are here."""
+    monkeypatch.setattr(executors, "WATCH", 0.01)
+    done, told = [0.0, 0.0], []
+    with ThreadPoolExecutor(2) as pool:
+
+        def work(part, number):
+            for trainings in (0.5, 1.0, 1.5):
+                done[number] = trainings
+                time.sleep(0.05)
+            return [part]
+
+        monkeypatch.setattr(executors, "_work", work)
+        assert list(executors._watched(pool, ["a", "b"], done, told.append)) == ["a", "b"]
+    assert max(told) > 2
+    assert done == [0, 0]
 
 
 def test_dry_run(capsys, small_mnist, tmp_path, monkeypatch):
@@ -312,21 +408,24 @@ def test_validation_is_ranked_by_where_it_is(monkeypatch):
     assert choose_metric(plan, known) == ("validation/height", False)
 
 
-def test_another_search_in_a_shared_study_is_refused(capsys, small_mnist, tmp_path):
+def test_a_shared_study(capsys, tmp_path, monkeypatch):
+    """It names runs by absolute paths, as each machine has its folder, and refuses another search.
+
+    A sweep elsewhere has the same trials and nothing left to do.
+    """
+    toy.register(monkeypatch)
+    monkeypatch.setattr("dlfun.sweep.report.draw", lambda *_: ())
+    monkeypatch.chdir(tmp_path)
     storage = ["--storage", f"sqlite:///{tmp_path}/shared.db"]
-    status, _, err = run(capsys, *MLP, *RATES, *storage, "--run-dir", tmp_path / "a")
-    assert status == 0, err
-    status, _, err = run(
-        capsys,
-        *MLP,
-        *CONTINUOUS,
-        "--strategy",
-        "tpe",
-        "--trials",
-        2,
-        *storage,
-        "--run-dir",
-        tmp_path / "b",
-    )
+    asked = [*TOY, "--over", "rate=0.1,0.2", *storage]
+    for name in ("a", "b"):
+        status, _, err = run(capsys, *asked, "--run-dir", name)
+        assert status == 0, err
+        rows = dlfun.load_sweep(name, storage[1])
+        assert [row["run"] for row in rows] == [
+            str(tmp_path / f"a/trials/{n:04d}/seed0") for n in range(2)
+        ]
+    other = [*TOY, "--over", "rate=log(1e-4,1e-1)", "--strategy", "tpe", "--trials", 2]
+    status, _, err = run(capsys, *other, *storage, "--run-dir", "c")
     assert status == 2
     assert "searches something else" in err

@@ -17,19 +17,25 @@ DEVICES = 8
 
 
 def main() -> None:
-    """Print {way: {"parameters": largest difference, "loss": …, "counts": …}}."""
+    """Print the distances of 8 devices."""
     jax.config.update("jax_num_cpu_devices", DEVICES)
     mnist = data.load("mnist")
     sizes = {"train": 300, "test": 120}
     splits = {k: {n: a[: sizes[k]] for n, a in s.items()} for k, s in mnist.splits.items()}
-    small, distances = mnist._replace(splits=splits), {}
-    for feed, batch_size in (("memory", 64), ("stream", 33)):
+    small = mnist._replace(splits=splits)
+    print(json.dumps(distances(small, DEVICES, (("memory", 64), ("stream", 33)))))
+
+
+def distances(small, devices, settings):
+    """Of each way: largest difference of parameters to one device, of the loss, and counts."""
+    result = {}
+    for feed, batch_size in settings:
         work = make_work(small, batch_size=batch_size)
         alone = finish(work, programs_of(work))
         for way in ("jit", "pmap", "shard_map"):
-            several = finish(work, programs_of(work, DEVICES, way, feed))
-            distances[f"{way} {feed} {batch_size}"] = compare(alone, several)
-    print(json.dumps(distances))
+            several = finish(work, programs_of(work, devices, way, feed))
+            result[f"{way} {feed} {batch_size}"] = compare(alone, several)
+    return result
 
 
 def compare(a, b):

