@@ -1,5 +1,6 @@
 """A damaged file of a run directory is named in one line, or survived; never a traceback."""
 
+import copy
 import json
 import shutil
 
@@ -27,9 +28,10 @@ def variants(text):
         yield f"all {other}", json.dumps(other).encode() + b"\n"
     first, newline, rest = (text, b"", b"") if text.startswith(b"{\n") else text.partition(b"\n")
     value = json.loads(first)
+    del value["checksum"]  # Else nothing beside it would be looked at.
     for path in paths(value):
         for other in (None, [], "text", {"a": None}):
-            changed = json.loads(first)
+            changed = copy.deepcopy(value)
             *parents, last = path
             inner = changed
             for key in parents:
