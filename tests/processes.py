@@ -6,21 +6,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CHECKPOINT_EVERY_EPOCH = """
-import sys
-from dlfun.cli.main import main
-from dlfun.train import lockstep
-assert lockstep.SHARE > 0
-lockstep.SHARE = 0
-sys.exit(main(sys.argv[1:]))
-"""
 
 
-def launch(*arguments, checkpoint_every_epoch=False):
+def launch(*arguments):
     """`launch.py` under way; what it prints waits in its pipes."""
-    program = ["-c", CHECKPOINT_EVERY_EPOCH] if checkpoint_every_epoch else ["launch.py"]
     return subprocess.Popen(
-        [sys.executable, *program, *map(str, arguments)],
+        [sys.executable, "launch.py", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"JAX_NUMPY_DTYPE_PROMOTION": "standard", "XLA_FLAGS": ""},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What dlfun loses where it is killed, damaged or misused: `python -m benchmarks.reliability -h`."""
+"""What is lost by kills, damage and misuse: `python -m benchmarks.reliability --help`."""
 
 import contextlib
 import io
@@ -69,10 +69,11 @@ def killed(benchmark: Benchmark) -> tuple[Rows, int]:
             found[name] = kills.kill_often(kills.SETTINGS[name], mine, Path(scratch), seed)
         print(f"{name}: {found[name]}", file=sys.stderr)
     found["in all"] = sum(found.values(), kills.Totals())
-    header = "command", "kills", "taken to the end", "arrays", "arrays that differ"
-    header += "results that differ", "lost", "doubled", "other status"
+    header = ("command", "kills", "taken to the end", "arrays", "arrays that differ")
+    more = ("results that differ", "lost", "doubled", "other status")
     rows = [(name, *map(str, totals)) for name, totals in found.items()]
-    return Rows("Killed and resumed, beside uninterrupted", header, rows), found["in all"].wrong
+    table = Rows("Killed and resumed, beside uninterrupted", (*header, *more), rows)
+    return table, found["in all"].wrong
 
 
 def damaged(benchmark: Benchmark) -> tuple[Rows, int]:
@@ -116,8 +117,7 @@ def refused(benchmark: Benchmark) -> tuple[Rows, int]:
         sum(bool(one.left) for one in found),
         len(wrong),
     )
-    header = "command lines", "tracebacks", "other status than 2", "leave something"
-    header += ("wrong in any way",)
+    header = ("command lines", "tracebacks", "other status than 2", "leave something", "wrong")
     return Rows("Bad command lines", header, [tuple(map(str, numbers))]), len(wrong)
 
 

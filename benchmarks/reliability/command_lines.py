@@ -230,7 +230,7 @@ LINES = [
     line
     for block in (WRONG_NAMES, WRONG_VALUES, WRONG_PLACES, CONFLICTS, SWEEPS)
     for line in block.strip().splitlines()
-]
+] + [f"train xor_mlp --run-dir {'x' * 300}", f"sweep xor_mlp --seeds 2 --run-dir {'x' * 300}"]
 
 
 class Refusal(NamedTuple):
@@ -289,8 +289,6 @@ def try_all(folder: Path, lines: Sequence[str] = LINES) -> Iterator[Refusal]:
 
 def contents(folder: Path) -> dict[str, int]:
     """Each file and folder, and when it was written."""
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     # A lock is taken to find out whether a run is in use.
-    return {
-        name: p.stat().st_mtime_ns * p.is_file() for name, p in found.items() if p.name != ".lock"
-    }
+    paths = [path for path in folder.rglob("*") if path.name != ".lock"]
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns * p.is_file() for p in paths}

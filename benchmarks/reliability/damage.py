@@ -149,7 +149,8 @@ def try_all(
             for reader in READERS[what]:
                 (Path(what) / name).write_bytes(content)
                 status, out, errors = run(reader.arguments)
-                found = judge(name, status, errors, lambda: _told(reader, out), expected[reader])
+                same = (status, _told(reader, out)) == expected[reader]
+                found = judge(name, status, out, errors, same)
                 yield Outcome(f"{what}/{name}", damage, " ".join(reader.arguments), found, errors)
                 restore(what, whole)
 
@@ -178,10 +179,8 @@ def run(arguments: Sequence[str]) -> tuple[int | None, str, str]:
     return status, out.getvalue(), errors.getvalue()
 
 
-def judge(
-    name: str, status: int | None, errors: str, told: Callable[[], Any], expected: tuple
-) -> str:
-    """The verdict on a command that has read a damaged file."""
+def judge(name: str, status: int | None, out: str, errors: str, same: bool) -> str:
+    """The verdict on a command that has read a damaged file; `same` if it did what it else does."""
     if status is None or "Traceback" in errors:
         return "traceback"
     refusals = sum(line.startswith("error: ") for line in errors.splitlines())
@@ -191,7 +190,5 @@ def judge(
     named = name.split("/")[1] if name.startswith(CHECKPOINTS) else name.rpartition("/")[2]
     if any("damaged" in line and named in line for line in errors.splitlines()):
         return "named"
-    if (status, told()) == expected:
-        return "unaffected"
-    said = '"damaged"' if status == 0 else "NOT"
-    return "named" if status == 1 or said in str(told()) or "'damaged'" in str(told()) else "wrong"
+    # `runs` shows it as a status; 1 is the status of a comparison that finds another result.
+    return "unaffected" if same else "named" if status == 1 or '"damaged"' in out else "wrong"

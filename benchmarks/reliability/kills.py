@@ -89,7 +89,8 @@ def kill_often(arguments: Sequence[str], kills: int, scratch: Path, seed: int) -
     _, seconds = run(arguments, again, sizes_of(unbroken))
     totals = compare(unbroken, again)._replace(arrays=0)
     while totals.kills < kills:
-        folder, done = scratch / f"killed{totals.finished}", {}
+        folder = scratch / f"killed{totals.finished}"
+        done: dict[str, int] = {}
         for _ in range(kills - totals.kills):
             after = moments.uniform(0, 0.6 * seconds)
             if run(arguments, folder, sizes_of(unbroken), after)[0] is not None:
