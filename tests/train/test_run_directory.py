@@ -83,7 +83,7 @@ def test_a_changed_figure_is_not_taken_for_a_result(tmp_path):
 
 def test_a_completed_run_that_has_lost_rows_is_named(tmp_path):
     runs.append_metrics(tmp_path, [ROW | {"step": step} for step in (1, 2)])
-    runs.write_result(tmp_path, RESULT | {"status": "completed", "rows": 3})
+    runs.write_result(tmp_path, RESULT | {"metrics": {}, "rows": 3})
     with pytest.raises(UserError, match="metrics.jsonl is damaged: it has 2 of 3 rows"):
         runs.read_metrics(tmp_path)
 
