@@ -188,7 +188,7 @@ def judge(name: str, status: int | None, out: str, errors: str, same: bool) -> s
         return "refused" if refusals == 1 else "unclear"
     # A checkpoint is named by its folder.
     named = name.split("/")[1] if name.startswith(CHECKPOINTS) else name.rpartition("/")[2]
-    if any("damaged" in line and named in line for line in errors.splitlines()):
-        return "named"
+    if same:
+        return "unaffected"
     # `runs` shows it as a status; 1 is the status of a comparison that finds another result.
-    return "unaffected" if same else "named" if status == 1 or '"damaged"' in out else "wrong"
+    return "named" if named in errors or status == 1 or '"damaged"' in out else "wrong"
