@@ -141,9 +141,9 @@ class Plan:
 
 def write(plan: Plan, folder: Path) -> None:
     """Write sweep.json. Raises UserError where `folder` holds something else."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if (folder / PLAN).exists():
         raise UserError(f"{folder} is there already: go on with it by --resume, or name another")
-    folder.mkdir(parents=True, exist_ok=True)
+    runs.make_directory(folder, PLAN)
     runs.write_json(folder / PLAN, configs.to_dict(plan))
 
 

@@ -13,7 +13,7 @@ from dlfun.sweep.figures import draw
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.space import flags
-from dlfun.sweep.study import opened_study
+from dlfun.sweep.study import RECORD, opened_study
 from dlfun.train import run_directory as runs
 
 
@@ -24,6 +24,10 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
     """
     with opened_study(plan, folder) as study:
         trials = study.trials()
+    ended = sum(bool(trial.results) for trial in trials)
+    if ended < plan.count and plan.search.storage is None:
+        rest = f"`sweep --resume {folder}` trains the others"
+        warn(f"{folder / RECORD} has the results of {ended} of {plan.count} trials: {rest}")
     results = {n: r for n, r in enumerate(r for t in trials for r in t.results.values())}
     metric, maximize = choose_metric(plan, results)
     rows = table.rank(trials, metric, maximize)

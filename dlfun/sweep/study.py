@@ -7,7 +7,6 @@ there: see `dlfun.sweep.shared`.
 """
 
 import contextlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from dlfun.errors import UserError
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.table import Trial
 from dlfun.sweep.tpe import Proposals
-from dlfun.train.run_directory import to_json
+from dlfun.train.run_directory import json_of, signed, to_json
 
 if TYPE_CHECKING:
     import optuna
@@ -92,7 +91,7 @@ class LocalStudy:
 
     def _read(self, line: bytes) -> None:
         try:
-            row = json.loads(line)
+            row = json_of(line, dict[str, Any])
             number = row["trial"]
             if self.proposals is not None and "params" in row:
                 self.proposals.again(number, row["params"])
@@ -118,7 +117,7 @@ class LocalStudy:
             self.proposals.tell(trial.number, value)
 
     def _append(self, row: dict[str, Any]) -> None:
-        line = (to_json(row) + "\n").encode()
+        line = (to_json(signed(row)) + "\n").encode()
         with self.file.open("r+b" if self.file.exists() else "xb") as file:
             file.truncate(self.size)
             file.seek(self.size)

@@ -4,7 +4,6 @@ Each lies in a folder named for its step. A damaged one is detected before anyth
 """
 
 import contextlib
-import hashlib
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -16,17 +15,17 @@ import numpy as np
 
 from dlfun.errors import UserError
 from dlfun.train.loop import Position
-from dlfun.train.run_directory import json_of, metrics_from_json, to_json, write_json
+from dlfun.train.run_directory import checksum, json_of, metrics_from_json, write_json
 
 Kept = Literal["all", "best", "none"]
 """The checkpoints that a completed training keeps: the last and the best, the best, or none."""
 OVERHEAD = 2**18
 """Bytes that a checkpoint may take beside its arrays."""
-MANIFEST, ARRAYS, CHECKSUM = "manifest.json", "arrays", "checksum"
+MANIFEST, ARRAYS = "manifest.json", "arrays"
 
 
 class Manifest(TypedDict):
-    """The fields of a manifest, without its own checksum."""
+    """The fields of a manifest."""
 
     step: int
     seconds: float
@@ -86,8 +85,7 @@ def save(
         "score": score if math.isfinite(score) else None,
         "metrics": metrics,
     }
-    manifest |= {"files": _checksums(part)}
-    write_json(part / MANIFEST, manifest | {CHECKSUM: _checksum(to_json(manifest).encode())})
+    write_json(part / MANIFEST, manifest | {"files": _checksums(part)})
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
     _prune(folder, last=2)
@@ -208,11 +206,8 @@ def _parse(path: Path, manifest: dict[str, Any]) -> CheckpointInfo:
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json_of((path / MANIFEST).read_bytes(), Manifest)
-    except (OSError, ValueError):
-        raise UserError(f"checkpoint {path} is damaged: no readable {MANIFEST}") from None
-    checksum = manifest.pop(CHECKSUM, None)  # Earlier versions wrote none.
-    if checksum not in (None, _checksum(to_json(manifest).encode())):
-        raise UserError(f"checkpoint {path} is damaged: {MANIFEST} has another checksum")
+    except (OSError, ValueError) as error:
+        raise UserError(f"checkpoint {path} is damaged: {MANIFEST}: {error}") from None
     if manifest["step"] != int(path.name):
         raise UserError(f"checkpoint {path} is damaged: it is of step {manifest['step']}")
     return manifest
@@ -231,13 +226,9 @@ def _verify(path: Path) -> CheckpointInfo:
     return _parse(path, manifest)
 
 
-def _checksum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _checksums(path: Path) -> dict[str, str]:
     return {
-        file.relative_to(path).as_posix(): _checksum(file.read_bytes())
+        file.relative_to(path).as_posix(): checksum(file.read_bytes())
         for file in sorted(path.rglob("*"))
         if file.is_file() and file.name != MANIFEST
     }

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -77,6 +78,13 @@ def result_of(status: str, step: int, seconds: float, metrics: Splits) -> dict[s
     return {"status": status, "step": step, "seconds": round(seconds, 3), "metrics": metrics}
 
 
+def _has_rows(run: Path, snapshot: Snapshot) -> bool:
+    """True if metrics.jsonl has a row for each split that was measured at a position."""
+    step = snapshot.position.step
+    found = {row["split"] for row in run_directory.read_metrics(run) if row["step"] == step}
+    return found >= snapshot.splits.keys()
+
+
 class Lockstep:
     """Members that stand at one step, trained together from there to their end."""
 
@@ -116,6 +124,9 @@ class Lockstep:
         for slot, run in enumerate(self.runs if trainer.leads else []):
             events: Events = "live" if trainer.alone else "at end"
             self.logs[slot] = Log(run, step, events if trainer.outputs.events else "none")
+            if slot in self.last and not _has_rows(run, self.last[slot]):
+                rest = f"it has no rows of step {step}, of which there is a checkpoint"
+                trainer.warn(f"{run / run_directory.METRICS} is damaged: {rest}")
             run_directory.write_result(run, {"status": "running"})
         self.began = self.saved_at = time.perf_counter()
         values = trainer.group.values(self.filled)
@@ -276,6 +287,8 @@ class Lockstep:
                 if completed:
                     checkpoint.keep(folder, trainer.outputs.checkpoints)
                 self.logs[slot].close(trainer.group.configs[number], result)
+                if completed:
+                    result["rows"] = run_directory.count_rows(run)
                 run_directory.write_result(run, result)
             return result
 

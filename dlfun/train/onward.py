@@ -66,6 +66,7 @@ def extend(
         saved = checkpoint.latest(run / run_directory.CHECKPOINTS, note)
         if saved is None:
             raise UserError(f"{asked} and has no whole checkpoint: it cannot go on to {new[path]}")
+        run_directory.read_metrics(run)  # Raises where rows are lost, which nobody could tell then.
         # In this order: a process that is killed between the two leaves a run as it was.
         if result.get("status") == "completed":
             run_directory.write_result(run, result | {"status": "interrupted"})

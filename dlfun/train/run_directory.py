@@ -1,8 +1,13 @@
-"""The run directory: its files, written and read back. Reading executes nothing found in it."""
+"""The run directory: its files, written and read back. Reading executes nothing found in it.
+
+Each JSON object that is written, be it a file or a line of one, holds a checksum of the rest of it:
+a figure that was changed on the disk is not taken for a result.
+"""
 
 import contextlib
 import errno
 import functools
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -29,6 +34,7 @@ CONFIG, METRICS, RESULT, CHECKPOINTS, PLOTS, SAMPLES = (
     "samples",
 )
 SWEEP = "sweep.json"
+CHECKSUM = "checksum"
 FINAL = ("completed", "diverged")
 """Statuses of runs that are not trained again."""
 IDENTITY = ("experiment", "config", "options")
@@ -56,9 +62,19 @@ def metrics_from_json(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, whole or not at all."""
-    write_text(path, to_json(value, indent=2) + "\n")
+def signed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with a checksum of its content, which `json_of` compares."""
+    return {**value, CHECKSUM: checksum(to_json(value).encode())}
+
+
+def checksum(content: bytes) -> str:
+    """SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON with a checksum, whole or not at all."""
+    write_text(path, to_json(signed(value), indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -102,6 +118,7 @@ class Result(TypedDict):
     step: NotRequired[int]
     seconds: NotRequired[float]
     metrics: NotRequired[dict[str, dict[str, Any]]]
+    rows: NotRequired[int]
 
 
 class FinalResult(TypedDict):
@@ -133,9 +150,13 @@ def read_json(path: Path, shape: Any) -> Any:
 def json_of(text: bytes, shape: Any) -> Any:
     """The value of a JSON text: of the type `shape`, or with the keys of a TypedDict among others.
 
-    Raises ValueError where it is not.
+    Raises ValueError where it is not, or where its checksum is of other content. Without one, as
+    earlier versions wrote it and as it may be edited by hand, nothing is compared.
     """
     value = json.loads(text)
+    found = value.pop(CHECKSUM, None) if isinstance(value, dict) else None
+    if found not in (None, checksum(to_json(value).encode())):
+        raise ValueError(f"it has another {CHECKSUM} (remove that from what you edit by hand)")
     check_shape(value, shape)
     return value
 
@@ -179,7 +200,7 @@ def read_result(run: Path) -> dict[str, Any]:
 def read_metrics(run: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl; a last row cut off by a crash is left out.
 
-    Raises UserError naming a damaged row.
+    Raises UserError naming a damaged row, or the file where a completed run has lost rows.
     """
     if not (run / METRICS).exists():
         return []
@@ -190,13 +211,19 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
             rows.append(metrics_from_json(json_of(line, Row)))
         except ValueError as error:
             raise UserError(f"{run / METRICS}, line {number}, is damaged: {error}") from None
+    expected = 0
+    with contextlib.suppress(UserError):  # Who needs a damaged result.json names it.
+        result = read_result(run)
+        expected = result.get("rows", 0) if result.get("status") == "completed" else 0
+    if len(rows) < expected:
+        raise UserError(f"{run / METRICS} is damaged: it has {len(rows)} of {expected} rows")
     return rows
 
 
 def keep_metrics(run: Path, step: int) -> None:
     """Drop the rows after `step`: a resumed run writes them again."""
     rows = [row for row in read_metrics(run) if row["step"] <= step]
-    write_text(run / METRICS, "".join(to_json(row) + "\n" for row in rows))
+    write_text(run / METRICS, _lines(rows))
 
 
 def write_result(run: Path, result: dict[str, Any]) -> None:
@@ -207,7 +234,7 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
         if error.errno != errno.ENOSPC or not (run / RESULT).exists():
             raise
         with (run / RESULT).open("r+b") as file:
-            file.write((to_json(result) + "\n").encode())
+            file.write((to_json(signed(result)) + "\n").encode())
             file.truncate()
         raise
 
@@ -215,7 +242,16 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
 def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows to metrics.jsonl."""
     with (run / METRICS).open("a", encoding="utf-8") as file:
-        file.write("".join(to_json(row) + "\n" for row in rows))
+        file.write(_lines(rows))
+
+
+def count_rows(run: Path) -> int:
+    """The number of rows of metrics.jsonl."""
+    return (run / METRICS).read_bytes().count(b"\n") if (run / METRICS).exists() else 0
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(to_json(signed(row)) + "\n" for row in rows)
 
 
 @contextlib.contextmanager
@@ -293,13 +329,17 @@ def open_run(run: Path, description: dict[str, Any]) -> None:
         )
 
 
-def make_directory(run: Path) -> None:
-    """Create the run directory. Raises UserError where `run` is a file or holds something else."""
+def make_directory(run: Path, first: str = CONFIG) -> None:
+    """Create the folder of a run, or of what else begins with the file `first`.
+
+    Raises UserError where it is a file or cannot be, or holds other files without that one.
+    """
     try:
-        if run.is_file():
+        if run.exists() and not run.is_dir():
             raise UserError(f"--run-dir {run} is a file, expected a directory")
-        if run.is_dir() and not (run / CONFIG).exists() and _has_other_files(run):
-            raise UserError(f"--run-dir {run} is neither empty nor a run directory")
+        if run.is_dir() and not (run / first).exists() and _has_other_files(run, first):
+            kind = "run directory" if first == CONFIG else "sweep"
+            raise UserError(f"--run-dir {run} is neither empty nor a {kind}")
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -308,9 +348,10 @@ def make_directory(run: Path) -> None:
         raise UserError(f"--run-dir {run} cannot be written to: permission denied")
 
 
-def _has_other_files(run: Path) -> bool:
-    ours = {".lock", CONFIG + ".part"}
-    return any(entry.name not in ours for entry in run.iterdir())
+def _has_other_files(folder: Path, first: str) -> bool:
+    """True if there is more than a process leaves that is killed before it has written `first`."""
+    ours = {".lock", first + ".part"}
+    return any(entry.name not in ours for entry in folder.iterdir())
 
 
 @functools.cache

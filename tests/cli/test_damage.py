@@ -1,5 +1,6 @@
 """A damaged file of a run directory is named in one line, or survived; never a traceback."""
 
+import copy
 import json
 import shutil
 
@@ -27,9 +28,10 @@ def variants(text):
         yield f"all {other}", json.dumps(other).encode() + b"\n"
     first, newline, rest = (text, b"", b"") if text.startswith(b"{\n") else text.partition(b"\n")
     value = json.loads(first)
+    del value["checksum"]  # Else nothing beside it would be looked at.
     for path in paths(value):
         for other in (None, [], "text", {"a": None}):
-            changed = json.loads(first)
+            changed = copy.deepcopy(value)
             *parents, last = path
             inner = changed
             for key in parents:
@@ -85,25 +87,6 @@ def test_a_damaged_file_is_named_or_survived(name, run, capsys):
                 shutil.rmtree(run)
                 shutil.copytree(run.with_name("other"), run)
     assert named > 20
-
-
-@pytest.mark.parametrize("name", ["file/x", "x" * 300])
-def test_a_run_directory_that_cannot_be_is_one_line(name, tmp_path, monkeypatch, capsys):
-    toy.register(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").touch()
-    assert main(["train", "toy", "--run-dir", name]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert name in line
-
-
-def test_a_refused_sweep_leaves_no_folder(tmp_path, monkeypatch, capsys):
-    toy.register(monkeypatch)
-    storage = ["--storage", "sqlite:////nowhere/x.db", "--run-dir", str(tmp_path / "s")]
-    assert main(["sweep", "toy", "--over", "rate=0.1,0.2", *storage]) == 2
-    assert "cannot be reached" in capsys.readouterr().err
-    assert not (tmp_path / "s").exists()
 
 
 def test_a_home_is_found_and_not_made(tmp_path, monkeypatch, capsys):

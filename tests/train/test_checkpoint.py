@@ -100,7 +100,7 @@ def test_unreadable_manifest_and_unfinished_write(tmp_path, warnings):
     (tmp_path / "00000002" / checkpoint.MANIFEST).write_text("{")
     (tmp_path / ".part").mkdir()
     assert checkpoint.latest(tmp_path, warnings.append).step == 1
-    assert "no readable manifest.json" in warnings[0]
+    assert "is damaged: manifest.json" in warnings[0]
 
 
 def test_other_model_is_refused(tmp_path, warnings):

@@ -1,8 +1,6 @@
-"""Runs as processes: killed, interrupted, locked, diverged; resumed to the same bits."""
+"""Runs as processes: interrupted, locked, diverged; resumed to the same bits."""
 
 import json
-import random
-import re
 import signal
 import time
 
@@ -15,8 +13,6 @@ from tests.works import assert_equal
 
 # Small pieces, so that signals and kills fall within epochs.
 SETTING = ["train", "mnist_mlp", "--epochs", "8", "--loop", "python", "--batch-size", "400"]
-STEPS = 150
-"""In an epoch."""
 
 
 def finish(*arguments):
@@ -38,8 +34,7 @@ def wait_for_training(run, process):
 def contents(run):
     """Parameters' files by checksum, metrics without timings."""
     last = sorted((run / "checkpoints").glob("[0-9]*"))[-1]
-    result = json.loads((run / "result.json").read_text())
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    result, rows = run_directory.read_result(run), run_directory.read_metrics(run)
     for row in [*rows, result]:
         for timing in ("seconds", "examples_per_second"):
             row.pop(timing, None)
@@ -63,30 +58,6 @@ def unbroken(tmp_path_factory):
     assert status == 0, err
     assert "completed" in out
     return run
-
-
-def test_killed_at_random_moments(unbroken, tmp_path):
-    """kill -9 four times, then to the end: the same bits as the unbroken run."""
-    run = tmp_path / "killed"
-    moments = random.Random()
-    for epochs in (0, 1, 3, 5):
-        process = launch(*SETTING, "--run-dir", run, checkpoint_every_epoch=True)
-        wait_for_training(run, process)
-        while process.poll() is None and not (
-            epochs == 0 or (list(run.glob("checkpoints/0*")) and epochs_done(run) >= epochs)
-        ):
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.1))
-        process.kill()
-        process.communicate()
-    status, _, err = finish(*SETTING, "--run-dir", run)
-    assert status == 0, err
-    assert int(re.search(r"resuming from step (\d+)", err)[1]) >= STEPS
-    assert_same_run(unbroken, run)
-
-
-def epochs_done(run):
-    return max((row["epoch"] for row in run_directory.read_metrics(run)), default=0)
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])

@@ -64,6 +64,30 @@ def test_damaged_files_are_named(tmp_path):
         runs.read_config(tmp_path)
 
 
+def test_a_changed_figure_is_not_taken_for_a_result(tmp_path):
+    """In a file or in a row; without its checksum a file may be edited."""
+    runs.write_result(tmp_path, RESULT | {"status": "running"})
+    runs.append_metrics(tmp_path, [ROW | {"loss": 0.25}])
+    assert runs.read_metrics(tmp_path) == [ROW | {"loss": 0.25}]
+    text = (tmp_path / runs.METRICS).read_text()
+    (tmp_path / runs.METRICS).write_text(text.replace("0.25", "0.35"))
+    with pytest.raises(UserError, match="metrics.jsonl, line 1, is damaged: .*another checksum"):
+        runs.read_metrics(tmp_path)
+    written = (tmp_path / runs.RESULT).read_text().replace("running", "runnong")
+    (tmp_path / runs.RESULT).write_text(written)
+    with pytest.raises(UserError, match="result.json is damaged: .*another checksum"):
+        runs.read_result(tmp_path)
+    (tmp_path / runs.RESULT).write_text('{"status": "edited"}')
+    assert runs.read_result(tmp_path)["status"] == "edited"
+
+
+def test_a_completed_run_that_has_lost_rows_is_named(tmp_path):
+    runs.append_metrics(tmp_path, [ROW | {"step": step} for step in (1, 2)])
+    runs.write_result(tmp_path, RESULT | {"metrics": {}, "rows": 3})
+    with pytest.raises(UserError, match="metrics.jsonl is damaged: it has 2 of 3 rows"):
+        runs.read_metrics(tmp_path)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "result.json"
     runs.write_json(path, {"status": "running"})
