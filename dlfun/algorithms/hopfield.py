@@ -101,6 +101,16 @@ def turn_all(weights: Weights, spins: Spins) -> Spins:
     return jnp.where(h == 0, spins, jnp.sign(h))
 
 
+def synchronous(weights: Weights, spins: Spins, updates: int) -> Float[Array, "3 batch spins"]:
+    """The states after `updates` synchronous updates, after one more and after two more.
+
+    Where the third equals the first, the spins are at rest or alternate between two states.
+    """
+    end = lax.fori_loop(0, updates, lambda _, s: turn_all(weights, s), spins)
+    after = turn_all(weights, end)
+    return jnp.stack([end, after, turn_all(weights, after)])
+
+
 _Settling = tuple[Float[Array, " spins"], Float[Array, " spins"], Int[Array, ""], Int[Array, ""]]
 """Spins and their fields, the last spin that had its turn, and how many turns the next one has to
 wait that is against its field: 2N or more where there is none."""
