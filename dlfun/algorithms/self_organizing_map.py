@@ -170,7 +170,7 @@ def self_organizing_map(
     def online(state: MapState, example: tuple[Array, Array]) -> tuple[MapState, Array]:
         x, weight = example
         eta, inverse = schedule(state)
-        squared = jnp.square(x - state.weights).sum(axis=1)
+        squared = squared_distances(x[None], state.weights)[0]
         away = jnp.asarray(grid.squared_distances(), x.dtype)[squared.argmin()]
         pull = weight * eta * jnp.exp(-away * inverse)
         weights = state.weights + pull[:, None] * (x - state.weights)

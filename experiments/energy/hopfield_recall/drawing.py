@@ -48,10 +48,11 @@ def frames(trained: Trained) -> Figure:
     columns += [(f"{n} flips", state) for n, state in zip(FRAMES[1:], after, strict=True)]
     columns += [("at rest", ends["pseudo_inverse"]), ("stored", patterns)]
     columns += [("Hebb, at rest", ends["hebb"])]
+    wrong = percent(trained.config.wrong, 0)
     right = int((ends["pseudo_inverse"] == patterns).all(axis=1).sum())
     drawn = figure(
         11, 1.2 * len(cues) + 1,
-        f"{right} of {len(cues)} digits come back from {percent(trained.config.wrong, 0)} wrong pixels",
+        f"{right} of {len(cues)} digits come back from {wrong} wrong pixels",
         f"{trained.config.patterns} digits stored by the pseudo-inverse rule; right, by Hebb's",
     )  # fmt: skip
     grid = drawn.subplots(len(cues), len(columns), squeeze=False)
@@ -68,7 +69,7 @@ def energy_by_flip(trained: Trained, flips: int) -> Figure:
     size = len(weights)
     drawn = figure(
         8, 5, "Every flip of asynchronous recall lowers the energy",
-        f"{trained.config.patterns} digits stored by the pseudo-inverse rule, which have one energy",
+        f"{trained.config.patterns} digits stored by the pseudo-inverse rule, at one energy",
     )  # fmt: skip
     axes = drawn.subplots()
     counts = jax.jit(recall)(weights, cues)[1]
