@@ -172,7 +172,7 @@ def recall(
 
 def energies(
     weights: Weights, spins: Float[Array, " spins"], flips: int
-) -> Float[Array, " flips+1"]:
+) -> Float[Array, " states"]:
     """The energy of one network before and after each of `flips` flips of its recall."""
 
     def step(state: _Settling, _: None) -> tuple[_Settling, Array]:

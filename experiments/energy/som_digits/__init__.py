@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CLAIMS = [
-    Claim("test/map_accuracy", "beside Kohonen (1982)", at_least=0.85),
-    Claim("test/map_topographic_error", "beside Kohonen (1982)", at_most=0.15),
-    Claim("test/map_quantization_error", "beside Kohonen (1982)", at_most=6.2),
-    Claim("test/k_means_quantization_error", "beside it", at_most=5.8),
+    Claim("test/map_accuracy", "beside Kohonen (1982)", at_least=0.8),
+    Claim("test/map_topographic_error", "beside Kohonen (1982)", at_most=0.06),
+    Claim("test/map_quantization_error", "beside Kohonen (1982)", at_most=5.5),
+    Claim("test/k_means_quantization_error", "beside it", at_most=5.2),
     Claim("test/random_topographic_error", "beside it", at_least=0.9),
 ]
 QUICK = Quick(
@@ -63,7 +63,9 @@ class Config:
     """Six neighbours of a unit, or eight."""
     radius: Annotated[float, Gt(0)] = 6.0
     """Radius σ of the neighbourhood at the start, in units of the grid."""
-    radius_decay: Literal["asymptotic", "inverse_to_one", "linear_to_one", "linear"] = "linear"
+    radius_decay: Literal["asymptotic", "inverse_to_one", "linear_to_one", "linear"] = (
+        "linear_to_one"
+    )
     """Decay of σ, to a third, to 1 or to 0."""
     rate: Annotated[float, Gt(0), Le(1)] = 1.0
     """Rate η at the start."""
