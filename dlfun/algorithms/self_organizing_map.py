@@ -9,7 +9,7 @@ and the radius σ decay over the training. With σ = 0 the winner moves alone, w
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -158,26 +158,40 @@ def self_organizing_map(
         chosen = jax.random.choice(key, len(examples), (units,), replace=False)
         return MapState(jnp.asarray(examples)[chosen], jnp.int32(0))
 
-    def schedule(state: MapState) -> tuple[Array, Array]:
+    def schedule(state: MapState, done: Array) -> tuple[Array, Array]:
+        """η and 1/(2σ²) after `done` steps."""
         dtype = state.weights.dtype
-        share = state.done.astype(dtype) / steps
+        share = done.astype(dtype) / steps
         eta = DECAYS[rate_decay](rate, share)
         sigma = DECAYS[radius_decay](radius, share)
         # At radius 0 only the winner itself, at distance 0, is left.
         inverse = 1 / jnp.maximum(2 * jnp.square(sigma), 1e-6)
         return jnp.asarray(eta, dtype), jnp.asarray(inverse, dtype)
 
-    def online(state: MapState, example: tuple[Array, Array]) -> tuple[MapState, Array]:
-        x, weight = example
-        eta, inverse = schedule(state)
-        squared = squared_distances(x[None], state.weights)[0]
-        away = jnp.asarray(grid.squared_distances(), x.dtype)[squared.argmin()]
-        pull = weight * eta * jnp.exp(-away * inverse)
-        weights = state.weights + pull[:, None] * (x - state.weights)
-        return MapState(weights, state.done + weight.astype(jnp.int32)), squared.min()
+    def online(state: MapState, x: Array, weight: Array) -> tuple[MapState, Array]:
+        away = jnp.asarray(grid.squared_distances(), x.dtype)
+        seen = jnp.cumsum(weight.astype(jnp.int32))
+        eta, inverse = schedule(state, state.done + seen - 1)
+
+        def move(carry: tuple[Array, Array], example: tuple[Array, ...]) -> tuple[Any, Array]:
+            # The ‖w‖² follow their formula: summing them anew would read all weights once more.
+            weights, squares = carry
+            x, square, eta, inverse = example
+            product = jnp.matmul(weights, x, precision="highest")
+            nearness = squares - 2 * product
+            pull = eta * jnp.exp(-away[nearness.argmin()] * inverse)
+            rest = 1 - pull
+            squares = rest * rest * squares + 2 * pull * rest * product + pull * pull * square
+            weights = weights + pull[:, None] * (x - weights)
+            return (weights, squares), jnp.maximum(nearness.min() + square, 0)
+
+        start = state.weights, jnp.square(state.weights).sum(axis=1)
+        rows = x, jnp.square(x).sum(axis=1), weight * eta, inverse
+        (weights, _), squared = lax.scan(move, start, rows)
+        return MapState(weights, state.done + seen[-1]), squared
 
     def batch_rule(state: MapState, x: Array, weight: Array) -> tuple[MapState, Array]:
-        eta, inverse = schedule(state)
+        eta, inverse = schedule(state, state.done)
         distances = squared_distances(x, state.weights)
         won = jax.nn.one_hot(distances.argmin(axis=1), units, dtype=x.dtype) * weight[:, None]
         near = jnp.exp(-jnp.asarray(grid.squared_distances(), x.dtype) * inverse)
@@ -187,12 +201,9 @@ def self_organizing_map(
         return MapState(moved, state.done + 1), distances.min(axis=1)
 
     def update(state: MapState, batch: Batch, key: Key) -> tuple[MapState, Metrics]:
-        x, weight = inputs(batch), batch["weight"]
-        weight = weight.astype(x.dtype)
-        if rule == "online":
-            new, squared = lax.scan(online, state, (x, weight))
-        else:
-            new, squared = batch_rule(state, x, weight)
+        x = inputs(batch)
+        weight = batch["weight"].astype(x.dtype)
+        new, squared = (online if rule == "online" else batch_rule)(state, x, weight)
         measured = {
             "loss": metrics.mean(squared, weight),
             "quantization_error": metrics.mean(jnp.sqrt(squared), weight),

@@ -4,9 +4,9 @@ Figure: pending
 Time: pending
 Command: python launch.py train som_colours
 
-A rectangular and a hexagonal map of 20 × 20 units (Kohonen 1982) see random points of the RGB cube
-one by one. The quantization error is a colour's mean distance from the nearest unit, the topographic
-error the share of colours whose two nearest units do not touch. Two baselines have units without
+A rectangular and a hexagonal map of 20 × 20 units (Kohonen 1982) see random points of the RGB
+cube one by one. The quantization error is the mean distance of a colour from the nearest unit, the
+topographic error the share of colours whose two nearest units do not touch. Two baselines have units without
 order: k-means, which is the same rule with a radius of 0, and as many random colours. Both are
 closer to new colours, since a map of two dimensions folds into a cube only so far; and nearly no
 colour has two nearest units that touch. Rule, order and both errors are those of MiniSom.
