@@ -1,7 +1,8 @@
-"""Speed of energy-based and unsupervised learners beside other programs, on one machine in turns.
+"""Speed of energy-based and unsupervised learners beside other programs, in turns.
 
-`python -m benchmarks.energy --help`. A comparison is a function that returns the programs to time
-and a column of what each one did; the first program is dlfun's.
+`python -m benchmarks.energy --help`. Rates are per second of processor time, of all threads: what
+else runs on the machine then counts for little. A comparison is a function that returns the
+programs to time, dlfun's first; to add one, add it to COMPARISONS.
 """
 
 import importlib.util
@@ -152,14 +153,14 @@ COMPARISONS: dict[str, Callable[[bool], list[Comparison]]] = {
 
 
 def timed(comparison: Comparison, repeats: int) -> dict[str, list[float]]:
-    """Units a second of each program, in turns, after one run of each to warm up."""
+    """Units a second of processor time of each program, after one run of each to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in comparison.programs}
     for turn in range(repeats + 1):
         for name, program in comparison.programs.items():
-            began = time.perf_counter()
+            began = time.process_time()
             done = program()
             if turn:
-                rates[name].append(done / (time.perf_counter() - began))
+                rates[name].append(done / (time.process_time() - began))
     return rates
 
 
@@ -199,7 +200,7 @@ def main(arguments: Sequence[str]) -> int:
         for comparison in COMPARISONS[name](benchmark.quick)
         for row in rows(comparison, benchmark.repeats)
     ]
-    header = ("work", "counted", "dlfun, a second", "other, a second", "other", "dlfun / other")
+    header = ("work", "counted", "dlfun, 1/s", "other, 1/s", "other", "dlfun / other")
     table = Rows("Energy-based and unsupervised learners", header, measured)
     print(tables.markdown(table)) if benchmark.markdown else tables.show(table)
     return 0

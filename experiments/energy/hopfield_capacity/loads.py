@@ -1,6 +1,7 @@
 """The overlap of stored random patterns with where a Hopfield network comes to rest, by load."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
@@ -18,16 +19,16 @@ def patterns_at(load: float, spins: int) -> int:
 
 
 def kept(
-    patterns: Int8[Array, "patterns spins"], rule: str, load: float, spins: int, most: int | None
+    patterns: Int8[Array, "patterns spins"], count: int | Array, rule: str, probed: int
 ) -> Float[Array, ""]:
-    """The mean overlap of stored patterns, at most `most` of them, with the rest reached from each.
+    """The mean overlap of the first `probed` patterns with the rest that is reached from each.
 
-    The network has the first `spins` spins of the first `load` · `spins` patterns.
+    The network has stored the first `count` patterns.
     """
-    stored = patterns[: patterns_at(load, spins), :spins].astype(jnp.float32)
-    weights = RULES[rule](jnp.zeros((spins, spins)), stored, jnp.ones(len(stored)))
-    start = stored[:most]
-    return overlap(recall(weights, start)[0], start).mean()
+    spins, x = patterns.shape[1], patterns.astype(jnp.float32)
+    stored = (jnp.arange(len(x)) < count).astype(x.dtype)
+    weights = RULES[rule](jnp.zeros((spins, spins)), x, stored)
+    return overlap(recall(weights, x[:probed])[0], x[:probed]).mean()
 
 
 def retention(
@@ -41,7 +42,7 @@ def retention(
     Args:
         loads: loads α by rule.
         spins: spins N of a network by rule.
-        most: number of patterns to recall at a load, where it is not all.
+        most: number of patterns recalled at a load, where it is not all that are stored.
     """
 
     def init(key: Key, batch: Batch) -> Array:
@@ -52,15 +53,12 @@ def retention(
 
     def evaluate(state: Array, batch: Batch, key: Key) -> Metrics:
         measured: Metrics = {}
-        for rule, chosen in loads.items():
-            for load in chosen:
-                m = lax.map(
-                    lambda network, rule=rule, load=load: kept(
-                        network, rule, load, spins[rule], most.get(load)
-                    ),
-                    batch["patterns"],
-                )
-                measured[f"{rule}_at_{load:g}"] = metrics.mean(m, batch["weight"])
+        for rule, load in ((rule, load) for rule, chosen in loads.items() for load in chosen):
+            count = patterns_at(load, spins[rule])
+            probed = min(count, most.get(load, count))
+            measure = partial(kept, count=count, rule=rule, probed=probed)
+            m = lax.map(measure, batch["patterns"][:, :count, : spins[rule]])
+            measured[f"{rule}_at_{load:g}"] = metrics.mean(m, batch["weight"])
         return measured
 
     return Learner(init, update, evaluate)

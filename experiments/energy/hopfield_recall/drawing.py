@@ -15,7 +15,7 @@ from dlfun.plots.style import INK, LABEL, PALETTE, figure, percent, tidy
 
 FRAMES = (0, 40, 80, 120, 160, 200)
 """Flips after which recall is shown, before its end."""
-SHOWN, STARTS, SYNCHRONOUS = 5, 50, 1000
+SHOWN, STARTS, SYNCHRONOUS = 5, 20, 500
 LABELS = {"hebb": "Hebb's rule", "pseudo_inverse": "pseudo-inverse rule"}
 
 
@@ -26,7 +26,7 @@ def chosen(trained: Trained, count: int) -> tuple[Array, Array]:
     return tuple(jnp.asarray(test[name][rows], jnp.float32) for name in ("cue", "x"))
 
 
-def show(axes: Axes, spins: Float[np.ndarray, " spins"], title: str = "") -> None:
+def show(axes: Axes, spins: Float[Array | np.ndarray, " spins"], title: str = "") -> None:
     """Spins as a black and white image."""
     side = round(len(spins) ** 0.5)
     axes.imshow(np.asarray(spins).reshape(side, side), cmap="gray_r", vmin=-1, vmax=1)

@@ -6,16 +6,17 @@ Command: python launch.py train som_colours
 
 A rectangular and a hexagonal map of 20 × 20 units (Kohonen 1982) see random points of the RGB
 cube one by one. The quantization error is the mean distance of a colour from the nearest unit, the
-topographic error the share of colours whose two nearest units do not touch. Two baselines have units without
-order: k-means, which is the same rule with a radius of 0, and as many random colours. Both are
-closer to new colours, since a map of two dimensions folds into a cube only so far; and nearly no
-colour has two nearest units that touch. Rule, order and both errors are those of MiniSom.
+topographic error the share of colours whose two nearest units do not touch. Two baselines have
+units without order: k-means, which is the same rule with a radius of 0, and as many random colours.
+Both are closer to new colours, since a map of two dimensions folds into a cube only so far; and
+nearly no colour has two nearest units that touch. Rule, order and both errors are MiniSom's.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
@@ -143,7 +144,8 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         grid, [(name, w[:, number]) for number, name in enumerate(names)],
     )  # fmt: skip
     assert trained.learner.predict is not None
-    winners = trained.learner.predict(trained.state, {"x": trained.dataset.splits["test"]["x"]})
+    colours = jnp.asarray(trained.dataset.splits["test"]["x"])
+    winners = trained.learner.predict(trained.state, {"x": colours})
     yield "hits", maps.hits(
         "New colours fall on all of the map",
         [(name, grid, np.bincount(winners[name], minlength=len(weights[name])))
