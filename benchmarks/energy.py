@@ -58,9 +58,10 @@ def hopfield(quick: bool) -> list[Comparison]:
     product of a row of W with all of them. Both are exact, and rest at the same states.
     """
     made = []
-    for size, wrong in ((200 if quick else 2000, 0.0), (200 if quick else 2000, 0.1)):
+    size = 200 if quick else 2000
+    for wrong in (0.0, 0.1):
         rng = np.random.default_rng(0)
-        patterns = rng.choice(np.float32([-1, 1]), (size // 10, size))
+        patterns = 2 * rng.integers(0, 2, (size // 10, size)).astype(np.float32) - 1
         cues = np.where(rng.random(patterns.shape) < wrong, -patterns, patterns)
         weights = np.asarray(
             hebb(jnp.zeros((size, size)), jnp.asarray(patterns), jnp.ones(len(cues)))

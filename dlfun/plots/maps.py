@@ -32,7 +32,7 @@ def draw_units(
     corners = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     cells = PolyCollection(places[:, None] + corners, cmap=cmap, edgecolors="face", linewidths=0.2)
     if values.ndim == 2:
-        cells.set_facecolor(values.clip(0, 1))
+        cells.set_facecolor([tuple(colour) for colour in values.clip(0, 1).tolist()])
     else:
         cells.set_array(values)
     axes.add_collection(cells)

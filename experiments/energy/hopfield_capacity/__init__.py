@@ -47,11 +47,11 @@ CLAIMS = [
     Claim("test/pseudo_inverse_at_0.9", "Personnaz et al. (1985)", at_least=0.99999),
 ]
 QUICK = Quick(
-    {"spins": 500, "pseudo_inverse_spins": 200, "networks": 2},
+    {"spins": 300, "pseudo_inverse_spins": 100, "networks": 2, "lost": 20},
     [
         Claim("test/hebb_at_0.05", SOURCE, at_least=0.999),
         Claim("test/hebb_at_0.1", SOURCE, at_least=0.97),
-        Claim("test/hebb_at_0.2", SOURCE, at_most=0.8),
+        Claim("test/hebb_at_0.2", SOURCE, at_most=0.85),
         Claim("test/pseudo_inverse_at_0.9", "Personnaz et al. (1985)", at_least=0.99999),
     ],
 )

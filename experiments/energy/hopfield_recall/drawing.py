@@ -23,7 +23,8 @@ def chosen(trained: Trained, count: int) -> tuple[Array, Array]:
     """Cues of the first patterns, and these patterns."""
     test, step = trained.dataset.splits["test"], trained.config.cues
     rows = np.arange(min(count, len(test["x"]) // step)) * step
-    return tuple(jnp.asarray(test[name][rows], jnp.float32) for name in ("cue", "x"))
+    cues, patterns = (jnp.asarray(test[name][rows], jnp.float32) for name in ("cue", "x"))
+    return cues, patterns
 
 
 def show(axes: Axes, spins: Float[Array | np.ndarray, " spins"], title: str = "") -> None:
@@ -92,11 +93,12 @@ def cycle(trained: Trained) -> Figure:
     Of some random states it shows the first that does not come to rest.
     """
     weights = trained.state["pseudo_inverse"]
-    start = jax.random.rademacher(jax.random.key(trained.config.seed), (STARTS, len(weights)))
-    states = jax.jit(partial(synchronous, updates=SYNCHRONOUS))(weights, start.astype(jnp.float32))
+    key = jax.random.key(trained.config.seed)
+    start = jax.random.rademacher(key, (STARTS, len(weights)), jnp.float32)
+    states = jax.jit(partial(synchronous, updates=SYNCHRONOUS))(weights, start)
     turning = np.asarray(states[0] != states[1]).sum(axis=1)
     shown = int((turning > 0).argmax())
-    rest, flips = jax.jit(recall)(weights, start[shown : shown + 1].astype(jnp.float32))
+    rest, flips = jax.jit(recall)(weights, start[shown : shown + 1])
     title = f"Updated all at once, {turning[shown]} spins turn over in every step, for ever"
     drawn = figure(
         11, 3.4, title if turning[shown] else "Updated all at once, these spins come to rest",
@@ -107,6 +109,6 @@ def cycle(trained: Trained) -> Figure:
     show(grid[0], start[shown], "random spins")
     for number, axes in enumerate(grid[1:4]):
         show(axes, states[number, shown], f"update {SYNCHRONOUS + number:,}")
-    show(grid[4], np.where(states[0, shown] != states[1, shown], 1, -1), "spins that turn over")
+    show(grid[4], np.where(states[0, shown] != states[1, shown], 1.0, -1.0), "spins that turn over")
     show(grid[5], rest[0], "one after another")
     return drawn

@@ -94,7 +94,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     """A map, and two that are none: k-means, and units that stay at random images."""
     c, grid = config, Grid(config.width, config.height, config.topology)
     few = dataset.splits["train"]["image"][: max(START, c.width * c.height)]
-    start = np.float32(few.reshape(len(few), -1)) / 255
+    start = few.reshape(len(few), -1).astype(np.float32) / 255
     size, updates = dataset.size("train"), dataset.steps_per_epoch(c.batch_size)
     steps = c.epochs * (size if c.rule == "online" else updates)
 
