@@ -74,5 +74,5 @@ def overlap_by_load(
     right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     right.minorticks_off()
     tidy(right, "load α, patterns a spin", "overlap m", legend=False)
-    right.legend(frameon=False, fontsize=LABEL - 2, loc="lower right")
+    right.legend(frameon=False, fontsize=LABEL - 2, loc="center right")
     return drawn
