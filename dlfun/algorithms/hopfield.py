@@ -137,7 +137,7 @@ def _flip(weights: Weights, state: _Settling) -> _Settling:
 
 
 def recall(
-    weights: Weights, spins: Spins, most: int | None = None
+    weights: Weights, spins: Spins, most: int | Int[Array, ""] | None = None
 ) -> tuple[Spins, Int[Array, " batch"]]:
     """Asynchronous recall: the spins at rest, and how many flips it took.
 

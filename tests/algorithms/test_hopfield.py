@@ -22,6 +22,10 @@ from dlfun.algorithms.hopfield import (
 from dlfun.errors import UserError
 from experiments.energy.hopfield_capacity.drawing import theory
 
+rest = jax.jit(recall)
+descent = jax.jit(energies, static_argnames="flips")
+alternate = jax.jit(synchronous, static_argnames="updates")
+
 
 def random_spins(seed, rows, spins):
     return np.random.default_rng(seed).choice(np.float32([-1, 1]), (rows, spins))
@@ -53,7 +57,7 @@ def sweeps_until_rest(weights, spins):
 @pytest.mark.parametrize("seed", range(3))
 def test_recall_is_the_loop_over_spins(seed):
     weights, start = random_weights(seed, 37), random_spins(seed, 5, 37)
-    found, flips = recall(jnp.asarray(weights), jnp.asarray(start))
+    found, flips = rest(jnp.asarray(weights), jnp.asarray(start))
     for row, (end, count) in enumerate(zip(found, flips, strict=True)):
         expected, steps = sweeps_until_rest(weights, start[row])
         np.testing.assert_array_equal(end, expected)
@@ -64,8 +68,8 @@ def test_recall_is_the_loop_over_spins(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_energy_never_rises_and_ends_at_that_of_the_rest(seed):
     weights, start = jnp.asarray(random_weights(seed, 30)), jnp.asarray(random_spins(seed, 1, 30))
-    path = np.asarray(energies(weights, start[0], 200))
-    end, flips = recall(weights, start)
+    path = np.asarray(descent(weights, start[0], flips=200))
+    end, flips = rest(weights, start)
     assert (np.diff(path)[: int(flips[0])] < 0).all()
     assert (path[int(flips[0]) :] == path[-1]).all()
     assert path[0] == energy(weights, start)[0]
@@ -81,16 +85,16 @@ def test_energy_is_half_the_sum_over_pairs():
 def test_synchronous_updates_may_cycle_with_period_two_where_asynchronous_ones_rest():
     """Two spins that want to be equal, and are not, both turn over in every step."""
     weights, start = jnp.ones((2, 2)), jnp.asarray([[1.0, -1.0]])
-    a, b, c = synchronous(weights, start, 10)
+    a, b, c = alternate(weights, start, updates=10)
     np.testing.assert_array_equal(b, -a)
     np.testing.assert_array_equal(c, a)
-    np.testing.assert_array_equal(abs(recall(weights, start)[0].sum()), 2)
+    np.testing.assert_array_equal(abs(rest(weights, start)[0].sum()), 2)
 
 
 def test_synchronous_updates_have_no_longer_cycle():
     ends = [
-        synchronous(
-            jnp.asarray(random_weights(seed, 40)), jnp.asarray(random_spins(seed, 8, 40)), 300
+        alternate(
+            *map(jnp.asarray, (random_weights(seed, 40), random_spins(seed, 8, 40))), updates=300
         )
         for seed in range(5)
     ]

@@ -43,7 +43,8 @@ def frames(trained: Trained) -> Figure:
     """
     cues, patterns = chosen(trained, SHOWN)
     weights = trained.state["pseudo_inverse"]
-    after = [jax.jit(partial(recall, most=flips))(weights, cues)[0] for flips in FRAMES[1:]]
+    stop = jax.jit(recall)
+    after = [stop(weights, cues, jnp.int32(flips))[0] for flips in FRAMES[1:]]
     ends = {rule: jax.jit(recall)(trained.state[rule], cues)[0] for rule in LABELS}
     columns = [("cue", cues)]
     columns += [(f"{n} flips", state) for n, state in zip(FRAMES[1:], after, strict=True)]
