@@ -11,7 +11,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from scipy.special import erf
 
-from dlfun.plots.style import LABEL, PALETTE, figure, tidy
+from dlfun.plots.style import PALETTE, figure, tidy
 
 from .loads import kept, patterns_at
 
@@ -57,11 +57,11 @@ def overlap_by_load(
     large = f"Hebb, {config.networks} networks of {config.spins:,} spins"
     measured = np.array([row[f"hebb_at_{load:g}"] for load in hebb])
     kept_loads = np.array(hebb) < loads[-1]
-    left.plot(loads, 1 - m, color=PALETTE[6], linewidth=2, label=limit)
+    left.plot(loads, 1 - m, color=PALETTE[6], linewidth=2)
     left.plot(np.array(hebb)[kept_loads], 1 - measured[kept_loads], "o", color=PALETTE[1],
-              markersize=9, label=large)  # fmt: skip
+              markersize=9)  # fmt: skip
     left.set(yscale="log", xlim=(0.04, 0.145), ylim=(1e-6, 0.1))
-    tidy(left, "load α, patterns a spin", "1 − m")
+    tidy(left, "load α, patterns a spin", "1 − m", legend=False)
     right.plot(loads, m, color=PALETTE[6], linewidth=2, label=limit)
     right.vlines(loads[-1], 0, m[-1], color=PALETTE[6], linestyle=":", linewidth=2)
     label = f"Hebb, one network of {SMALL:,} spins"
@@ -74,5 +74,6 @@ def overlap_by_load(
     right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     right.minorticks_off()
     tidy(right, "load α, patterns a spin", "overlap m", legend=False)
-    right.legend(frameon=False, fontsize=LABEL - 2, loc="center right")
+    handles, labels = right.get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return drawn

