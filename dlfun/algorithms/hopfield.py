@@ -66,7 +66,7 @@ RULES: dict[str, Rule] = {"hebb": hebb, "pseudo_inverse": pseudo_inverse}
 
 
 def check_independent(patterns: Real[np.ndarray, "patterns spins"]) -> None:
-    """Raise UserError where patterns are linearly dependent: the pseudo-inverse rule is not."""
+    """Raise UserError where patterns are linearly dependent, as `pseudo_inverse` cannot store them."""
     count, spins = patterns.shape
     if count > spins:
         raise UserError(
@@ -141,9 +141,9 @@ def recall(
 ) -> tuple[Spins, Int[Array, " batch"]]:
     """Asynchronous recall: the spins at rest, and how many flips it took.
 
-    Spins have their turns in order, first to last and again, until none is against its
-    field. Those that are not, stay, and cost nothing: the fields of all spins are kept, and a flip
-    adds a row of W to them. So N² multiply-adds at the start and N a flip do what takes N² in each
+    Spins have their turns in order, first to last and again, until none is against its field. Those
+    that are not against it stay and cost nothing: the fields of all spins are kept, and a flip adds
+    a row of W to them. So N² multiply-adds at the start and N in each flip do what takes N² in each
     sweep otherwise.
 
     Args:
