@@ -66,7 +66,7 @@ RULES: dict[str, Rule] = {"hebb": hebb, "pseudo_inverse": pseudo_inverse}
 
 
 def check_independent(patterns: Real[np.ndarray, "patterns spins"]) -> None:
-    """Raise UserError where patterns are linearly dependent, as `pseudo_inverse` cannot store them."""
+    """Raise UserError where patterns are dependent, which `pseudo_inverse` cannot store."""
     count, spins = patterns.shape
     if count > spins:
         raise UserError(
