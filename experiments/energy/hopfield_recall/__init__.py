@@ -48,7 +48,7 @@ CLAIMS = [
     Claim("test/longer_cycles", "Goles et al. (1985)", at_most=0),
 ]
 QUICK = Quick(
-    {"patterns": 20, "cues": 2},
+    {"patterns": 20, "cues": 2, "batch_size": 20},
     [
         Claim("test/pseudo_inverse_accuracy", "Personnaz et al. (1985)", at_least=0.95),
         Claim("test/largest_rise", "Hopfield (1982)", at_most=1e-3),
