@@ -42,7 +42,7 @@ CLAIMS = [
     Claim("test/random_topographic_error", "beside it", at_least=0.9),
 ]
 QUICK = Quick(
-    {"width": 8, "height": 8, "examples": 2_000, "epochs": 5, "batch_size": 500},
+    {"width": 8, "height": 8, "radius": 3.0, "examples": 2_000, "epochs": 10, "batch_size": 500},
     [
         Claim("test/map_accuracy", "beside Kohonen (1982)", at_least=0.6),
         Claim("test/random_topographic_error", "beside it", at_least=0.7),
