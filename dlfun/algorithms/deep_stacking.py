@@ -67,9 +67,11 @@ def deep_stacking(
 
     Each update adds a batch to the sums and solves for U: after an epoch U is that of the whole
     training set, whatever the batches. Every module below is drawn at random too: a stage's `begin`
-    puts those that have been solved in their place. "accuracy" is the topmost module's,
-    "module_1_accuracy", … that of each, "gain_of_module_2", … how much it is above the one below;
-    "loss" is ‖y − t‖².
+    puts those that have been solved in their place.
+
+    "loss" is ‖y − t‖² and "accuracy" that of the topmost module: in an update on its batch, once
+    that has been added. In evaluation "module_1_accuracy", … is that of each module, and
+    "gain_of_module_2", … how much it is above the one below.
 
     Args:
         number: modules in all.

@@ -28,7 +28,8 @@ def image_rows(
     columns, height = len(images) // len(rows), images[0].shape[0]
     canvas, _ = tiled(images, columns, (GAP, GAP))
     width = 10.5
-    label = 0.095 * max(map(len, rows)) + 0.3
+    # A letter of the labels is about 0.09 inches wide.
+    label = 0.09 * max(len(line) for name in rows for line in name.splitlines()) + 0.4
     tall = (width - label) * canvas.shape[0] / canvas.shape[1]
     drawn = figure(width, tall + (1.1 if detail else 0.8), title, detail)
     axes = drawn.subplots()

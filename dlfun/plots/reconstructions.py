@@ -1,10 +1,13 @@
 """Images over what autoencoders and PCA make of them through a code of as many numbers."""
 
+from collections.abc import Mapping
+
 import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from dlfun.algorithms.autoencoder import rows
+from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.principal_components import principal_components, project
 from dlfun.experiment import Trained
 from dlfun.plots.image_rows import image_rows
@@ -13,7 +16,7 @@ SHOWN = 12
 
 
 def reconstructions(
-    title: str, trained: Trained, code: int, labels: dict[str, str] | None = None
+    title: str, trained: Trained, code: int, labels: Mapping[str, str] | None = None
 ) -> Figure:
     """The first images of the test split, each learner's reconstruction below, and PCA's last.
 
@@ -33,3 +36,9 @@ def reconstructions(
         for name, part in parts.items()
     }
     return image_rows(title, grey, "with the squared error, mean over these images")
+
+
+def with_parameters(states: Mapping[str, MinimizeState]) -> dict[str, str]:
+    """A label for each learner that says how many parameters it has."""
+    counts = {n: sum(p.size for p in jax.tree.leaves(s.params)) for n, s in states.items()}
+    return {name: f"{name}, {count:,} parameters" for name, count in counts.items()}

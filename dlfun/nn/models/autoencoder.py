@@ -76,7 +76,7 @@ class ConvAutoencoder(nn.Module):
     """Convolutions of stride 2 to a code, and transposed convolutions back to the image.
 
     28×28×1 → 14×14×16 → 7×7×32 → code → 7×7×32 → 14×14×16 → 28×28×1: windows of 3×3, a dense layer
-    to the code and one from it, ReLU after all layers but the code and the output, which are linear.
+    to the code and one from it, ReLU after all layers but those that give the code and the output.
 
     Attributes:
         shape: height, width and channels of the images, which come and go as rows of pixels.
