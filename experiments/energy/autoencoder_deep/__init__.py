@@ -1,14 +1,18 @@
 """A deep autoencoder codes digits by 30 numbers with less than half the error of PCA.
 
-Figure: TODO
-Time: TODO
+Figure: test error of ReLUs ≤ 6.0, ≤ 0.5 times PCA's; pretraining takes ≥ 10 off that of sigmoids
+Time: 9 min on 2 CPU cores
 Command: python launch.py train autoencoder_deep
 
-784-1000-500-250-30-250-500-1000-784 (Hinton, Salakhutdinov 2006). Their sigmoid units, from a
-random start, hardly learn; started from a stack of Boltzmann machines they do. Rectified linear
-units need no such start. All three see the same batches. The paper prints 3.00 after 200 epochs of
-conjugate gradients, and 13.87 for PCA. Error: Σ (pixel − reconstruction)², mean over test images.
-Stages: rbm_1 … rbm_4, fine_tuning.
+784-1000-500-250-30-250-500-1000-784 (Hinton, Salakhutdinov 2006). Their sigmoid units hardly learn
+from a random start; started from a stack of Boltzmann machines they do. Rectified linear units need
+no such start. All three see the same batches. The paper prints 3.00 after 200 epochs of conjugate
+gradients, and 13.87 for PCA. Error: Σ (pixel − reconstruction)², mean over test images. Stages:
+rbm_1 … rbm_4, fine_tuning.
+
+Measured with one seed: 5.24 with ReLUs in a training of their own. Of the three side by side only
+the first two epochs of fine-tuning have been measured: sigmoids were at 44.8 from the random start,
+19.8 from the machines, ReLUs at 9.0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +70,7 @@ class Config:
     examples: Examples = 60_000
     pretraining_epochs: Annotated[int, Ge(1)] = 2
     """Passes over the examples for each Boltzmann machine."""
-    epochs: Epochs = 6
+    epochs: Epochs = 8
     batch_size: BatchSize = 200
     pretraining: Optimizer = Optimizer("momentum", 0.1, momentum=0.9, l2=2e-4)
     """Optimizer of the machines."""
