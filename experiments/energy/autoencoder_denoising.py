@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt
 from jax import Array
@@ -146,7 +147,7 @@ def figures(trained: Trained, written: list[dict[str, Any]]) -> Iterator[tuple[s
     noisy = add_noise(trained, key, clean)
     pca, count = best_pca(trained, key)
     model = network(trained.config, trained.dataset)
-    denoised = jax.nn.sigmoid(model.apply(trained.state.variables, noisy))
+    denoised = jax.nn.sigmoid(model.apply(trained.state.variables, jnp.asarray(noisy)))
     parts = {
         "noisy": noisy,
         f"PCA, {count} components": project(pca, noisy, count),
