@@ -1,7 +1,7 @@
 """Convolutions code an image better than dense layers do with more parameters.
 
-Figure: TODO
-Time: TODO
+Figure: test error ≤ that of dense layers, ≤ 0.5 times PCA's: not measured yet
+Time: not measured yet
 Command: python launch.py train autoencoder_convolutional
 
 28×28×1 → 14×14×16 → 7×7×32 → 30 numbers by convolutions of stride 2 and a dense layer; back by
