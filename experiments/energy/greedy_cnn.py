@@ -9,7 +9,7 @@ one is trained on its outputs in the same way. Clothes of Fashion-MNIST; each of
 to the accuracy (Belilovsky et al. 2019 come as far as ImageNet). At last the same network is
 trained end to end, for as many epochs as each layer was. Stages: layer_1, …, end_to_end.
 
-Measured with one seed: 89.23, 90.11 and 90.83 % with one, two and three layers.
+Measured with one seed: 89.23, 90.11, 90.83 % with one, two, three layers; 90.22 % end to end.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
