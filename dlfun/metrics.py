@@ -1,5 +1,7 @@
 """Metrics as sums and counts, so that any number of batches and devices combine exactly."""
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +42,19 @@ def mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Ratio
 def scalar(value: Float[Array, ""], weight: Float[Array, " batch"]) -> Ratio:
     """A number that the examples share, such as a norm of the parameters."""
     return Ratio(value * jnp.sum(weight), jnp.sum(weight))
+
+
+def difference(a: Ratio, b: Ratio) -> Ratio:
+    """The difference of two means over the same examples."""
+    return Ratio(a.total - b.total, a.count)
+
+
+def gains(accuracies: Mapping[str, Ratio]) -> Metrics:
+    """The gain of each name over the one before it, as "gain_of_NAME": all but the first."""
+    return {
+        f"gain_of_{name}": difference(accuracies[name], accuracies[before])
+        for before, name in pairwise(accuracies)
+    }
 
 
 def top_k(

@@ -20,3 +20,10 @@ def normalize(
         return (unit - jnp.asarray(mean, jnp.float32)) / jnp.asarray(deviation, jnp.float32)
 
     return apply
+
+
+def pixels(
+    images: UInt8[Array, "batch height width channels"],
+) -> Float[Array, "batch pixels"]:
+    """Images in 0…255 as rows of numbers in [0, 1]."""
+    return normalize()(images).reshape(len(images), -1)

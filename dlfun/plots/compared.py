@@ -39,7 +39,7 @@ def metric_by_epoch(
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     unit = "" if "accuracy" in metric else ", mean per example"
-    tidy(axes, "epoch", f"{split} {metric}{unit}")
+    tidy(axes, "epoch", f"{split} {metric.replace('_', ' ')}{unit}")
     return drawn
 
 

@@ -22,10 +22,12 @@ from annotated_types import Ge
 
 from dlfun import data as sources
 from dlfun import metrics
-from dlfun.algorithms.boltzmann_machine import restricted_boltzmann_machine
+from dlfun.algorithms.belief_network import draw, empty, encoder, machines, pretraining
+from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import pixels
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn import losses
@@ -33,15 +35,6 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.plots import compared
 from dlfun.transforms import compare
-
-from .stack import (
-    Stack,
-    draw,
-    features,
-    machines,
-    pixels,
-    with_frozen,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,23 +91,14 @@ def data(config: Config) -> dict[str, Dataset]:
 def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     """A stage for each machine, then one of backpropagation through the layers that they make."""
     unlabelled, labelled = dataset["all"], dataset["labelled"]
-    c, images = config, unlabelled.splits["train"]["image"]
-    share = np.clip(images.mean(axis=0).ravel() / 255, 0.01, 0.99)
-    bias = np.log(share / (1 - share)).astype(np.float32)
-    sizes = (images[0].size, *c.hidden)
+    c, image = config, unlabelled.splits["train"]["image"][0]
     steps = unlabelled.steps_per_epoch(c.batch_size)
     optimizer = make_optimizer(c.pretraining, steps, c.pretraining_epochs)
-    parts = []
-    for number, width in enumerate(c.hidden):
-        machine = restricted_boltzmann_machine(
-            width, optimizer, steps=c.gibbs_steps, visible_bias=0.0 if number else bias
-        )
-        learner = with_frozen(machine, sizes[: number + 1], features)
-        part = Stage(
-            learner, unlabelled, c.pretraining_epochs, c.batch_size, f"rbm_{number + 1}", stack_up
-        )
-        parts.append(part)
-    learner = with_frozen(fine_tuning(c, labelled), sizes, lambda _, batch: batch)
+    parts = pretraining(
+        unlabelled, c.hidden, optimizer, c.pretraining_epochs, c.batch_size, c.gibbs_steps
+    )
+    frozen = empty((image.size, *c.hidden))
+    learner = with_frozen(fine_tuning(c, labelled), frozen, lambda _, batch: batch)
     return [*parts, Stage(learner, labelled, c.epochs, c.batch_size, "fine_tuning", unroll)]
 
 
@@ -129,18 +113,10 @@ def fine_tuning(config: Config, dataset: Dataset) -> Learner:
     return compare({"pretrained": one, "random": one})
 
 
-def stack_up(previous: Stack, fresh: Stack) -> Stack:
-    """The next machine on top of those trained so far."""
-    return Stack(machines(previous), fresh.top)
-
-
 def unroll(previous: Stack, fresh: Stack) -> Stack:
     """The machines' weights and hidden biases as layers of the network that is fine-tuned."""
     layers = machines(previous)
-    params = fresh.top["pretrained"].params | {
-        f"Dense_{number}": {"kernel": jnp.copy(rbm.weights), "bias": jnp.copy(rbm.hidden_bias)}
-        for number, rbm in enumerate(layers)
-    }
+    params = fresh.top["pretrained"].params | encoder(layers, "Dense")
     pretrained = fresh.top["pretrained"]._replace(params=params)
     return Stack(layers, fresh.top | {"pretrained": pretrained})
 
