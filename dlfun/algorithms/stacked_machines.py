@@ -1,20 +1,18 @@
 """A stack of Boltzmann machines: each learns the hidden units of those below, which are frozen."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Shaped
 
 from dlfun.algorithms.boltzmann_machine import (
     RBM,
     gibbs,
     hidden_probabilities,
-    visible_probabilities,
+    visible_means,
 )
-from dlfun.data.images import normalize
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
@@ -26,34 +24,32 @@ class Stack(NamedTuple):
     top: State
 
 
-def pixels(
-    images: UInt8[Array, "batch height width 1"],
-) -> Float[Array, "batch pixels"]:
-    """Images as rows of numbers in [0, 1]."""
-    return normalize()(images).reshape(len(images), -1)
+def pixels(images: Shaped[Array, "batch *shape"], scale: float) -> Float[Array, "batch pixels"]:
+    """Images as rows of numbers, divided by `scale` (`dlfun.data.images.unit_scale`)."""
+    return images.reshape(len(images), -1).astype(jnp.float32) / scale
 
 
-def features(below: Sequence[RBM], batch: Batch) -> Batch:
+def features(below: Sequence[RBM], batch: Batch, scale: float = 255.0) -> Batch:
     """The batch with p(h = 1 | v) of the topmost machine, or its pixels without one, as "x"."""
-    x = pixels(batch["image"])
+    x = pixels(batch["image"], scale)
     for rbm in below:
         x = hidden_probabilities(rbm, x)
-    return {"x": x, "weight": batch["weight"]}
+    return {**batch, "x": x}
 
 
 def with_frozen(
-    learner: Learner, sizes: Sequence[int], read: Callable[[Sequence[RBM], Batch], Batch]
+    learner: Learner,
+    sizes: Sequence[tuple[int, int]],
+    read: Callable[[Sequence[RBM], Batch], Batch],
 ) -> Learner:
     """The learner on `read(below, batch)`, with machines in its state that no update changes.
 
-    `sizes` are the numbers of units of the frozen layers, lowest first. `init` leaves the machines
-    at zero: a stage's `begin` fills them in.
+    `sizes` are the numbers of visible and hidden units of the frozen machines, lowest first. `init`
+    leaves the machines at zero: a stage's `begin` fills them in.
     """
 
     def init(key: Key, batch: Batch) -> Stack:
-        below = tuple(
-            RBM(jnp.zeros((v, h)), jnp.zeros(v), jnp.zeros(h)) for v, h in pairwise(sizes)
-        )
+        below = tuple(RBM(jnp.zeros((v, h)), jnp.zeros(v), jnp.zeros(h)) for v, h in sizes)
         return Stack(below, learner.init(key, read(below, batch)))
 
     def update(state: Stack, batch: Batch, key: Key) -> tuple[Stack, Metrics]:
@@ -88,5 +84,5 @@ def draw(
         x = hidden_probabilities(rbm, x)
     x = gibbs(top, x, jax.random.split(key, len(x)), steps)
     for rbm in reversed(below):
-        x = visible_probabilities(rbm, x)
+        x = visible_means(rbm, x)
     return x
