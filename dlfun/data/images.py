@@ -1,12 +1,14 @@
-"""Normalization of pixels inside the compiled step, so that images are stored as uint8."""
+"""Pixels as numbers: normalized inside the compiled step, as probabilities, drawn to be 0 or 1."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
+from dlfun.data.dataset import Dataset
 from dlfun.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,12 +48,19 @@ def unit_scale(images: Shaped[np.ndarray, "batch *shape"], name: str, scale: boo
     )
 
 
+def share_on(
+    images: Shaped[np.ndarray, "batch *shape"], scale: float
+) -> Float[np.ndarray, " pixels"]:
+    """The share p of images in which a pixel is on: its mean, at least 1 % and at most 99 %."""
+    return np.clip(images.mean(axis=0).ravel() / scale, 0.01, 0.99).astype(np.float32)
+
+
 def log_odds(
     images: Shaped[np.ndarray, "batch *shape"], scale: float
 ) -> Float[np.ndarray, " pixels"]:
-    """log p/(1 − p) of the share p of images in which a pixel is on, at least 1 %, at most 99 %."""
-    share = np.clip(images.mean(axis=0).ravel() / scale, 0.01, 0.99)
-    return np.log(share / (1 - share)).astype(np.float32)
+    """log p/(1 − p) of the same share."""
+    share = share_on(images, scale)
+    return np.log(share / (1 - share))
 
 
 def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, int]) -> Iterator["Image"]:
@@ -60,3 +69,24 @@ def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, int]) -
 
     for row in rows:
         yield Image.fromarray(np.uint8(255 * row.clip(0, 1).reshape(shape)))
+
+
+def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*shape"]:
+    """An image whose pixels are 255 with probability pixel / 255, else 0, drawn by the key."""
+    on = jax.random.uniform(key, image.shape) * 255 < image.astype(jnp.float32)
+    return on.astype(jnp.uint8) * jnp.uint8(255)
+
+
+def binarized(dataset: Dataset) -> Dataset:
+    """The dataset with the images of all splits but "train" drawn once, as `draw_pixels` does.
+
+    The draws depend on the split's size alone; those for training are best new in each update.
+    """
+    splits = dict(dataset.splits)
+    for name in splits.keys() - {"train"}:
+        image = splits[name]["image"]
+        # NumPy promises these draws for all its versions.
+        raw = np.random.Philox(key=0).random_raw(image.size).reshape(image.shape)
+        on = (raw >> np.uint64(40)) * 255 < image.astype(np.uint64) * 2**24
+        splits[name] = splits[name] | {"image": on.astype(np.uint8) * np.uint8(255)}
+    return dataset._replace(splits=splits)
