@@ -36,7 +36,7 @@ from dlfun.algorithms.stacked_machines import (
 )
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Dropout, Epochs, Examples, Seed, Validation, Widths
-from dlfun.data.dataset import Dataset, subset
+from dlfun.data.dataset import Dataset, repeat, subset
 from dlfun.data.images import as_images, log_odds
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner, State
@@ -62,8 +62,8 @@ QUICK = Quick(
         "hidden": (100, 100),
         "examples": 10_000,
         "labels": (500,),
-        "pretraining_epochs": 3,
-        "epochs": 20,
+        "pretraining_epochs": 2,
+        "epochs": 3,
     },
     [
         Claim("test/pretrained_500_accuracy", SOURCE, at_least=0.8),
@@ -91,63 +91,66 @@ class Config:
     examples: Examples = 60_000
     labels: Widths = (100, 1_000)
     """Training images whose label is used: a number for each network that is fine-tuned."""
-    pretraining_epochs: Annotated[int, Ge(1)] = 4
+    pretraining_epochs: Annotated[int, Ge(1)] = 8
     """Passes over the examples for each machine."""
-    epochs: Epochs = 20
+    passes: Annotated[int, Ge(1)] = 10
+    """Passes over the labelled images in an epoch of fine-tuning."""
+    epochs: Epochs = 10
     batch_size: BatchSize = 100
     pretraining: Optimizer = Optimizer("momentum", 0.05, momentum=0.9, l2=2e-4)
     """Optimizer of the machines."""
-    optimizer: Optimizer = Optimizer("adam", 2e-3)
+    optimizer: Optimizer = Optimizer("adam", 1e-3)
     """Optimizer of the fine-tuning."""
-    relu: Optimizer = Optimizer("adam", 1e-3)
-    """Optimizer of the network of ReLU."""
     dropout: Dropout = 0.5
-    """Share of its hidden units that is dropped while training."""
+    """Share of hidden units that the network of ReLU drops while training."""
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
 
 
 def data(config: Config) -> dict[str, Dataset]:
-    """All images, whose labels are not used, and those that are used with their label.
-
-    The columns "among_100" and the like of the latter are 1 for the images of each number of
-    labels.
-    """
+    """All images, whose labels are not used, and those that are used with their label."""
     images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
     images = subset(images, config.seed, train=config.examples)
-    numbered = {"number": np.arange(images.size("train"))} | images.splits["train"]
-    numbered_images = images._replace(splits=images.splits | {"train": numbered})
-    chosen = {n: subset(numbered_images, config.seed, train=n) for n in config.labels}
-    labelled = chosen[max(config.labels)]
-    train = dict(labelled.splits["train"])
-    number = train.pop("number")
-    for n, some in chosen.items():
-        among = np.isin(number, some.splits["train"]["number"])
-        train[f"among_{n}"] = among.astype(np.float32)
-    return {"all": images, "labelled": labelled._replace(splits=labelled.splits | {"train": train})}
+    return {"all": images, "labelled": repeat(labelled(config, images), config.passes)}
 
 
 def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     """A stage for each machine, then one of backpropagation through the layers that they make."""
-    unlabelled, labelled = dataset["all"], dataset["labelled"]
-    c, images = config, unlabelled.splits["train"]["image"]
-    bias = log_odds(images, 255)
-    sizes = list(pairwise((images[0].size, *c.hidden)))
-    steps = unlabelled.steps_per_epoch(c.batch_size)
-    optimizer = make_optimizer(c.pretraining, steps, c.pretraining_epochs)
+    c, images = config, dataset["all"]
+    optimizer = make_optimizer(
+        c.pretraining, images.steps_per_epoch(c.batch_size), c.pretraining_epochs
+    )
+    bias = log_odds(images.splits["train"]["image"], 255)
+    sizes = list(pairwise((len(bias), *c.hidden)))
     parts = []
-    for number, width in enumerate(c.hidden):
+    for number, (_, width) in enumerate(sizes):
         machine = restricted_boltzmann_machine(
             width, optimizer, steps=c.gibbs_steps, visible_bias=0.0 if number else bias
         )
-        learner = with_frozen(machine, sizes[:number], features)
-        part = Stage(
-            learner, unlabelled, c.pretraining_epochs, c.batch_size, f"rbm_{number + 1}", stack_up
-        )
-        parts.append(part)
-    learner = with_frozen(fine_tuning(c, labelled), sizes, lambda _, batch: batch)
-    return [*parts, Stage(learner, labelled, c.epochs, c.batch_size, "fine_tuning", unroll)]
+        learner, name = with_frozen(machine, sizes[:number], features), f"rbm_{number + 1}"
+        parts.append(Stage(learner, images, c.pretraining_epochs, c.batch_size, name, stack_up))
+    learner = with_frozen(fine_tuning(c, dataset["labelled"]), sizes, lambda _, batch: batch)
+    last = Stage(learner, dataset["labelled"], c.epochs, c.batch_size, "fine_tuning", unroll)
+    return [*parts, last]
+
+
+def labelled(config: Config, images: Dataset) -> Dataset:
+    """Random images to be used with their label: as many as the largest number of labels.
+
+    The columns "among_100" and the like are 1 for those of each number of labels, else 0.
+    """
+    train = images.splits["train"]
+    numbered = train | {"number": np.arange(len(train["label"]))}
+    numbered_images = images._replace(splits=images.splits | {"train": numbered})
+    chosen = {n: subset(numbered_images, config.seed, train=n) for n in config.labels}
+    largest = chosen[max(config.labels)]
+    train = dict(largest.splits["train"])
+    number = train.pop("number")
+    for n, some in chosen.items():
+        among = np.isin(number, some.splits["train"]["number"])
+        train[f"among_{n}"] = among.astype(np.float32)
+    return largest._replace(splits=largest.splits | {"train": train})
 
 
 def fine_tuning(config: Config, dataset: Dataset) -> Learner:
@@ -155,24 +158,19 @@ def fine_tuning(config: Config, dataset: Dataset) -> Learner:
     steps = dataset.steps_per_epoch(config.batch_size)
     sigmoid = MLP(config.hidden, len(dataset.classes), "sigmoid")
     relu = MLP(config.hidden, len(dataset.classes), "relu", "he", config.dropout)
-    chosen = {
-        "pretrained": (sigmoid, config.optimizer),
-        "random": (sigmoid, config.optimizer),
-        "dropout": (relu, config.relu),
-    }
+    models = {"pretrained": sigmoid, "random": sigmoid, "dropout": relu}
 
     def one(name: str, labels: int) -> Learner:
-        model, optimizer = chosen[name]
         learner = supervised(
-            model,
+            models[name],
             losses.cross_entropy,
-            make_optimizer(optimizer, steps, config.epochs),
+            make_optimizer(config.optimizer, steps, config.epochs),
             inputs=lambda images: pixels(images, 255),
             eval_metrics=metrics.accuracy,
         )
         return among(learner, f"among_{labels}")
 
-    return compare({f"{name}_{n}": one(name, n) for n in config.labels for name in chosen})
+    return compare({f"{name}_{n}": one(name, n) for n in config.labels for name in models})
 
 
 def among(learner: Learner, column: str) -> Learner:
