@@ -24,14 +24,16 @@ class Stack(NamedTuple):
     top: State
 
 
-def pixels(images: Shaped[Array, "batch *shape"], scale: float) -> Float[Array, "batch pixels"]:
+def pixels(
+    images: Shaped[Array, "batch *shape"], scale: float = 255.0
+) -> Float[Array, "batch pixels"]:
     """Images as rows of numbers, divided by `scale` (`dlfun.data.images.unit_scale`)."""
     return images.reshape(len(images), -1).astype(jnp.float32) / scale
 
 
-def features(below: Sequence[RBM], batch: Batch, scale: float = 255.0) -> Batch:
+def features(below: Sequence[RBM], batch: Batch) -> Batch:
     """The batch with p(h = 1 | v) of the topmost machine, or its pixels without one, as "x"."""
-    x = pixels(batch["image"], scale)
+    x = pixels(batch["image"])
     for rbm in below:
         x = hidden_probabilities(rbm, x)
     return {**batch, "x": x}

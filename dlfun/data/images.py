@@ -49,14 +49,14 @@ def unit_scale(images: Shaped[np.ndarray, "batch *shape"], name: str, scale: boo
 
 
 def share_on(
-    images: Shaped[np.ndarray, "batch *shape"], scale: float
+    images: Shaped[np.ndarray, "batch *shape"], scale: float = 255.0
 ) -> Float[np.ndarray, " pixels"]:
     """The share p of images in which a pixel is on: its mean, at least 1 % and at most 99 %."""
     return np.clip(images.mean(axis=0).ravel() / scale, 0.01, 0.99).astype(np.float32)
 
 
 def log_odds(
-    images: Shaped[np.ndarray, "batch *shape"], scale: float
+    images: Shaped[np.ndarray, "batch *shape"], scale: float = 255.0
 ) -> Float[np.ndarray, " pixels"]:
     """log p/(1 − p) of the same share."""
     share = share_on(images, scale)

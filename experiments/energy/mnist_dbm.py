@@ -113,7 +113,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 def offset(dataset: Dataset) -> np.ndarray:
     """The mean of each pixel."""
-    return share_on(dataset.splits["train"]["image"], 255)
+    return share_on(dataset.splits["train"]["image"])
 
 
 def final(trained: Trained) -> DBM:
@@ -124,7 +124,7 @@ def final(trained: Trained) -> DBM:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """The lower bound of the test images' mean log-likelihood, log Z and its error, in nats."""
     c, dbm = trained.config, final(trained)
-    x = pixels(jnp.asarray(trained.dataset.splits["test"]["image"]), 255)
+    x = pixels(jnp.asarray(trained.dataset.splits["test"]["image"]))
     estimate = jax.jit(log_partition_function, static_argnums=4)
     betas = jnp.asarray(inverse_temperatures(c.temperatures))
     found = estimate(as_restricted(dbm), jnp.zeros(c.hidden), betas, key, c.runs)

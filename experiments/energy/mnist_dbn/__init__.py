@@ -121,7 +121,7 @@ def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     optimizer = make_optimizer(
         c.pretraining, images.steps_per_epoch(c.batch_size), c.pretraining_epochs
     )
-    bias = log_odds(images.splits["train"]["image"], 255)
+    bias = log_odds(images.splits["train"]["image"])
     sizes = list(pairwise((len(bias), *c.hidden)))
     parts = []
     for number, (_, width) in enumerate(sizes):
@@ -165,7 +165,7 @@ def fine_tuning(config: Config, dataset: Dataset) -> Learner:
             models[name],
             losses.cross_entropy,
             make_optimizer(config.optimizer, steps, config.epochs),
-            inputs=lambda images: pixels(images, 255),
+            inputs=pixels,
             eval_metrics=metrics.accuracy,
         )
         return among(learner, f"among_{labels}")
@@ -226,7 +226,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     images = trained.dataset["all"].splits["train"]["image"]
     start = images.take(np.asarray(jax.random.randint(choose, (count,), 0, len(images))), axis=0)
     drawn = jax.jit(draw, static_argnames="steps")(
-        trained.state.below, chain, pixels(jnp.asarray(start), 255), steps=CHAIN
+        trained.state.below, chain, pixels(jnp.asarray(start)), steps=CHAIN
     )
     yield from as_images(np.asarray(drawn), images.shape[1:3])
 

@@ -44,7 +44,7 @@ from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.plots import compared, filters
 from dlfun.transforms import compare
 
@@ -93,8 +93,8 @@ class Config:
     """Last epochs over which the pseudo-likelihood is averaged."""
     batch_size: BatchSize = 20
     optimizer: Optimizer = Optimizer("sgd", 0.1)
-    classifier_epochs: Annotated[int, Ge(1)] = 10
-    classifier: Optimizer = Optimizer("adam", 1e-3)
+    classifier_epochs: Annotated[int, Ge(1)] = 15
+    classifier: Optimizer = Optimizer("adam", 3e-3, schedule=Schedule("cosine", 0.0))
     """Optimizer of logistic regression."""
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
@@ -134,7 +134,7 @@ def inputs(config: Config, dataset: Dataset) -> Callable[[Batch], Float[Array, "
     images = dataset.splits["train"]["image"]
     if config.units == "gaussian":
         mean, deviation = float(images.mean()), float(images.std())
-        return lambda batch: pixels(batch["image"] - jnp.float32(mean), deviation)
+        return lambda batch: (pixels(batch["image"], 1.0) - mean) / deviation
     scale = unit_scale(images, dataset.name, config.scale)
     return lambda batch: pixels(batch["image"], scale)
 
@@ -219,11 +219,16 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """The machine's weights, and the accuracy of a classifier on its units and on pixels."""
+    """The machine's weights, its pseudo-likelihood, and the accuracy of the classifiers."""
     shape = trained.dataset.splits["train"]["image"].shape[1:]
     weights = {"kernel": np.asarray(trained.state.below[-1].weights)}
     after = f"after {trained.config.epochs} epochs"
     yield "filters", filters.first_layer("Boltzmann machine", after, weights, shape)
+    scored = [row for row in rows if "pseudo_log_likelihood" in row]
+    if scored:
+        title = "The pseudo-log-likelihood of test images rises"
+        label = {"pseudo": "estimated from one pixel of each image"}
+        yield "pseudo_likelihood", compared.metric_by_epoch(title, scored, label, "log_likelihood")
     last = [row for row in rows if "features_accuracy" in row]
     labels = {"features": "hidden units", "pixels": "pixels"}
     title = "Logistic regression classifies hidden units better than pixels"

@@ -88,7 +88,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
     """The small machine, then the large one, both under the same contrastive divergence."""
     c = config
     sizes = [(dataset.splits["train"]["image"][0].size, width) for width in (c.small, c.large)]
-    bias = log_odds(dataset.splits["train"]["image"], 255)
+    bias = log_odds(dataset.splits["train"]["image"])
     optimizer = make_optimizer(c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs)
     parts = []
     for number, name in enumerate(("small", "large")):
@@ -113,8 +113,8 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     """
     c, splits = trained.config, trained.dataset.splits
     small, large = machines(trained.state)
-    base = jnp.asarray(log_odds(splits["train"]["image"], 255))
-    x = pixels(jnp.asarray(splits["test"]["image"]), 255)
+    base = jnp.asarray(log_odds(splits["train"]["image"]))
+    x = pixels(jnp.asarray(splits["test"]["image"]))
     betas = jnp.asarray(inverse_temperatures(c.temperatures))
     estimate = jax.jit(log_partition_function, static_argnums=4)
     of_small, of_large = (
