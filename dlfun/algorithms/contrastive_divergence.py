@@ -27,8 +27,8 @@ class RBMState(NamedTuple):
 
     params: RBM
     optimizer: optax.OptState
-    chains: Float[Array, "chains visible"]
-    """The visible units of each chain; no row where chains start at the data."""
+    chains: Float[Array, "chains visible"] | None
+    """The visible units of each chain; None where chains start at the data."""
 
 
 def contrastive_divergence(
@@ -98,7 +98,9 @@ def restricted_boltzmann_machine(
             jnp.broadcast_to(jnp.asarray(visible_bias, jnp.float32), (visible,)),
             jnp.zeros(hidden),
         )
-        # A step from random hidden units draws from what is almost the model at the start.
+        if not chains:
+            return RBMState(params, optimizer.init(params), None)
+        # One step draws from almost the model that small weights make.
         keys = jax.random.split(jax.random.fold_in(key, 1), chains)
         start = gibbs(params, jnp.zeros((chains, visible)), keys, 1, units)
         return RBMState(params, optimizer.init(params), start)
@@ -117,7 +119,7 @@ def restricted_boltzmann_machine(
         rbm, weight, moved = state.params, batch["weight"], state.chains
         visible = read(rbm, batch)
         count = mean_over_devices(weight.sum())
-        if chains:
+        if moved is not None:
             moved = gibbs(rbm, moved, jax.random.split(key, chains), steps, units)
             of_data = mean_over_devices(statistics(rbm, visible, weight))
             of_model = statistics(rbm, moved, jnp.full(chains, 1 / chains))
