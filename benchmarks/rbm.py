@@ -3,6 +3,7 @@
 `python -m benchmarks.rbm --help`. It needs `pip install 'dlfun[benchmarks]' scikit-learn`.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -17,6 +18,7 @@ from jaxtyping import Float
 from benchmarks import command, ours
 from dlfun import config as configs
 from dlfun import experiment as experiments
+from dlfun.errors import UserError
 from dlfun.train.options import Options, configure_jax
 
 HIDDEN, RATE = 500, 0.1
@@ -48,7 +50,10 @@ def in_dlfun(gibbs_steps: int, batch_size: int, steps: int) -> Callable[[], Any]
 def in_pytorch(
     x: Float[np.ndarray, "examples pixels"], gibbs_steps: int, batch_size: int
 ) -> Callable[[], Any]:
-    """The same update on tensors in memory, without gradients' bookkeeping, in place."""
+    """The same update on tensors in memory, without gradients' bookkeeping, in place.
+
+    It runs on one thread or on one a core, whichever is faster in a trial of 30 batches.
+    """
     import torch
 
     torch.set_flush_denormal(True)
@@ -60,9 +65,9 @@ def in_pytorch(
         return (torch.rand_like(p) < p).float()
 
     @torch.inference_mode()
-    def epoch() -> None:
+    def train(batches: int) -> None:
         nonlocal chains
-        for rows in torch.randperm(len(data)).split(batch_size):
+        for rows in torch.randperm(len(data)).split(batch_size)[:batches]:
             v = data[rows]
             positive = torch.sigmoid(torch.addmm(b, v, weights))
             for _ in range(gibbs_steps):
@@ -75,7 +80,15 @@ def in_pytorch(
             a.add_((v - chains).sum(0), alpha=rate)
             b.add_((positive - negative).sum(0), alpha=rate)
 
-    return epoch
+    def trial(threads: int) -> float:
+        torch.set_num_threads(threads)
+        train(3)
+        start = time.perf_counter()
+        train(30)
+        return time.perf_counter() - start
+
+    torch.set_num_threads(min({1, len(os.sched_getaffinity(0))}, key=trial))
+    return lambda: train(len(data))
 
 
 def in_scikit_learn(
@@ -121,18 +134,14 @@ def measure(steps: int | None, repeats: int) -> dict[str, dict[str, list[float]]
 
 def table(measured: dict[str, dict[str, list[float]]]) -> str:
     """Markdown: median seconds of an epoch, least and most, and how many times dlfun's."""
-    lines = [
-        "| training | dlfun | PyTorch | / dlfun | scikit-learn | / dlfun |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| training | dlfun | PyTorch | / dlfun | scikit-learn | / dlfun |", "|---" * 6 + "|"]
     for name, seconds in measured.items():
-        ours_ = statistics.median(seconds["dlfun"])
+        median = statistics.median(seconds["dlfun"])
         cells = [_cell(seconds["dlfun"])]
         for other in ("PyTorch", "scikit-learn"):
             there = seconds.get(other)
-            cells += (
-                [_cell(there), f"{statistics.median(there) / ours_:.2f}"] if there else ["–", "–"]
-            )
+            ratio = f"{statistics.median(there) / median:.2f}" if there else ""
+            cells += [_cell(there) if there else "", ratio]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -141,10 +150,17 @@ def _cell(seconds: list[float]) -> str:
     return f"{statistics.median(seconds):.3g} ({min(seconds):.3g} to {max(seconds):.3g})"
 
 
-def run(benchmark: Benchmark) -> None:
-    """Measure and print."""
+def main(arguments: list[str]) -> int:
+    """Measure and print; the exit status."""
+    try:
+        benchmark = command.parse(Benchmark, arguments, "benchmarks.rbm")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"Load average before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print(table(measure(benchmark.steps, benchmark.repeats)))
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(Benchmark, run))
+    sys.exit(main(sys.argv[1:]))

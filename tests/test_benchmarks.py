@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution_ours, layers, population, tables, whole, work
+from benchmarks import convolution_ours, layers, population, rbm, tables, whole, work
 from benchmarks.mnist import config_of
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -198,3 +198,12 @@ def test_missing_data_stop_the_populations_before_they_are_timed(monkeypatch, ca
     with pytest.raises(RuntimeError, match="later"):
         population.main([])
     assert "Measured" in capsys.readouterr().out
+
+
+def test_the_machine_of_the_others_trains_and_the_table_compares():
+    pytest.importorskip("sklearn")
+    x = np.random.default_rng(0).integers(0, 2, (40, 12)).astype(np.float32)
+    rbm.in_pytorch(x, 2, 20)()
+    assert np.isfinite(rbm.in_scikit_learn(x, 20)().components_).all()
+    table = rbm.table({"PCD-1": {"dlfun": [1.0, 2.0, 4.0], "PyTorch": [3.0, 5.0, 9.0]}})
+    assert "| PCD-1 | 2 (1 to 4) | 5 (3 to 9) | 2.50 |  |  |" in table
