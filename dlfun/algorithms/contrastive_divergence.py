@@ -18,7 +18,16 @@ from dlfun.algorithms.boltzmann_machine import (
     visible_means,
 )
 from dlfun.errors import UserError
-from dlfun.learner import Batch, Key, Learner, example_keys, if_counted, mean_over_devices
+from dlfun.learner import (
+    AXIS,
+    Batch,
+    Key,
+    Learner,
+    example_keys,
+    gather_devices,
+    if_counted,
+    mean_over_devices,
+)
 from dlfun.metrics import Metrics
 
 
@@ -48,6 +57,27 @@ def contrastive_divergence(
     negative = gibbs(rbm, visible, keys, steps, units)
     of_data, of_model = (statistics(rbm, v, weight) for v in (visible, negative))
     return jax.tree.map(jnp.subtract, of_data, of_model)
+
+
+def move(
+    rbm: RBM, chains: Float[Array, "chains visible"], keys: Key, steps: int, units: Units
+) -> Float[Array, "chains visible"]:
+    """The chains after `steps` of Gibbs sampling.
+
+    The devices that share a batch share them too, where their number allows, and then exchange
+    their rows: the state is the same on each.
+    """
+    count = len(chains)
+    devices = len(gather_devices(jnp.zeros(())))
+    if count % devices:
+        return gibbs(rbm, chains, keys, steps, units)
+    if devices > 1:
+        share = count // devices
+        first = jax.lax.axis_index(AXIS) * share
+        chains = jax.lax.dynamic_slice_in_dim(chains, first, share)
+        keys = jax.lax.dynamic_slice_in_dim(keys, first, share)
+    moved = gibbs(rbm, chains, keys, steps, units)
+    return gather_devices(moved).reshape(count, -1)
 
 
 def restricted_boltzmann_machine(
@@ -120,7 +150,7 @@ def restricted_boltzmann_machine(
         visible = read(rbm, batch)
         count = mean_over_devices(weight.sum())
         if moved is not None:
-            moved = gibbs(rbm, moved, jax.random.split(key, chains), steps, units)
+            moved = move(rbm, moved, jax.random.split(key, chains), steps, units)
             of_data = mean_over_devices(statistics(rbm, visible, weight))
             of_model = statistics(rbm, moved, jnp.full(chains, 1 / chains))
             direction = jax.tree.map(lambda d, m: d / count - m, of_data, of_model)
@@ -145,5 +175,4 @@ def restricted_boltzmann_machine(
     def predict(state: RBMState, batch: Batch) -> Float[Array, "batch hidden"]:
         return hidden_probabilities(state.params, read(state.params, batch))
 
-    # Every device would move all the chains: the compiler may split them.
-    return Learner(init, update, evaluate, predict, averages=not chains)
+    return Learner(init, update, evaluate, predict, averages=True)

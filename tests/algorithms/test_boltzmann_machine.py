@@ -140,8 +140,9 @@ def test_padding_counts_for_nothing(rbm):
     close(learner.evaluate(state, padded, KEY), learner.evaluate(state, short, KEY))
 
 
-def test_two_devices_equal_one(rbm):
-    learner, whole = machine(), batch(weight=[1, 1, 1, 1, 0, 0])
+@pytest.mark.parametrize("chains", [0, 4, 5])
+def test_two_devices_equal_one(rbm, chains):
+    learner, whole = machine(chains=chains), batch(weight=[1, 1, 1, 1, 0, 0])
     state = learner.init(KEY, whole)._replace(params=rbm)
     update = jax.shard_map(
         lambda batch: learner.update(state, batch, KEY)[0],
