@@ -31,11 +31,10 @@ QUICK = Quick(
     {
         "hidden": (100, 100),
         "examples": 10_000,
-        "labels": (10_000,),
         "pretraining_epochs": 1,
         "epochs": 2,
     },
-    [Claim("test/pretrained_10000_accuracy", "Deep Learning Tutorials, DBN.py", at_least=0.9)],
+    [Claim("test/pretrained_60000_accuracy", "Deep Learning Tutorials, DBN.py", at_least=0.9)],
 )
 DEFAULT = Config(
     labels=(60_000,),

@@ -61,13 +61,13 @@ QUICK = Quick(
     {
         "hidden": (100, 100),
         "examples": 10_000,
-        "labels": (500,),
+        "labels": (1_000,),
         "pretraining_epochs": 2,
         "epochs": 3,
     },
     [
-        Claim("test/pretrained_500_accuracy", SOURCE, at_least=0.8),
-        Claim("test/gain_of_500", SOURCE, at_least=0.0),
+        Claim("test/pretrained_1000_accuracy", SOURCE, at_least=0.8),
+        Claim("test/gain_of_1000", SOURCE, at_least=0.0),
     ],
 )
 OBJECTIVE = Objective("loss")
