@@ -1,7 +1,7 @@
 """A deep Boltzmann machine draws digits, and annealed importance sampling bounds its likelihood.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured; the claim is a lower bound ≥ −95 nats
+Time: about 8 min on a CPU core, an estimate
 Command: python launch.py train mnist_dbm
 
 Two hidden layers of 500 and 1,000 units are trained together, by mean field for the data and

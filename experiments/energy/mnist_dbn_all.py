@@ -1,7 +1,7 @@
 """A deep belief network with all labels of MNIST does better than the same from a random start.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured; the claim is ≤ 1.6 % errors
+Time: about 10 min on a CPU core, an estimate
 Command: python launch.py train mnist_dbn_all
 
 The networks of `mnist_dbn` with the labels of all 60,000 images, under a learning rate that goes to

@@ -1,7 +1,7 @@
 """A deep belief network learns digits without labels, then classifies them from few labels.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured; QUICK: 88.3 % and 3.0 points of gain (1 seed)
+Time: about 3 min on a CPU core, an estimate
 Command: python launch.py train mnist_dbn
 
 Two restricted Boltzmann machines of 500 hidden units are trained one after the other by CD-1, the
