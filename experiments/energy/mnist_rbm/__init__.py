@@ -226,9 +226,11 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     yield "filters", filters.first_layer("Boltzmann machine", after, weights, shape)
     scored = [row for row in rows if "pseudo_log_likelihood" in row]
     if scored:
-        title = "The pseudo-log-likelihood of test images rises"
+        title = "Pseudo-log-likelihood of the test images while the machine is trained"
         label = {"pseudo": "estimated from one pixel of each image"}
-        yield "pseudo_likelihood", compared.metric_by_epoch(title, scored, label, "log_likelihood")
+        drawn = compared.metric_by_epoch(title, scored, label, "log_likelihood")
+        drawn.axes[0].set_ylabel("nats an image")
+        yield "pseudo_likelihood", drawn
     last = [row for row in rows if "features_accuracy" in row]
     labels = {"features": "hidden units", "pixels": "pixels"}
     title = "Logistic regression classifies hidden units better than pixels"
