@@ -54,12 +54,13 @@ def autoencoder(
         variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
     ) -> LossAndMetrics:
         x, weight = pixels(batch["image"]), batch["weight"]
-        decoded = model.apply(variables, corrupt(key, x))
+        decoded: Any = model.apply(variables, corrupt(key, x))
         error = metrics.mean(squared_error(output(decoded), x), weight)
         return LossAndMetrics(metrics.mean(loss(decoded, x), weight), {"squared_error": error})
 
     def predict(variables: Mapping[str, Any], batch: Batch) -> Float[Array, "batch pixels"]:
-        return output(model.apply(variables, pixels(batch["image"])))
+        decoded: Any = model.apply(variables, pixels(batch["image"]))
+        return output(decoded)
 
     return minimize(init, objective, optimizer, predict)
 

@@ -10,20 +10,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from dlfun.algorithms.boltzmann_machine import (
-    RBM,
-    gibbs,
-    hidden_probabilities,
-    restricted_boltzmann_machine,
-    visible_probabilities,
-)
+from dlfun.algorithms.boltzmann_machine import RBM, gibbs, hidden_probabilities, visible_means
+from dlfun.algorithms.contrastive_divergence import restricted_boltzmann_machine
 from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.data.dataset import Dataset
-from dlfun.data.images import pixels
+from dlfun.data.images import log_odds, pixels
 from dlfun.experiment import Stage
 from dlfun.learner import Batch, Key
 
@@ -42,29 +36,27 @@ def pretraining(
     share p of the training set in which a pixel is on (Hinton 2010, sec. 8). The state of each
     stage is a `Stack`, whose machines `machines` lists.
     """
-    images = dataset.splits["train"]["image"]
-    share = np.clip(images.mean(axis=0).ravel() / 255, 0.01, 0.99)
-    bias = np.log(share / (1 - share)).astype(np.float32)
-    sizes = (share.size, *widths)
+    bias = log_odds(dataset.splits["train"]["image"])
+    sizes = list(pairwise((len(bias), *widths)))
     stages = []
     for number, width in enumerate(widths):
         machine = restricted_boltzmann_machine(
             width, optimizer, steps=gibbs_steps, visible_bias=0.0 if number else bias
         )
-        learner = with_frozen(machine, empty(sizes[: number + 1]), features)
-        stages.append(
-            Stage(learner, dataset, epochs, batch_size, f"rbm_{number + 1}", begin=_stack_up)
-        )
+        learner = with_frozen(machine, empty(sizes[:number]), features)
+        name = f"rbm_{number + 1}"
+        stages.append(Stage(learner, dataset, epochs, batch_size, name, begin=stack_up))
     return stages
 
 
-def _stack_up(previous: Stack, fresh: Stack) -> Stack:
+def stack_up(previous: Stack, fresh: Stack) -> Stack:
+    """The next machine on top of those trained so far."""
     return Stack(machines(previous), fresh.top)
 
 
-def empty(sizes: Sequence[int]) -> tuple[RBM, ...]:
-    """Machines of zeros between layers of `sizes` units, lowest first."""
-    return tuple(RBM(jnp.zeros((v, h)), jnp.zeros(v), jnp.zeros(h)) for v, h in pairwise(sizes))
+def empty(sizes: Sequence[tuple[int, int]]) -> tuple[RBM, ...]:
+    """Machines of zeros, from their numbers of visible and hidden units."""
+    return tuple(RBM(jnp.zeros((v, h)), jnp.zeros(v), jnp.zeros(h)) for v, h in sizes)
 
 
 def features(below: Sequence[RBM], batch: Batch) -> Batch:
@@ -72,7 +64,7 @@ def features(below: Sequence[RBM], batch: Batch) -> Batch:
     x = pixels(batch["image"])
     for rbm in below:
         x = hidden_probabilities(rbm, x)
-    return {"x": x, "weight": batch["weight"]}
+    return {**batch, "x": x}
 
 
 def machines(state: Stack) -> tuple[RBM, ...]:
@@ -104,5 +96,5 @@ def draw(
         x = hidden_probabilities(rbm, x)
     x = gibbs(top, x, jax.random.split(key, len(x)), steps)
     for rbm in reversed(below):
-        x = visible_probabilities(rbm, x)
+        x = visible_means(rbm, x)
     return x

@@ -1,18 +1,29 @@
 """The command `sample`."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Lt
 
 from dlfun.cli.console import Run, warn
 from dlfun.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GAP = 2
+"""Pixels between the images of a grid, and around them."""
+
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw samples from a trained run: texts are printed, images written into the run directory."""
+    """Draw samples from a trained run: texts are printed, images written into the run directory.
+
+    Several images of one size are also written as one, in rows and columns.
+    """
 
     run_dir: Run
     """Run directory."""
@@ -32,12 +43,30 @@ class Sample:
             raise UserError(f"{self.run_dir}: experiment '{experiment.name}' draws no samples")
         samples = experiment.sample(trained, stream(self.seed, "sample"), self.count)
         folder = self.run_dir / run_directory.SAMPLES
+        images = []
         for number, sample in enumerate(samples):
             if isinstance(sample, str):
                 print(sample)
             else:
+                images.append(sample)
                 print(_write(folder / f"seed{self.seed}-{number}.png", sample))
+        if len(images) > 1 and len({(image.mode, image.size) for image in images}) == 1:
+            print(_write(folder / f"seed{self.seed}-grid.png", _grid(images)))
         return 0
+
+
+def _grid(images: Sequence["Image"]) -> "Image":
+    """Images of one size and mode as one, in about as many rows as columns, on grey."""
+    from PIL import Image
+
+    columns = math.ceil(math.sqrt(len(images)))
+    width, height = images[0].width + GAP, images[0].height + GAP
+    size = (columns * width + GAP, -(-len(images) // columns) * height + GAP)
+    grey = Image.new("L", size, 128).convert(images[0].mode)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        grey.paste(image, (GAP + column * width, GAP + row * height))
+    return grey
 
 
 def _write(path: Path, image: object) -> Path:

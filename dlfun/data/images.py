@@ -1,9 +1,18 @@
-"""Normalization of pixels inside the compiled step, so that images are stored as uint8."""
+"""Pixels as numbers: normalized inside the compiled step, as probabilities, drawn to be 0 or 1."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+import numpy as np
+from jaxtyping import Array, Float, Shaped, UInt8
+
+from dlfun.data.dataset import Dataset
+from dlfun.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def normalize(
@@ -23,7 +32,68 @@ def normalize(
 
 
 def pixels(
-    images: UInt8[Array, "batch height width channels"],
+    images: Shaped[Array, "batch *shape"], scale: float = 255.0
 ) -> Float[Array, "batch pixels"]:
-    """Images in 0…255 as rows of numbers in [0, 1]."""
-    return normalize()(images).reshape(len(images), -1)
+    """Images as rows of numbers, divided by `scale`, which `unit_scale` finds."""
+    return images.reshape(len(images), -1).astype(jnp.float32) / scale
+
+
+def unit_scale(images: Shaped[np.ndarray, "batch *shape"], name: str, scale: bool) -> float:
+    """The number that images are divided by to be the probabilities of binary units: 255 or 1.
+
+    Values in [0, 1] stay as they are. Raises UserError on others, unless `scale` asks to scale
+    pixels of 0 to 255.
+    """
+    least, most = float(images.min()), float(images.max())
+    if least >= 0 and most <= 1:
+        return 1.0
+    if scale and least >= 0 and most <= 255:
+        return 255.0
+    remedy = "0 to 255, of which --scale makes that" if not scale else "0 to 255"
+    raise UserError(
+        f"{name}: binary units need values of 0 to 1, or {remedy}; got {least:g} to {most:g}"
+    )
+
+
+def share_on(
+    images: Shaped[np.ndarray, "batch *shape"], scale: float = 255.0
+) -> Float[np.ndarray, " pixels"]:
+    """The share p of images in which a pixel is on: its mean, at least 1 % and at most 99 %."""
+    return np.clip(images.mean(axis=0).ravel() / scale, 0.01, 0.99).astype(np.float32)
+
+
+def log_odds(
+    images: Shaped[np.ndarray, "batch *shape"], scale: float = 255.0
+) -> Float[np.ndarray, " pixels"]:
+    """log p/(1 − p) of the same share."""
+    share = share_on(images, scale)
+    return np.log(share / (1 - share))
+
+
+def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, int]) -> Iterator["Image"]:
+    """Rows of numbers in [0, 1] as grey images; what lies outside is cut off."""
+    from PIL import Image
+
+    for row in rows:
+        yield Image.fromarray(np.uint8(255 * row.clip(0, 1).reshape(shape)))
+
+
+def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*shape"]:
+    """An image whose pixels are 255 with probability pixel / 255, else 0, drawn by the key."""
+    on = jax.random.uniform(key, image.shape) * 255 < image.astype(jnp.float32)
+    return on.astype(jnp.uint8) * jnp.uint8(255)
+
+
+def binarized(dataset: Dataset) -> Dataset:
+    """The dataset with the images of all splits but "train" drawn once, as `draw_pixels` does.
+
+    The draws depend on the split's size alone; those for training are best new in each update.
+    """
+    splits = dict(dataset.splits)
+    for name in splits.keys() - {"train"}:
+        image = splits[name]["image"]
+        # NumPy promises these draws for all its versions.
+        raw = np.random.Philox(key=0).random_raw(image.size).reshape(image.shape)
+        on = (raw >> np.uint64(40)) * 255 < image.astype(np.uint64) * 2**24
+        splits[name] = splits[name] | {"image": on.astype(np.uint8) * np.uint8(255)}
+    return dataset._replace(splits=splits)

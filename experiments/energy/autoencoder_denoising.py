@@ -147,7 +147,8 @@ def figures(trained: Trained, written: list[dict[str, Any]]) -> Iterator[tuple[s
     noisy = add_noise(trained, key, clean)
     pca, count = best_pca(trained, key)
     model = network(trained.config, trained.dataset)
-    denoised = jax.nn.sigmoid(model.apply(trained.state.variables, jnp.asarray(noisy)))
+    decoded: Any = model.apply(trained.state.variables, jnp.asarray(noisy))
+    denoised = jax.nn.sigmoid(decoded)
     parts = {
         "noisy": noisy,
         f"PCA, {count} components": project(pca, noisy, count),

@@ -42,6 +42,21 @@ def test_samples(capsys, monkeypatch, trained):
     assert np.asarray(Image.open(images[0])).shape == (2, 3)
 
 
+def test_images_of_one_size_are_written_as_one_too(capsys, monkeypatch, trained):
+    def images(trained, key, count):
+        return (Image.new("L", (3, 2), 10 * number) for number in range(count))
+
+    toy.register(monkeypatch, sample=images)
+    assert main(["sample", str(trained), "--count", "5", "--seed", "7"]) == 0
+    path = capsys.readouterr().out.splitlines()[-1]
+    assert path.endswith("seed7-grid.png")
+    grid = np.asarray(Image.open(path))
+    assert grid.shape == (2 * 4 + 2, 3 * 5 + 2)
+    for number in range(5):
+        top, left = 2 + 4 * (number // 3), 2 + 5 * (number % 3)
+        assert (grid[top : top + 2, left : left + 3] == 10 * number).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [([], "experiment 'toy' draws no samples"), (["--count", "0"], "--count must be at least 1")],

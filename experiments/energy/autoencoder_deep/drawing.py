@@ -26,7 +26,7 @@ def codes_in_the_plane(model: nn.Module, variables: Mapping[str, Any], dataset: 
     codes = np.asarray(encode(jnp.asarray(x)))
     title = "Codes set digits apart that overlap in the plane of PCA"
     drawn = figure(12, 6.2, title, f"{len(x):,} test images, coloured by class")
-    colours = colormaps["tab10"].colors[: len(dataset.classes)]
+    colours = colormaps["tab10"](range(len(dataset.classes)))
     for axes, part, name in zip(
         drawn.subplots(1, 2),
         (x, codes),
