@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlfun.algorithms.belief_network import features
-from dlfun.algorithms.boltzmann_machine import RBM, RBMState
+from dlfun.algorithms.boltzmann_machine import RBM
+from dlfun.algorithms.contrastive_divergence import RBMState
 from dlfun.algorithms.frozen_layers import Stack
 from dlfun.data.images import pixels
 from dlfun.nn.models.autoencoder import Autoencoder
@@ -28,8 +29,8 @@ def test_unrolled_machines():
     images = jnp.asarray(RNG.integers(0, 256, (7, 3, 2, 1)), jnp.uint8)
     x = pixels(images)
     start = model.init(jax.random.key(0), x)["params"]
-    fresh = {"pretrained": RBMState(start, ()), "random": RBMState(start, ())}
-    state = unroll(Stack(tuple(stack[:-1]), RBMState(stack[-1], ())), fresh)
+    fresh = {"pretrained": RBMState(start, (), None), "random": RBMState(start, (), None)}
+    state = unroll(Stack(tuple(stack[:-1]), RBMState(stack[-1], (), None)), fresh)
     assert jax.tree.structure(state) == jax.tree.structure(fresh)
     variables = {"params": state["pretrained"].params}
     below = features(stack[:-1], {"image": images, "weight": jnp.ones(7)})["x"]
