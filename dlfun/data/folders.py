@@ -28,6 +28,18 @@ def roots(data_dir: Path | None) -> list[Path]:
     return [*named, (user_cache() or Path(tempfile.gettempdir())) / "dlfun" / "data"]
 
 
+def absolute(name: str) -> str:
+    """The name of the user's own data, "folder:PATH" or "text:PATH", by an absolute path.
+
+    Other names, and those of paths that are not found from here, stay as they are.
+    """
+    for prefix in ("folder:", "text:"):
+        path = Path(name.removeprefix(prefix)).expanduser()
+        if name.startswith(prefix) and path.exists():
+            return f"{prefix}{path.absolute()}"
+    return name
+
+
 def writable_root(data_dir: Path | None) -> Path:
     """The first of `roots` that is writable, created if it is absent.
 

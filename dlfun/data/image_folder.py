@@ -61,12 +61,6 @@ def load(name: str, data_dir: Path | None) -> Dataset:
     return Dataset(PREFIX + name, splits, classes)
 
 
-def absolute(name: str) -> str:
-    """The name of a dataset of images, "folder:PATH", by an absolute path if it is from here."""
-    path = Path(name.removeprefix(PREFIX)).expanduser()
-    return f"{PREFIX}{path.absolute()}" if path.is_dir() else name
-
-
 def folders(root: Path) -> dict[str, tuple[dict[str, int], int]]:
     """Image folders directly below `root`: numbers of images by split and total bytes, by name."""
     result = {}

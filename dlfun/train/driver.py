@@ -15,7 +15,7 @@ import jax
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.data import image_folder
+from dlfun.data import folders
 from dlfun.errors import UserError
 from dlfun.experiment import Experiment, Stage, Trained
 from dlfun.nn.networks import MEMORY, parameters
@@ -93,11 +93,11 @@ def train(
 
 
 def with_absolute_folders(config: Any) -> Any:
-    """A Config that names image folders by absolute paths, to be found from other directories."""
+    """A Config that names the user's data by absolute paths, to be found from other directories."""
     named = {
-        path: image_folder.absolute(value)
+        path: folders.absolute(value)
         for path, value in configs.flatten(config).items()
-        if isinstance(value, str) and value.startswith(image_folder.PREFIX)
+        if isinstance(value, str)
     }
     return configs.replace(config, named)
 
