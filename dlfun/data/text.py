@@ -53,8 +53,10 @@ def encode(
     tokens, by default none, are cut.
 
     Raises:
-        UserError: a sentence without tokens, by its place; rows that would take over 2 GiB.
+        UserError: no sentences; one without tokens, by its place; rows that would take over 2 GiB.
     """
+    if not len(sentences):
+        raise UserError("no sentences: expected one at least")
     lengths = np.array([len(sentence) for sentence in sentences], np.int32)
     if not lengths.all():
         raise UserError(f"sentence {int(np.argmin(lengths)) + 1} is empty: expected words")
