@@ -63,12 +63,13 @@ def classifier(model: SentenceClassifier, optimizer: optax.GradientTransformatio
     def init(key: Key, batch: Batch) -> Mapping[str, Any]:
         return model.init(key, batch["x"], batch["length"])
 
-    def predict(variables: Mapping[str, Any], batch: Batch) -> Array:
+    def predict(variables: Mapping[str, Any], batch: Batch) -> Any:
         return model.apply(variables, batch["x"], batch["length"])
 
     def objective(
         variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
     ) -> LossAndMetrics:
+        logits: Any
         weight, label = batch["weight"], batch["label"]
         if not training:
             logits = predict(variables, batch)

@@ -113,12 +113,13 @@ def tagger(model: Tagger, optimizer: optax.GradientTransformation) -> Learner:
     def init(key: Key, batch: Batch) -> Mapping[str, Any]:
         return model.init(key, batch["x"], batch["letters"], batch["length"])
 
-    def predict(variables: Mapping[str, Any], batch: Batch) -> Array:
+    def predict(variables: Mapping[str, Any], batch: Batch) -> Any:
         return model.apply(variables, batch["x"], batch["letters"], batch["length"])
 
     def objective(
         variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
     ) -> LossAndMetrics:
+        logits: Any
         if training:
             columns = batch["x"], batch["letters"], batch["length"], batch["weight"]
             logits = model.apply(variables, *columns, rngs={"dropout": key})
