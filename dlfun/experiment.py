@@ -15,6 +15,7 @@ An experiment is a module, or a package where it needs code of its own, with the
 - where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
   training, as {"split/name": value}; `sample(trained, key, count)`, for the command `sample`;
+  `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
   the rows of metrics.jsonl.
 """
@@ -112,6 +113,15 @@ class Trained(NamedTuple):
     step: int
 
 
+class Inputs(NamedTuple):
+    """What `inputs` makes of the items that `predict` is given."""
+
+    names: Sequence[str]
+    """A name for each example, as it is printed: a sentence, the path of a recording."""
+    columns: Mapping[str, Any]
+    """Columns of a batch, NumPy arrays with a row for each name; `learner.predict` reads them."""
+
+
 class Experiment(NamedTuple):
     """An experiment's module, with the defaults of what it leaves out."""
 
@@ -129,6 +139,12 @@ class Experiment(NamedTuple):
     measure: Callable[[Trained, "Key"], Mapping[str, float]] | None
     sample: Callable[[Trained, "Key", int], Iterable[Any]] | None
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
+    inputs: Callable[[Trained, Sequence[str]], Inputs] | None
+    """Examples from items of the command line, such as sentences or paths of files. Raises
+    UserError on an item that is none."""
+    outputs: Callable[[Trained, Sequence[str], Any], Iterable[Mapping[str, Any]]] | None
+    """What to print of each example, as JSON values by name, from names and predictions. Without it
+    predictions are logits of the dataset's classes."""
 
 
 def format_metric(name: str, value: float, sd: float | None = None) -> str:
@@ -176,6 +192,8 @@ def from_module(name: str, module: ModuleType) -> Experiment:
         measure=given.get("measure"),
         sample=given.get("sample"),
         figures=given.get("figures"),
+        inputs=given.get("inputs"),
+        outputs=given.get("outputs"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Functions from learners to learners: comparison, mini-batches, repetition, augmentation, metrics.
+"""Functions from learners to learners: comparison, folds, mini-batches, repetition, metrics, ….
 
 The result splits its batch over devices as its learners do (`Learner.averages`), and predicts what
 they predict, unless its docstring says otherwise.
@@ -53,6 +53,47 @@ def compare(learners: Mapping[str, Learner]) -> Learner:
         predict if len(predictors) == len(learners) else None,
         averages=all(learner.averages for learner in learners.values()),
     )
+
+
+def cross_validated(learner: Learner, folds: int) -> Learner:
+    """A learner for each fold, side by side: each is trained on the examples of the other folds.
+
+    The column "fold" of a batch holds the number of each example's fold. An example is evaluated by
+    the one learner that was not trained on it. A metric is that of all examples together; beside
+    "accuracy" there is "fold_accuracy", [folds]. Folds are the first axis of the state's arrays,
+    and the second, after the examples, of the predictions.
+    """
+    numbers = jnp.arange(folds)
+
+    def weighted(batch: Batch, chosen: Array) -> Batch:
+        return {**batch, "weight": jnp.where(chosen, batch["weight"], 0)}
+
+    def pooled(metrics: Metrics) -> Metrics:
+        by_fold = {"fold_accuracy": metrics["accuracy"]} if "accuracy" in metrics else {}
+        return jax.tree.map(lambda m: m.sum(axis=0), metrics) | by_fold
+
+    def init(key: Key, batch: Batch) -> State:
+        return jax.vmap(learner.init, (0, None))(jax.random.split(key, folds), batch)
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        def one(state: State, fold: Array) -> tuple[State, Metrics]:
+            others = weighted(batch, batch["fold"] != fold)
+            return learner.update(state, others, jax.random.fold_in(key, fold))
+
+        state, metrics = jax.vmap(one)(state, numbers)
+        return state, pooled(metrics)
+
+    def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
+        def one(state: State, fold: Array) -> Metrics:
+            return learner.evaluate(state, weighted(batch, batch["fold"] == fold), key)
+
+        return pooled(jax.vmap(one)(state, numbers))
+
+    def predict(state: State, batch: Batch) -> Any:
+        assert learner.predict is not None
+        return jax.vmap(learner.predict, (0, None), out_axes=1)(state, batch)
+
+    return Learner(init, update, evaluate, predict if learner.predict else None, learner.averages)
 
 
 def in_minibatches(learner: Learner, size: int) -> Learner:

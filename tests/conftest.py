@@ -30,7 +30,7 @@ import pytest
 from jax import lax
 
 from dlfun import data
-from dlfun.data import Dataset, tiny_shakespeare
+from dlfun.data import Dataset, english_treebank, movie_reviews, tiny_shakespeare
 from dlfun.train import program_cache
 
 program_cache.use()
@@ -76,6 +76,15 @@ def digits() -> Dataset:
     return mnist._replace(splits=splits)
 
 
+REVIEWS = {
+    "negative": ["a dull film .", "bad", "it is long and dull", "no plot , no wit"] * 5,
+    "positive": ["a fine film .", "good", "it is short and fine", "wit , and a plot"] * 5,
+}
+_SENTENCES = ["The dog barks .", "Dogs", "A cat sees the dog ."], ["D N V .", "N", "D N V D N ."]
+_TAGGED = tuple([line.split() for line in lines] * 6 for lines in _SENTENCES)
+TREEBANK = {"train": _TAGGED, "validation": _TAGGED, "test": _TAGGED}
+
+
 @contextlib.contextmanager
 def _reading(dataset):
     """Have every experiment load a dataset or a short text, and image folders as they are."""
@@ -87,6 +96,8 @@ def _reading(dataset):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "read", read)
         patch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
+        patch.setattr(movie_reviews, "sentences", lambda data_dir=None: REVIEWS)
+        patch.setattr(english_treebank, "sentences", lambda data_dir=None: TREEBANK)
         yield dataset
 
 

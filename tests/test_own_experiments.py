@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dlfun
@@ -57,6 +58,25 @@ def learner(config, dataset):
 '''
 
 
+READS = """
+
+def inputs(trained, items):
+    numbers = []
+    for item in items:
+        try:
+            numbers.append([float(item), 0.0])
+        except ValueError:
+            raise UserError(f"'{item}' is no number") from None
+    return Inputs([f"x = {item}" for item in items], {"image": np.array(numbers, np.float32)})
+"""
+DESCRIBES = """
+
+def outputs(trained, names, predictions):
+    for logits in predictions:
+        yield {"logits": logits.tolist(), "side": "left" if logits[0] > logits[1] else "right"}
+"""
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with an experiment at its top, one in a family, one in dlfun's own family."""
@@ -90,6 +110,37 @@ def test_they_are_trained_like_others(capsys, folder, tmp_path):
         assert trained.predict(columns).shape == (50, 2)
     rows = json.loads(run(capsys, f"--experiments={folder}", "list", "--json")[1])
     assert {"own_top", "own_below", "own_recurrent", "mnist_mlp"} <= {row["name"] for row in rows}
+
+
+def test_what_an_experiment_reads_is_predicted(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv(experiments.VARIABLE, "")
+    imports = "from dlfun.errors import UserError\nfrom dlfun.experiment import Inputs\n"
+    own = OWN.replace("from dlfun.nn.losses", f"{imports}from dlfun.nn.losses")
+    (tmp_path / "reading.py").write_text(own + READS)
+    (tmp_path / "describing.py").write_text(own + READS + DESCRIBES)
+    place = ["--experiments", tmp_path]
+    for name in ("reading", "describing"):
+        assert run(capsys, "train", name, "--run-dir", tmp_path / name, *place)[0] == 0
+    asked = ["predict", tmp_path / "reading", "-3", "3", "--json", *place]
+    by_name = [json.loads(line) for line in run(capsys, *asked)[1].splitlines()]
+    python = dlfun.load(tmp_path / "reading").predict(["-3", "3"])
+    assert by_name == python
+    assert [(row["input"], row["class"]) for row in python] == [
+        ("x = -3", "left"), ("x = 3", "right")
+    ]  # fmt: skip
+    columns = {"image": np.array([[-3, 0], [3, 0]], np.float32)}
+    logits = dlfun.load(tmp_path / "describing").predict(columns)
+    rows = dlfun.load(tmp_path / "describing").predict(["-3", "3"])
+    assert [row["side"] for row in rows] == ["left", "right"]
+    np.testing.assert_allclose([row["logits"] for row in rows], logits, rtol=1e-5)
+    printed = run(capsys, "predict", tmp_path / "describing", "3", *place)[1]
+    assert printed.startswith("x = 3: logits ")
+    assert printed.endswith("side right\n")
+    for item, more, words in (("three", [], "'three' is no number"), ("3", ["--invert"], "images")):
+        status, out, err = run(capsys, "predict", tmp_path / "reading", item, *more, *place)
+        assert (status, out) == (2, "")
+        assert words in err
+        assert err.count("\n") == 1
 
 
 def test_a_process_of_its_own_unpickles_a_config(folder):

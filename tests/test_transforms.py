@@ -15,6 +15,7 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.transforms import (
     augmented,
     compare,
+    cross_validated,
     in_minibatches,
     repeat_update,
     with_gap,
@@ -47,6 +48,24 @@ def batch(size=6, weight=None):
 
 def close(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), a, b)
+
+
+def test_each_fold_is_trained_on_the_others_and_evaluated_on_its_own():
+    examples = batch() | {"fold": jnp.arange(6) % 2}
+    crossed = cross_validated(make(), 2)
+    state, measured = crossed.update(crossed.init(KEY, examples), examples, KEY)
+    held_out = crossed.evaluate(state, examples, KEY)
+    totals = []
+    for fold in (0, 1):
+        one = jax.tree.map(lambda leaf: leaf[fold], crossed.init(KEY, examples))  # noqa: B023
+        others = batch(weight=np.arange(6) % 2 != fold)
+        alone, _ = make().update(one, others, jax.random.fold_in(KEY, fold))
+        close(jax.tree.map(lambda leaf: leaf[fold], state), alone)  # noqa: B023
+        totals.append(make().evaluate(alone, batch(weight=np.arange(6) % 2 == fold), KEY))
+        close(crossed.predict(state, examples)[:, fold], make().predict(alone, examples))
+        close(held_out["fold_accuracy"].total[fold], totals[-1]["accuracy"].total)
+    assert float(measured["loss"].count) == float(held_out["loss"].count) == 6
+    close(held_out["loss"].total, totals[0]["loss"].total + totals[1]["loss"].total)
 
 
 def test_compared_learners_are_as_alone():

@@ -11,34 +11,74 @@ import tyro
 from dlfun.cli.console import Run, note
 from dlfun.errors import UserError
 
-Files = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE …")]
+Items = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT …")]
 
 
 @dataclass(frozen=True)
 class Predict:
-    """Classify image files with a trained run."""
+    """Predict with a trained run: from image files, or from what else its experiment reads."""
 
     run_dir: Run
     """Run directory."""
-    files: Files
-    """JPEG, PNG, WebP, BMP, GIF, TIFF or PPM files, of any size."""
+    inputs: Items
+    """Image files (JPEG, PNG, WebP, BMP, GIF, TIFF or PPM) of any size; for experiments with text,
+    sentences or .txt files with a sentence a line; or what else the experiment reads."""
     invert: bool = False
-    """Exchange black and white: MNIST's digits are white on black."""
+    """Exchange black and white of images: MNIST's digits are white on black."""
     json: bool = False
     """Print one JSON object a line."""
 
     def __call__(self) -> int:
-        for row in predict(self.run_dir, self.files, self.invert, note):
-            if self.json:
-                print(json.dumps(row))
-                continue
-            top = sorted(row["probabilities"].items(), key=lambda item: -item[1])
-            ranked = "  ".join(f"{name} {probability:.4f}" for name, probability in top)
-            print(f"{row['file']}: {row['class']}  ({ranked})")
+        for row in predict(self.run_dir, self.inputs, self.invert, note):
+            print(json.dumps(row, ensure_ascii=False) if self.json else _line(row))
         return 0
 
 
+def _line(row: dict[str, Any]) -> str:
+    """A prediction for people: the input, then what is predicted."""
+    name, *_ = row.values()
+    if "probabilities" in row:
+        top = sorted(row["probabilities"].items(), key=lambda item: -item[1])
+        ranked = "  ".join(f"{kind} {probability:.4f}" for kind, probability in top)
+        return f"{name}: {row['class']}  ({ranked})"
+    (_, *described) = row.items()
+    return f"{name}: " + "  ".join(
+        _words(value) if len(described) == 1 else f"{key} {_words(value)}"
+        for key, value in described
+    )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def predict(
+    run: Path, inputs: Sequence[str], invert: bool, note: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """Predictions of each input by the last checkpoint of `run`.
+
+    Of an experiment with `inputs` those of `predict_items`; of others those of `predict_images`.
+
+    Raises:
+        UserError: as these two do; `run` is no run directory. Raised before anything is predicted.
+    """
+    from dlfun import experiment as experiments
+    from dlfun.train.driver import read, read_settings
+    from dlfun.train.prediction import predict_items
+
+    name, *_ = read_settings(run)
+    if experiments.load(name).inputs is None:
+        yield from predict_images(run, [Path(file) for file in inputs], invert, note)
+        return
+    if invert:
+        raise UserError(f"--invert is for images, and '{name}' reads none")
+    experiment, trained = read(run, note)
+    yield from predict_items(experiment, trained, inputs)
+
+
+def predict_images(
     run: Path, files: Sequence[Path], invert: bool, note: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Class and probabilities of each image file, by the last checkpoint of `run`.
@@ -59,7 +99,7 @@ def predict(
     from dlfun.data.image_files import fit, has_light_border, read_image
     from dlfun.train.driver import read
     from dlfun.train.loop import evaluation_batch
-    from dlfun.train.prediction import no_classifier, probabilities
+    from dlfun.train.prediction import by_class, no_classifier, probabilities
 
     if not files:
         raise UserError("predict needs at least one image file")
@@ -88,11 +128,4 @@ def predict(
                 )
     results = probabilities(learner, state, images, evaluation_batch(stage))
     for file, row in zip(files, results.tolist(), strict=True):
-        by_class = dict(zip(dataset.classes, row, strict=True))
-        best = max(by_class, key=lambda name: by_class[name])
-        yield {
-            "file": str(file),
-            "class": best,
-            "probability": by_class[best],
-            "probabilities": by_class,
-        }
+        yield {"file": str(file), **by_class(dataset.classes, row)}

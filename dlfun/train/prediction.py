@@ -1,5 +1,6 @@
-"""Class probabilities of many images by a trained classifier."""
+"""Predictions of many examples by a trained learner."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,10 +11,55 @@ from jaxtyping import Float, UInt8
 from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import EncodedImages
 from dlfun.data.order import rows
+from dlfun.errors import UserError
+from dlfun.experiment import Experiment, Trained
 from dlfun.learner import Batch, Learner, State
 from dlfun.train.batches import EVALUATION_BATCH
 
 Images = UInt8[np.ndarray, "n height width channels"] | EncodedImages
+
+
+def predict_columns(learner: Learner, state: State, columns: Mapping[str, Any]) -> Any:
+    """What `learner.predict` gives for the columns of a batch, in compiled batches, as NumPy's."""
+    assert learner.predict is not None
+    predict, size = jax.jit(learner.predict), len(next(iter(columns.values())))
+    # Filled up with the first example: a shorter last batch would be another program.
+    batches = np.maximum(rows(np.arange(size), min(EVALUATION_BATCH, size)), 0)
+    weight = {"weight": jnp.ones(batches.shape[1])}
+    parts = [predict(state, {k: v[row] for k, v in columns.items()} | weight) for row in batches]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *parts)
+
+
+def predict_items(
+    experiment: Experiment, trained: Trained, items: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Predictions of items that an experiment's `inputs` reads, such as sentences: a dict each.
+
+    It holds "input", the item's name, and what `outputs` says; by default "class", "probability"
+    and "probabilities" by class.
+
+    Raises:
+        UserError: the experiment reads no items, there are none, or one is not what it reads.
+    """
+    if experiment.inputs is None:
+        raise UserError(f"'{experiment.name}' predicts nothing from text or files of that kind")
+    if not items:
+        raise UserError("predict needs at least one input")
+    names, columns = experiment.inputs(trained, items)
+    predictions = predict_columns(trained.learner, trained.state, columns)
+    if experiment.outputs is not None:
+        described = experiment.outputs(trained, names, predictions)
+    else:
+        shares = np.asarray(jax.nn.softmax(predictions.astype(np.float32)))
+        described = [by_class(trained.dataset.classes, row) for row in shares.tolist()]
+    return [{"input": name, **row} for name, row in zip(names, described, strict=True)]
+
+
+def by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, Any]:
+    """The likeliest class, its probability, and the probability of each class by name."""
+    named = dict(zip(classes, shares, strict=True))
+    best = max(named, key=lambda name: named[name])
+    return {"class": best, "probability": named[best], "probabilities": named}
 
 
 def probabilities(

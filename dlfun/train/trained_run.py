@@ -1,21 +1,18 @@
 """A run directory read back as one object, for scripts and notebooks: `dlfun.load`."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from dlfun.data.order import rows
 from dlfun.errors import UserError
 from dlfun.learner import Learner, State
 from dlfun.train import driver, run_directory
-from dlfun.train.batches import EVALUATION_BATCH
-from dlfun.train.prediction import no_classifier, probabilities
+from dlfun.train.prediction import no_classifier, predict_columns, predict_items, probabilities
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,15 +77,25 @@ class TrainedRun:
         Args:
             inputs: images, uint8 [n, height, width, channels] or of one channel [n, height, width],
                 of the size that the learner was trained on; or, of any learner, the columns of a
-                batch by name, as in `dataset.splits["test"]`.
+                batch by name, as in `dataset.splits["test"]`; or a list of what the experiment
+                reads, such as sentences or paths of files, as the command `predict` takes them.
 
         Returns:
             Of images the class probabilities [n, classes]; of columns what the learner predicts,
-            such as logits.
+            such as logits; of a list a dict each, as the command `predict` prints it.
 
         Raises:
-            UserError: the learner predicts nothing, or images are of another size or type.
+            UserError: the learner predicts nothing, images are of another size or type, or an item
+                of a list is not what the experiment reads.
         """
+        if isinstance(inputs, str | os.PathLike):
+            inputs = [inputs]
+        if isinstance(inputs, list | tuple) and all(
+            isinstance(item, str | os.PathLike) for item in inputs
+        ):
+            self.opened.require_last_stage(self.path)
+            items = [os.fspath(item) for item in inputs]
+            return predict_items(self.opened.experiment, self.opened.trained, items)
         if isinstance(inputs, Mapping):
             return self._predict_columns(inputs)
         if reason := no_classifier(self.learner, self.state, self.dataset):
@@ -103,17 +110,9 @@ class TrainedRun:
         return probabilities(self.learner, self.state, images)
 
     def _predict_columns(self, columns: Mapping[str, Any]) -> Any:
-        learner_predict = self.learner.predict
-        if learner_predict is None:
+        if self.learner.predict is None:
             raise UserError(f"{self.path}: '{self.experiment}' predicts nothing")
-        predict, size = jax.jit(learner_predict), len(next(iter(columns.values())))
-        # Filled up with the first example: a shorter last batch would be another program.
-        batches = np.maximum(rows(np.arange(size), min(EVALUATION_BATCH, size)), 0)
-        weight = {"weight": jnp.ones(batches.shape[1])}
-        parts = [
-            predict(self.state, {k: v[row] for k, v in columns.items()} | weight) for row in batches
-        ]
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *parts)
+        return predict_columns(self.learner, self.state, columns)
 
     def __repr__(self) -> str:
         return f"<run {self.path} of {self.experiment}, step {self.step}>"

@@ -111,7 +111,7 @@ def test_data(capsys):
         ([*MLP, "--data-dir", "/nowhere"], "--data-dir /nowhere: no such folder"),
         (["evaluate", "/nowhere"], "/nowhere is not a run directory: no such directory"),
         (["plot", "/nowhere"], "/nowhere is not a run directory"),
-        (["predict", "/nowhere", "a.png"], "a.png: no such file"),
+        (["predict", "/nowhere", "a.png"], "/nowhere is not a run directory"),
         (["reproduce", "/nowhere"], "/nowhere is not a run directory"),
     ],
 )

@@ -1,0 +1,35 @@
+"""Reading the letters of words, a tagger names the part of speech of words it has never seen.
+
+Figure: claimed ≥ 93 %, not measured yet
+Time: not measured yet
+Command: python launch.py train tagging_characters
+
+The setting of `tagging` with a second bidirectional LSTM, over the letters of each word, whose last
+states stand beside the word's embedding (Ling et al. 2015).
+"""
+
+from dlfun.experiment import Claim, Objective, Quick
+
+from .tagging import SOURCE, Config, data, figures, inputs, learner, measure, outputs
+
+__all__ = [
+    "CLAIMS",
+    "DEFAULT",
+    "OBJECTIVE",
+    "QUICK",
+    "Config",
+    "data",
+    "figures",
+    "inputs",
+    "learner",
+    "measure",
+    "outputs",
+]
+
+CLAIMS = [Claim("test/accuracy", SOURCE, at_least=0.93)]
+QUICK = Quick(
+    {"epochs": 1, "embedding": 32, "hidden": 32, "characters": 16, "optimizer.learning_rate": 1e-2},
+    [Claim("test/accuracy", SOURCE, at_least=0.85)],
+)
+OBJECTIVE = Objective("accuracy", "max")
+DEFAULT = Config(characters=32)
