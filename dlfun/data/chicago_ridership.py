@@ -5,6 +5,7 @@ of which the days are forecast that have 56 before them in it; then June 2019 to
 before the pandemic, for test.
 """
 
+import itertools
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -38,7 +39,7 @@ def parse(table: Table) -> Series:
     days = sorted(day for day in rows if day >= FIRST)
     if not days:
         raise UserError(f"{table.origin} has no day since {FIRST}")
-    for before, day in zip(days, days[1:], strict=False):
+    for before, day in itertools.pairwise(days):
         if day != before + timedelta(1):
             raise UserError(f"{table.origin}: no row for {before + timedelta(1)}")
     kind = [int(rows[day][0]) for day in days]

@@ -1,5 +1,6 @@
 """Series of numbers, a row a step, and the windows of them that a forecast reads."""
 
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -98,7 +99,7 @@ def from_table(name: str, table: Table, columns: Sequence[str]) -> Series:
     if dated:
         days = table.days(dated[0])
         names = [str(day) for day in days]
-        steps = [(later - day).days for day, later in zip(days, days[1:], strict=False)]
+        steps = [(later - day).days for day, later in itertools.pairwise(days)]
         gaps = [n for n, step in enumerate(steps, 1) if step > min(steps)]
         if gaps:
             _log.warning(

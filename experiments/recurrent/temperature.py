@@ -56,7 +56,7 @@ class Config:
     """Days that a forecast reads."""
     order: Annotated[int, Ge(1)] = 7
     """Days that the autoregression beside them reads."""
-    epochs: Epochs = 20
+    epochs: Epochs = 8
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=5e-3, schedule=Schedule("cosine", 0.0))
     """Optimizer."""
@@ -122,5 +122,6 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     found = predict_columns(trained.learner, trained.state, test)
     measured = measure(trained, stream(trained.config.seed, "figures"))
     errors = {name.removeprefix("test/").removesuffix("_rmse"): e for name, e in measured.items()}
-    title = f"The next day to within {errors['with_day']:.2f}; yesterday's value {errors['persistence']:.2f}"
+    persistence = f"yesterday's value {errors['persistence']:.2f}"
+    title = f"The next day to within {errors['with_day']:.2f}, {persistence}"
     yield "forecasts", forecasts(title, test["y"], found, errors, "forecast value", "test RMSE")

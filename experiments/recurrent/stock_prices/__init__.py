@@ -67,7 +67,7 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """Windows "x" of returns, the return "y" after each, and the "close" before and "next" after."""
+    """Windows "x" of returns, the return "y" after each, and the "close" before and after it."""
     prices = series.load(config.dataset, sp500.SOURCE)
     if (prices.values <= 0).any():
         raise UserError(f"{prices.name}: prices must be positive, and one is {prices.values.min()}")
