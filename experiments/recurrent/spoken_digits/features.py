@@ -1,15 +1,18 @@
 """Log-mel frames of recordings as columns of a batch."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from dlfun.data import spoken_digit
 from dlfun.data.dataset import Dataset
 from dlfun.data.log_mel import log_mel
 from dlfun.data.order import by_length
 from dlfun.data.recordings import change_speed, trim
-from dlfun.data.spoken_digit import RATE, Recording, Recordings
+from dlfun.data.spoken_digit import RATE, Recording
+from dlfun.errors import UserError
 
 CHANNELS, LENGTH, HOP = 40, 256, 128
 """Mel channels; samples in a frame, and from one frame to the next: 32 and 16 ms."""
@@ -46,13 +49,21 @@ def columns(items: Sequence[Recording], speeds: Sequence[float]) -> dict[str, np
     }
 
 
-def dataset(
-    recordings: Recordings,
-    speeds: Sequence[float],
-    train: Sequence[Recording],
-    test: Sequence[Recording],
-) -> Dataset:
-    """Training recordings at several speeds, in batches of similar length, and test recordings."""
+@functools.lru_cache(maxsize=2)
+def dataset(name: str, speeds: tuple[float, ...], whole: bool = False) -> Dataset:
+    """Training recordings at several speeds, in batches of similar length, and test recordings.
+
+    Both splits are `whole`, to be divided by speaker, or as the recordings come. The last results
+    are kept, for a command reads them for each seed.
+
+    Raises:
+        UserError: as `spoken_digit.load`; or the recordings do not say who speaks, if `whole`.
+    """
+    recordings = spoken_digit.load(name)
+    if whole and len(recordings.speakers) < 2:
+        raise UserError(f"{name} does not say who speaks: train spoken_digits on it")
+    train = [item for item in recordings.items if whole or not item.test]
+    test = [item for item in recordings.items if whole or item.test]
     splits = {"train": columns(train, speeds), "test": columns(test, (1.0,))}
     lengths = splits["train"]["frames"][..., -1].sum(axis=1, dtype=np.int64)
     return Dataset(recordings.name, splits, recordings.classes, by_length(lengths))
