@@ -1,6 +1,7 @@
 """`leave_out`: a member never sees the group that it is tested on."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dlfun.algorithms.linear_regression import ridge
@@ -14,7 +15,8 @@ def examples(groups):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(len(groups), 2)).astype(np.float32)
     y = (x @ [[1.0], [2.0]] + rng.normal(size=(len(groups), 1))).astype(np.float32)
-    return {"x": x, "y": y, "group": groups, "weight": np.ones(len(groups), np.float32)}
+    made = {"x": x, "y": y, "group": groups, "weight": np.ones(len(groups), np.float32)}
+    return {name: jnp.asarray(column) for name, column in made.items()}
 
 
 def test_each_member_is_that_of_a_training_without_its_group():

@@ -1,12 +1,12 @@
 """A forecast of tomorrow's stock price looks good because it repeats today's price.
 
-Figure: TODO
-Time: TODO
+Figure: RMSE within 2 % of that of "tomorrow = today", 25.76 (measured: within 0.1 %)
+Time: 20 s on a busy CPU core
 Command: python launch.py train stock_prices
 
 A recurrent network reads the logarithmic returns of the S&P 500 over the last 20 trading days and
 forecasts the next: 2000 to 2015 for training, 2018 and 2019 for test [T5]. Its forecast of the
-price, the last close times the exponential of that return, explains 98 % of the variance of prices.
+price, the last close times the exponential of that return, explains 97 % of the variance of prices.
 So does "tomorrow = today", whose error it has to within 2 %: of all shifts of the true prices, the
 forecast is nearest to that by one day, and of the variance of daily changes it explains nothing.
 `--dataset csv:PATH:COLUMN` forecasts positive prices of a file of one's own.
