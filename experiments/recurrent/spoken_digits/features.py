@@ -24,7 +24,7 @@ def frames(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, "frames channe
 
 
 def pad(
-    sequences: Sequence[Float[np.ndarray, "frames channels"]],
+    sequences: Sequence[Float[np.ndarray, "_ channels"]],
 ) -> Float[np.ndarray, "n longest channels_and_one"]:
     """Frames as one array of float16, filled up with zeros; a last channel is 1 where one is."""
     longest = max(map(len, sequences))
