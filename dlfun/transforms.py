@@ -180,3 +180,45 @@ def with_gap(learner: Learner, seen: Mapping[str, Any]) -> Learner:
         return measured | {"gap": gap}
 
     return learner._replace(evaluate=evaluate)
+
+
+def leave_out(learner: Learner, column: str, groups: int) -> Learner:
+    """`groups` members of a learner, each trained without one group of examples and tested on it.
+
+    Member k ignores the examples whose `batch[column]` is k while it is trained, and is evaluated
+    on them alone: over a split that holds all groups every example is measured once, by the member
+    that never saw its group. All members see the same batches and keys. The predictions of an
+    example are those of each member, [batch, members, …].
+    """
+    members = jnp.arange(groups)
+
+    def weighted(batch: Batch, counts: Array) -> Batch:
+        return {**batch, "weight": batch["weight"] * counts.astype(batch["weight"].dtype)}
+
+    def init(key: Key, batch: Batch) -> State:
+        keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(members)
+        return jax.vmap(lambda k: learner.init(k, batch))(keys)
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        def one(member: Array, state: State) -> tuple[State, Metrics]:
+            return learner.update(state, weighted(batch, batch[column] != member), key)
+
+        states, measured = jax.vmap(one)(members, state)
+        return states, jax.tree.map(lambda m: m.sum(axis=0), measured)
+
+    def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
+        def one(member: Array, state: State) -> Metrics:
+            return learner.evaluate(state, weighted(batch, batch[column] == member), key)
+
+        return jax.tree.map(lambda m: m.sum(axis=0), jax.vmap(one)(members, state))
+
+    def predict(state: State, batch: Batch) -> Any:
+        assert learner.predict is not None
+        return jax.vmap(learner.predict, in_axes=(0, None), out_axes=1)(state, batch)
+
+    return learner._replace(
+        init=init,
+        update=update,
+        evaluate=evaluate,
+        predict=predict if learner.predict is not None else None,
+    )

@@ -1,8 +1,10 @@
 """Every test runs with strict promotion, two virtual CPU devices, checked shapes and no network."""
 
 import contextlib
+import datetime
 import os
 import socket
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,7 +32,14 @@ import pytest
 from jax import lax
 
 from dlfun import data
-from dlfun.data import Dataset, english_treebank, movie_reviews, tiny_shakespeare
+from dlfun.data import (
+    Dataset,
+    csv_table,
+    english_treebank,
+    movie_reviews,
+    spoken_digit,
+    tiny_shakespeare,
+)
 from dlfun.train import program_cache
 
 program_cache.use()
@@ -98,7 +107,43 @@ def _reading(dataset):
         patch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
         patch.setattr(movie_reviews, "sentences", lambda data_dir=None: REVIEWS)
         patch.setattr(english_treebank, "sentences", lambda data_dir=None: TREEBANK)
+        patch.setattr(csv_table, "find", lambda folder, *_: _small_csv(folder))
+        patch.setattr(spoken_digit, "load", lambda name=spoken_digit.NAME: _small_recordings())
         yield dataset
+
+
+def _small_csv(name: str) -> Path:
+    """Some years of a small series in the form of the file of a source."""
+    days = [datetime.date(2000, 1, 3) + datetime.timedelta(n) for n in range(0, 8000, 8)]
+    header, line = {
+        "daily_min_temperatures": ('"Date","Temp"', '"{day}",{value}'),
+        "sp500": ("date,close", "{day},{value}"),
+        "chicago_ridership": (
+            "service_date,day_type,bus,rail_boardings",
+            "{day:%m/%d/%Y},{kind},{value},{value}",
+        ),
+    }[name]
+    if name == "daily_min_temperatures":
+        days = [day.replace(year=day.year - 14) for day in days if day.day != 29]
+    if name == "chicago_ridership":
+        days = [datetime.date(2018, 6, 1) + datetime.timedelta(n) for n in range(600)]
+    rows = [
+        line.format(day=day, kind="WWWWWAU"[day.weekday()], value=20 + n % 7)
+        for n, day in enumerate(days)
+    ]
+    path = Path(tempfile.mkdtemp()) / "small.csv"
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+def _small_recordings() -> spoken_digit.Recordings:
+    """Two speakers say each digit twice: tones of unequal lengths."""
+    items = []
+    for n in range(40):
+        time = np.arange(1200 + 40 * n) / spoken_digit.RATE
+        samples = np.sin(2 * np.pi * (300 + 100 * (n % 10)) * time).astype(np.float32)
+        items.append(spoken_digit.Recording(samples, n % 10, n // 10 % 2, n >= 20))
+    return spoken_digit.Recordings("tones", tuple(items), tuple("0123456789"), ("a", "b"))
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""Tables of CSV files, whose bad cells are named by their line."""
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from dlfun.data.folders import roots
+from dlfun.errors import UserError, nearest
+
+
+class Table(NamedTuple):
+    """Cells of a CSV file as text.
+
+    Attributes:
+        origin: the file, for messages.
+        header: names of the columns.
+        rows: a list of as many cells for each row.
+        lines: the line of the file on which each row ends.
+    """
+
+    origin: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    def column(self, name: str, parse: Callable[[str], Any] = str, kind: str = "text") -> list[Any]:
+        """The cells of a column, each through `parse`.
+
+        Raises:
+            UserError: there is no column of that name; a cell, named by its line, is empty or
+                `parse` raises ValueError on it.
+        """
+        if name not in self.header:
+            known = ", ".join(self.header)
+            hint = nearest(name, self.header)
+            raise UserError(f"{self.origin} has no column '{name}'{hint}: its columns are {known}")
+        index, parsed = self.header.index(name), []
+        for line, row in zip(self.lines, self.rows, strict=True):
+            text = row[index].strip()
+            if not text:
+                raise UserError(f"{self.origin}, line {line}: column '{name}' is empty")
+            try:
+                parsed.append(parse(text))
+            except ValueError:
+                raise UserError(
+                    f"{self.origin}, line {line}: column '{name}' must be {kind}, not '{text}'"
+                ) from None
+        return parsed
+
+    def numbers(self, name: str) -> Float[np.ndarray, " rows"]:
+        """The finite numbers of a column. Raises UserError as `column` does."""
+        return np.array(self.column(name, _finite, "a finite number"), np.float64)
+
+    def days(self, name: str, parse: Callable[[str], date] = date.fromisoformat) -> list[date]:
+        """The dates of a column, each later than the one before. Raises UserError otherwise."""
+        days = self.column(name, parse, "a date")
+        for line, before, day in zip(self.lines[1:], days, days[1:], strict=False):
+            if day <= before:
+                raise UserError(
+                    f"{self.origin}, line {line}: {day} stands after {before}: "
+                    "dates must ascend and none may come twice"
+                )
+        return days
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def read(path: Path) -> Table:
+    """Read a CSV file with a header, as it is or compressed by gzip.
+
+    Raises:
+        UserError: the file cannot be read, is no text, or has no rows; a row, named by its line,
+            has more or fewer cells than the header.
+    """
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+        reader = csv.reader(text.splitlines(), strict=True)
+        numbered = [(reader.line_num, tuple(row)) for row in reader]
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    while numbered and not numbered[-1][1]:
+        numbered.pop()  # Empty lines at the end.
+    if len(numbered) < 2:
+        raise UserError(f"{path} has no rows: expected a line of column names, then a row a line")
+    (_, names), *body = numbered
+    header = tuple(name.strip() for name in names)
+    for line, row in body:
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: {len(row)} cells, expected {len(header)}")
+    lines, rows = zip(*body, strict=True)
+    return Table(str(path), header, rows, lines)
+
+
+def find(folder: str, file: str, origin: str, data_dir: Path | None = None) -> Path:
+    """The path of a CSV file, or of its .gz, in a folder of `data_dir`, $DLFUN_DATA or the cache.
+
+    Raises UserError, which says where the file is to be had, where it is in none of them.
+    """
+    folders = [root / folder for root in roots(data_dir)]
+    for path in (here / name for here in folders for name in (file, f"{file}.gz")):
+        if path.is_file():
+            return path
+    raise UserError(f"no {file}: put it into {folders[0]}; it is to be had from {origin}")
