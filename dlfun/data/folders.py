@@ -6,15 +6,20 @@ from pathlib import Path
 
 from dlfun.errors import UserError
 
-OWN = ("folder", "arrays", "text")
+OWN = ("folder", "arrays", "text", "wav", "csv")
 """Prefixes of the names of datasets that are a folder or a file of the user's."""
 
 
 def absolute(name: str) -> str:
     """The name of a dataset, "folder:PATH" by an absolute path if it is found from here."""
     prefix, _, path = name.partition(":")
+    columns = ""
+    if prefix == "csv":
+        path, colon, columns = path.rpartition(":")
+        columns = colon + columns
     here = os.path.abspath(os.path.expanduser(path))
-    return f"{prefix}:{here}" if prefix in OWN and path and os.path.exists(here) else name
+    found = prefix in OWN and path and os.path.exists(here)
+    return f"{prefix}:{here}{columns}" if found else name
 
 
 def user_cache() -> Path | None:

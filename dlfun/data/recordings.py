@@ -33,12 +33,8 @@ def read_wav(file: Path, rate: int, content: bytes | None = None) -> Float[np.nd
     try:
         content = file.read_bytes() if content is None else content
         with wave.open(io.BytesIO(content)) as recording:
-            _, channels, width, own_rate = (
-                None,
-                recording.getnchannels(),
-                recording.getsampwidth(),
-                recording.getframerate(),
-            )
+            channels, width = recording.getnchannels(), recording.getsampwidth()
+            own_rate = recording.getframerate()
             data = recording.readframes(recording.getnframes())
     except (OSError, EOFError, wave.Error) as error:
         reason = str(error) or "it ends early"
