@@ -73,7 +73,9 @@ def data(config: Config) -> Dataset:
     shape = dataset.splits["train"]["image"].shape[1:]
     if shape != (SIDE, SIDE, 1):
         found = "×".join(map(str, shape))
-        raise UserError(f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {found}")
+        raise UserError(
+            f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {found}"
+        )
     return subset(dataset, config.seed, train=config.examples)
 
 

@@ -1,5 +1,4 @@
-"""PLACEHOLDER.
-"""
+"""PLACEHOLDER."""
 
 from dlfun.experiment import Claim, Quick
 

@@ -138,8 +138,8 @@ def saturation(
     """The gradient's norm, and the shares of saturated units after a step of gradient descent.
 
     The shares are those after a step along the gradient g of the mean loss, and along g clipped,
-    g · min(1, c/‖g‖) (Pascanu et al., 2013, sec. 3.2). A unit is saturated where |h_T| > 0.999: what
-    passes it goes back with a factor of at most 0.002.
+    g · min(1, c/‖g‖) (Pascanu et al., 2013, sec. 3.2). A unit is saturated where |h_T| > 0.999:
+    a gradient that passes it is multiplied by at most 0.002.
     """
     x, y = batch["x"], batch["y"]
     zeros = (jnp.zeros((x.shape[1], len(x), hidden)),) * find_cell(network.cell).states
