@@ -9,11 +9,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from dlfun.data.dataset import Dataset, ticks
 from dlfun.errors import UserError
-from dlfun.learner import Key
 from dlfun.random import stream
 
 COPIED = 10
@@ -24,10 +23,10 @@ BLANK, GO = ALPHABET, ALPHABET + 1
 ORDER_SYMBOLS = 8
 """Kinds of symbols of `temporal_order`: a, b, c, d, X, Y, the first and the last."""
 
-Draw = Callable[[Key], dict[str, Array]]
+Draw = Callable[[Key[Array, ""]], dict[str, Array]]
 
 
-def adding(key: Key, length: int) -> dict[str, Float[Array, "..."]]:
+def adding(key: Key[Array, ""], length: int) -> dict[str, Float[Array, "..."]]:
     """Numbers from U(0, 1), two of them marked: y is their sum (Hochreiter, Schmidhuber, 1997).
 
     "x" is [length, 2], the number and the mark (0 or 1); "y" is [1]. One mark lies in the first
@@ -43,7 +42,7 @@ def adding(key: Key, length: int) -> dict[str, Float[Array, "..."]]:
     return {"x": jnp.stack([value, mark], axis=1), "y": value[marked].sum()[None]}
 
 
-def copying(key: Key, delay: int) -> dict[str, Array]:
+def copying(key: Key[Array, ""], delay: int) -> dict[str, Array]:
     """10 symbols of 8 kinds, to be given back after a delay (Arjovsky et al., 2016, sec. 5.1).
 
     Both columns have delay + 20 steps. "x", one-hot in 10, has the symbols, delay - 1 blanks, the
@@ -61,7 +60,7 @@ def copying(key: Key, delay: int) -> dict[str, Array]:
     return {"x": jax.nn.one_hot(x, ALPHABET + 2), "y": y}
 
 
-def temporal_order(key: Key, length: int) -> dict[str, Array]:
+def temporal_order(key: Key[Array, ""], length: int) -> dict[str, Array]:
     """X or Y early and X or Y late among a, b, c, d: which of the four cases it is.
 
     Task 6a of Hochreiter and Schmidhuber (1997). "x" is [length, 8], one-hot; "y" is twice the

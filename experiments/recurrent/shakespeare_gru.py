@@ -1,4 +1,11 @@
-"""PLACEHOLDER."""
+"""A GRU writes in the manner of Shakespeare, character by character.
+
+Figure: test loss ≤ 1.62 nats a character, where counting comes to 1.669
+Time: 120 s on 2 CPU cores
+Command: python launch.py train shakespeare_gru
+
+The setting of `shakespeare_lstm` with another cell.
+"""
 
 from dlfun.experiment import Claim, Quick
 
@@ -16,6 +23,6 @@ __all__ = [
     "sample",
 ]
 
-CLAIMS = [Claim("test/loss", "beside Karpathy (2015)", at_most=3.0)]
+CLAIMS = [Claim("test/loss", "beside Karpathy (2015)", at_most=1.62)]
 QUICK = Quick({"epochs": 1, "hidden": 128}, [Claim("test/loss", "counts of pairs", at_most=2.486)])
 DEFAULT = Config(cell="gru")
