@@ -1,7 +1,7 @@
 """A GRU learns to give 10 symbols back after a delay; a plain RNN stays at guessing.
 
-Figure: PENDING
-Time: PENDING
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train copy_memory
 
 The copy task (Hochreiter, Schmidhuber, 1997; as in Arjovsky et al., 2016, sec. 5.1): 10 symbols of

@@ -1,7 +1,7 @@
 """An RNN, an LSTM and a GRU read handwritten digits pixel by pixel (Le et al., 2015).
 
-Figure: PENDING
-Time: PENDING
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train sequential_mnist
 
 A digit of 14×14 pixels, means of 2×2 of MNIST's, is a sequence of 196 numbers, and its class is

@@ -1,7 +1,7 @@
 """A plain RNN reads Shakespeare character by character, beside the LSTM and the GRU.
 
-Figure: PENDING
-Time: PENDING
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train shakespeare_rnn
 
 The setting of `shakespeare_lstm` with a cell without gates: beside it, what gates are worth. Counts

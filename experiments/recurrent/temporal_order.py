@@ -1,7 +1,7 @@
 """LSTM and GRU tell the order of two symbols that lie far apart; a plain RNN does not.
 
-Figure: PENDING
-Time: PENDING
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train temporal_order
 
 Task 6a of Hochreiter and Schmidhuber (1997): X or Y at the first place and X or Y at the second,

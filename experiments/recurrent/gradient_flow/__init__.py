@@ -1,7 +1,7 @@
 """Gradients through time vanish or explode in an RNN; an LSTM with an open forget gate passes them.
 
-Figure: PENDING
-Time: PENDING
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train gradient_flow
 
 ‖∂L_T/∂s_t‖ against T - t (Bengio et al., 1994; Pascanu et al., 2013), for the loss of the last of
