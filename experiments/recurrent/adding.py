@@ -1,6 +1,6 @@
 """LSTM and GRU add two numbers that they saw many steps ago; a plain RNN never learns to.
 
-Figure: test error below 0.01 by LSTM and GRU in ≥ 4 of 5 seeds, by the RNN 0.15 to 0.18
+Figure: test error of one seed: GRU 0.00003, LSTM 0.0003, RNN 0.167
 Time: 140 s on 1 CPU core
 Command: python launch.py train adding
 
