@@ -1,7 +1,7 @@
 """LSTM and GRU tell the order of two symbols that lie far apart; a plain RNN does not.
 
-Figure: not yet measured
-Time: not yet measured
+Figure: claim not reached: each cell at 25 % after 1,500 of 3,000 steps, with one seed
+Time: about 3 min on 1 CPU core
 Command: python launch.py train temporal_order
 
 Task 6a of Hochreiter and Schmidhuber (1997): X or Y at the first place and X or Y at the second,

@@ -1,7 +1,7 @@
 """Gradients through time vanish or explode in an RNN; an LSTM with an open forget gate passes them.
 
-Figure: not yet measured
-Time: not yet measured
+Figure: in 100 steps the RNN loses 5 decades (0.89 a step), with gain 3 gains 13; open LSTM +1.4
+Time: 15 s on 1 CPU core
 Command: python launch.py train gradient_flow
 
 ‖∂L_T/∂s_t‖ against T - t (Bengio et al., 1994; Pascanu et al., 2013), for the loss of the last of
