@@ -1,6 +1,6 @@
 """Gradients through time vanish or explode in an RNN; an LSTM with an open forget gate passes them.
 
-Figure: in 100 steps the RNN loses 5 decades (0.89 a step), with gain 3 gains 13; open LSTM +1.4
+Figure: in 100 steps the RNN loses 5.5 decades; gain 3 adds 12.9; the open LSTM 1.3 (3 seeds)
 Time: 15 s on 1 CPU core
 Command: python launch.py train gradient_flow
 
