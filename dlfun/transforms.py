@@ -156,6 +156,27 @@ def augmented(learner: Learner, augmentation: Augmentation, name: str = "image")
     return learner._replace(update=update)
 
 
+def drawing(learner: Learner, draw: Callable[[Key], Mapping[str, Array]]) -> Learner:
+    """Learner that draws new examples in each update, in the place of the batch's.
+
+    `draw` makes an example, columns by name, from a key. The batch says how many there are and
+    which have weight: a dataset of empty examples (`dlfun.data.dataset.ticks`) will do. Evaluation
+    is on the batch's own examples.
+    """
+
+    def drawn(batch: Batch, key: Key) -> Batch:
+        return {**batch, **jax.vmap(draw)(example_keys(key, len(batch["weight"])))}
+
+    def init(key: Key, batch: Batch) -> State:
+        return learner.init(key, drawn(batch, key))
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        draw_key, update_key = jax.random.split(key)
+        return learner.update(state, drawn(batch, draw_key), update_key)
+
+    return learner._replace(init=init, update=update)
+
+
 def with_state_metrics(
     learner: Learner, scalars: Callable[[State], Mapping[str, Array]]
 ) -> Learner:

@@ -16,6 +16,7 @@ from dlfun.transforms import (
     augmented,
     compare,
     cross_validated,
+    drawing,
     in_minibatches,
     repeat_update,
     with_gap,
@@ -214,3 +215,27 @@ def test_noise_is_that_of_the_whole_batch():
         mesh=mesh, in_specs=whole, out_specs=split, check_vma=False,
     )(KEY)  # fmt: skip
     np.testing.assert_array_equal(noise, jax.random.uniform(KEY, (4, 3)))
+
+
+def test_drawn_examples_are_new_in_each_update_and_do_not_depend_on_padding():
+    def draw(key):
+        return {"x": jax.random.normal(key, (5,)), "y": jnp.zeros((), int)}
+
+    seen = []
+
+    def update(state, batch, key):
+        seen.append(np.asarray(batch["x"]))
+        return state, {}
+
+    def evaluate(state, batch, key):
+        return batch["x"]
+
+    learner = drawing(make()._replace(update=update, evaluate=evaluate), draw)
+    ticks = {"tick": jnp.zeros(4), "weight": jnp.ones(4)}
+    more = {"tick": jnp.zeros(6), "weight": jnp.asarray([1.0, 1, 1, 1, 0, 0])}
+    for examples, key in ((ticks, KEY), (more, KEY), (ticks, jax.random.key(1))):
+        learner.update(None, examples, key)
+    np.testing.assert_array_equal(seen[0], seen[1][:4])
+    assert not (seen[0] == seen[2]).any()
+    assert len(np.unique(seen[0])) == 20
+    np.testing.assert_array_equal(learner.evaluate(None, batch(), KEY), batch()["x"])

@@ -31,8 +31,8 @@ def filterbank(
     rate, and each falls to 0 at its neighbours' centres: between the first and the last centre the
     triangles sum to 1 at every frequency.
     """
-    ends = hertz_to_mel(np.array([low, rate / 2]))
-    centres = np.linspace(*ends, channels + 2)
+    first, last = hertz_to_mel(np.array([low, rate / 2]))
+    centres = np.linspace(first, last, channels + 2)
     mel = hertz_to_mel(rfftfreq(size, 1 / rate))[:, None]
     step = centres[1] - centres[0]
     return np.maximum(0, 1 - np.abs(mel - centres[1:-1]) / step)

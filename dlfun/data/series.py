@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -78,7 +79,7 @@ def forecasts(series: Series, length: int) -> Dataset:
 
 def bounds_by_day(days: Sequence[date], **first: date) -> dict[str, tuple[int, int]]:
     """Bounds of splits from the first day of each, in order; `end` is the first day of none."""
-    starts = {split: int(np.searchsorted(np.array(days), day)) for split, day in first.items()}
+    starts = {split: bisect_left(days, day) for split, day in first.items()}
     ends = [*list(starts.values())[1:], len(days)]
     return {s: (a, b) for (s, a), b in zip(starts.items(), ends, strict=True) if s != "end"}
 

@@ -1,0 +1,99 @@
+"""LSTM and GRU add two numbers that they saw many steps ago; a plain RNN never learns to.
+
+Figure: test error of one seed: GRU 0.00003, LSTM 0.0003, RNN 0.167
+Time: 140 s on 1 CPU core
+Command: python launch.py train adding
+
+The adding problem (Hochreiter, Schmidhuber, 1997, sec. 5.4): of 100 numbers from U(0, 1) two are
+marked, and their sum is asked for at the end. Always answering 1 has a mean squared error of 1/6.
+Three networks of 32 units see the same batches of 64 new sequences, under Adam with gradients
+clipped at norm 1, for 4,000 steps; the LSTM's forget bias starts at 1 (Jozefowicz et al., 2015).
+"Solved" is an error below 0.01, as a share of the seeds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
+
+from dlfun.algorithms.compare_cells import CELLS, compare_cells
+from dlfun.config import BatchSize, Epochs, Seed
+from dlfun.data.dataset import Dataset
+from dlfun.data.memory_tasks import adding, check_length, drawn
+from dlfun.experiment import Claim, Quick, Trained
+from dlfun.learner import Key, Learner
+from dlfun.nn.losses import mse
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+from dlfun.train.gather import evaluate_split
+from dlfun.transforms import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SOURCE = "Hochreiter, Schmidhuber (1997), sec. 5.4"
+CLAIMS = [
+    Claim("test/lstm_solved", SOURCE, at_least=0.8),
+    Claim("test/gru_solved", SOURCE, at_least=0.8),
+    Claim("test/rnn_loss", SOURCE, printed=1 / 6, at_least=0.15, at_most=0.18),
+]
+SHORT = {"length": 10, "epochs": 2, "steps": 400}
+QUICK = Quick(SHORT, [Claim("test/gru_solved", SOURCE, at_least=1)])
+SOLVED = 0.01
+"""Mean squared error below which the task counts as solved."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Three recurrent networks on the adding problem."""
+
+    length: Annotated[int, Ge(1)] = 100
+    """Numbers in a sequence."""
+    hidden: Annotated[int, Ge(1)] = 32
+    """Units of each network."""
+    steps: Annotated[int, Ge(1)] = 500
+    """Updates in an epoch, each on new sequences."""
+    epochs: Epochs = 8
+    batch_size: BatchSize = 64
+    test: Annotated[int, Ge(1)] = 2000
+    """Sequences to test on."""
+    optimizer: Optimizer = Optimizer(
+        learning_rate=1e-2, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
+    )
+    """Optimizer of each network."""
+    seed: Seed = 0
+
+
+def data(config: Config) -> Dataset:
+    """Sequences to test on; those to train on are drawn by the learner."""
+    check_length("length", config.length, 2)
+    draw = partial(adding, length=config.length)
+    size = config.steps * config.batch_size
+    return drawn("adding", draw, size, config.test)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The three cells, compared."""
+    optimizer = make_optimizer(config.optimizer, config.steps, config.epochs)
+    compared = compare_cells(config.hidden, 1, mse, optimizer, columns=("x", "y"))
+    return drawing(compared, partial(adding, length=config.length))
+
+
+def measure(trained: Trained, key: Key) -> dict[str, float]:
+    """Whether each cell has solved the task, 1 or 0."""
+    losses = evaluate_split(trained.learner, trained.state, trained.dataset.splits["test"])
+    return {f"test/{cell}_solved": float(losses[f"{cell}_loss"] < SOLVED) for cell in CELLS}
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """The error of each cell against the epoch."""
+    from dlfun.plots.compared import metric_by_epoch
+
+    last = next(row for row in reversed(rows) if row["split"] == "test")
+    solved = [name for cell, name in CELLS.items() if last[f"{cell}_loss"] < SOLVED]
+    title = f"Two of {trained.config.length} numbers added by: {', '.join(solved) or 'no cell'}"
+    detail = f"error below {SOLVED} after the last epoch; answering 1 has 1/6"
+    drawn = metric_by_epoch(title, rows, CELLS, detail=detail, log=True)
+    drawn.axes[0].axhline(1 / 6, color="#222222", linestyle=":")
+    yield "error", drawn

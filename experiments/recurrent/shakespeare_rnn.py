@@ -1,0 +1,29 @@
+"""A plain RNN reads Shakespeare character by character, beside the LSTM and the GRU.
+
+Figure: not yet measured
+Time: not yet measured
+Command: python launch.py train shakespeare_rnn
+
+The setting of `shakespeare_lstm` with a cell without gates: beside it, what gates are worth. Counts
+of pairs of characters come to 2.486 nats.
+"""
+
+from dlfun.experiment import Claim, Quick
+
+from .shakespeare_lstm import Config, data, figures, learner, measure, sample
+
+__all__ = [
+    "CLAIMS",
+    "DEFAULT",
+    "QUICK",
+    "Config",
+    "data",
+    "figures",
+    "learner",
+    "measure",
+    "sample",
+]
+
+CLAIMS = [Claim("test/loss", "counts of pairs", at_most=2.486)]
+QUICK = Quick({"epochs": 1, "hidden": 128}, [Claim("test/loss", "counts of pairs", at_most=2.486)])
+DEFAULT = Config(cell="rnn")
