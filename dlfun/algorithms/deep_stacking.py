@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import sequential_vmap
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
@@ -105,7 +106,7 @@ def deep_stacking(
         )
         count, gram, cross = sum_over_devices((batch["weight"].sum(), *sums))
         gram, cross = state.gram + gram, state.cross + cross
-        solved = cho_solve(cho_factor(gram), cross)
+        solved = _solve(gram, cross)
         new = DeepStack((*below, top._replace(outputs=solved)), gram, cross)
         return if_counted(batch, count, new, _measure(h @ solved, batch), state)
 
@@ -126,6 +127,18 @@ def deep_stacking(
         return predict_all(state, batch)[:, -classes:]
 
     return Learner(init, update, evaluate, predict, averages=True)
+
+
+@sequential_vmap
+def _solve(
+    gram: Float[Array, "hidden hidden"], cross: Float[Array, "hidden classes"]
+) -> Float[Array, "hidden classes"]:
+    """The solution U of `gram` U = `cross`.
+
+    One member of a population after another: LAPACK's calls for several at once do not return
+    where two virtual CPU devices make them together (jaxlib 0.10.2).
+    """
+    return cho_solve(cho_factor(gram), cross)
 
 
 def _measure(y: Float[Array, "batch classes"], batch: Batch) -> Metrics:
