@@ -167,6 +167,7 @@ train xor_mlp --coordinator localhost:0 --num-processes 2 --process-id 0
 train xor_mlp --coordinator localhost:65536 --num-processes 2 --process-id 0
 train xor_mlp --coordinator localhost:1234 --num-processes 2 --process-id 2
 train xor_mlp --coordinator localhost:1234 --num-processes 0 --process-id 0
+train ridge --devices 2 --parallel pmap
 """
 SWEEPS = """
 sweep
