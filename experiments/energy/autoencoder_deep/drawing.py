@@ -24,7 +24,7 @@ def codes_in_the_plane(model: nn.Module, variables: Mapping[str, Any], dataset: 
     label = dataset.splits["test"]["label"][:SHOWN]
     encode = jax.jit(lambda x: model.apply(variables, x, method="encode"))
     codes = np.asarray(encode(jnp.asarray(x)))
-    title = "Codes set digits apart that overlap in the plane of PCA"
+    title = "Two components of the codes show little more of the classes than two of the pixels"
     drawn = figure(12, 6.2, title, f"{len(x):,} test images, coloured by class")
     colours = colormaps["tab10"](range(len(dataset.classes)))
     for axes, part, name in zip(
