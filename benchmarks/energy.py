@@ -30,9 +30,9 @@ class Comparison(NamedTuple):
     """Programs that do the same work, the first of them dlfun's."""
 
     work: str
-    """What is done, and with what."""
+    """The computation, and its data."""
     unit: str
-    """What is counted."""
+    """The unit of the rate: spins or examples."""
     programs: Mapping[str, Callable[[], int]]
     """By name; each works to its end and returns how many units it did."""
 

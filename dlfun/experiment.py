@@ -114,7 +114,7 @@ class Trained(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What `inputs` makes of the items that `predict` is given."""
+    """The result of `inputs`: examples made from the items given to `predict`."""
 
     names: Sequence[str]
     """A name for each example, as it is printed: a sentence, the path of a recording."""
@@ -143,7 +143,7 @@ class Experiment(NamedTuple):
     """Examples from items of the command line, such as sentences or paths of files. Raises
     UserError on an item that is none."""
     outputs: Callable[[Trained, Sequence[str], Any], Iterable[Mapping[str, Any]]] | None
-    """What to print of each example, as JSON values by name, from names and predictions. Without it
+    """The values to print for each example, by name, from names and predictions. Without it,
     predictions are logits of the dataset's classes."""
 
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from dlfun.metrics import Metrics
+from dlfun.metrics import Metrics, values
 
 Key = Array
 """A typed pseudo-random key, `jax.random.key`."""
@@ -152,3 +153,12 @@ def _split() -> bool:
         return jax.lax.axis_size(AXIS) > 1
     except NameError:
         return False
+
+
+def metrics_of_all(
+    learner: Learner, state: State, columns: Mapping[str, Any], key: Key
+) -> dict[str, float]:
+    """The evaluation metrics over all examples of some columns, in one batch."""
+    count = len(next(iter(columns.values())))
+    batch = {**columns, "weight": np.ones(count, np.float32)}
+    return values(jax.jit(learner.evaluate)(state, batch, key))

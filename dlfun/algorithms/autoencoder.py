@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -15,7 +14,7 @@ from dlfun.algorithms.minimize import LossAndMetrics, minimize
 from dlfun.data.dataset import Dataset
 from dlfun.data.images import pixels
 from dlfun.experiment import Trained
-from dlfun.learner import Batch, Key, Learner
+from dlfun.learner import Batch, Key, Learner, metrics_of_all
 
 
 def squared_error(
@@ -65,11 +64,9 @@ def autoencoder(
     return minimize(init, objective, optimizer, predict)
 
 
-def test_metrics(trained: Trained, key: Key) -> dict[str, Any]:
+def test_metrics(trained: Trained, key: Key) -> dict[str, float]:
     """The learner's metrics on the whole test split."""
-    test = trained.dataset.splits["test"]
-    batch = {**test, "weight": np.ones(len(test["image"]), np.float32)}
-    return metrics.values(jax.jit(trained.learner.evaluate)(trained.state, batch, key))
+    return metrics_of_all(trained.learner, trained.state, trained.dataset.splits["test"], key)
 
 
 def rows(dataset: Dataset, split: str) -> Float[np.ndarray, "n pixels"]:

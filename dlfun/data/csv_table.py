@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from dlfun.data.folders import roots
+from dlfun.data.folders import present, roots
 from dlfun.errors import UserError, nearest
 
 
@@ -108,10 +108,10 @@ def read(path: Path) -> Table:
 def find(folder: str, file: str, origin: str, data_dir: Path | None = None) -> Path:
     """The path of a CSV file, or of its .gz, in a folder of `data_dir`, $DLFUN_DATA or the cache.
 
-    Raises UserError, which says where the file is to be had, where it is in none of them.
+    Raises UserError, which says where to get the file, where none of them has it.
     """
     folders = [root / folder for root in roots(data_dir)]
-    for path in (here / name for here in folders for name in (file, f"{file}.gz")):
-        if path.is_file():
+    for place in folders:
+        if path := present(place, file):
             return path
     raise UserError(f"no {file}: put it into {folders[0]}; it is to be had from {origin}")

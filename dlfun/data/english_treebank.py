@@ -7,7 +7,7 @@ al. 2014).
 from pathlib import Path
 
 from dlfun.data import text
-from dlfun.data.folders import roots
+from dlfun.data.folders import present, roots
 from dlfun.errors import UserError
 
 FOLDER = "ud_english_ewt"
@@ -30,7 +30,7 @@ def sentences(data_dir: Path | None = None) -> dict[str, Tagged]:
     folders = [root / FOLDER for root in roots(data_dir)]
     for pattern, columns in (("en_ewt-ud-{}.conllu", (1, 3)), ("{}.tsv", (0, 1))):
         for folder in folders:
-            files = {s: text.present(folder, pattern.format(part)) for s, part in PARTS.items()}
+            files = {s: present(folder, pattern.format(part)) for s, part in PARTS.items()}
             if all(files.values()):
                 return {s: text.tagged(f, *columns) for s, f in files.items() if f is not None}
     raise UserError(

@@ -23,7 +23,7 @@ def absolute(name: str) -> str:
 
 
 def user_cache() -> Path | None:
-    """The user's cache folder, $XDG_CACHE_HOME or ~/.cache; None where there is no home directory.
+    """The user's cache folder, $XDG_CACHE_HOME or ~/.cache, or None without a home directory.
 
     A relative $XDG_CACHE_HOME is ignored (XDG Base Directory Specification).
     """
@@ -41,6 +41,11 @@ def roots(data_dir: Path | None) -> list[Path]:
     """
     named = [Path(root).expanduser() for root in (data_dir, os.environ.get("DLFUN_DATA")) if root]
     return [*named, (user_cache() or Path(tempfile.gettempdir())) / "dlfun" / "data"]
+
+
+def present(folder: Path, name: str) -> Path | None:
+    """The file `name` of a folder, or name.gz; None where there is neither."""
+    return next((f for f in (folder / name, folder / f"{name}.gz") if f.is_file()), None)
 
 
 def writable_root(data_dir: Path | None) -> Path:

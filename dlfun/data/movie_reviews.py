@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dlfun.data import text
-from dlfun.data.folders import roots
+from dlfun.data.folders import present, roots
 from dlfun.errors import UserError
 
 FOLDER = "rotten_tomatoes"
@@ -21,7 +21,7 @@ def sentences(data_dir: Path | None = None) -> dict[str, list[str]]:
     """
     folders = [root / FOLDER for root in roots(data_dir)]
     for folder in folders:
-        files = {name: text.present(folder, file) for name, file in FILES.items()}
+        files = {name: present(folder, file) for name, file in FILES.items()}
         if all(files.values()):
             return {name: text.lines(f, "latin-1") for name, f in files.items() if f is not None}
     raise UserError(

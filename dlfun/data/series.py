@@ -18,7 +18,7 @@ from dlfun.errors import UserError
 
 PREFIX = "csv:"
 SHARES = (0.8, 0.9)
-"""Where the validation and the test part of a series of the user's begin."""
+"""The shares of a user's series at which its validation and its test part begin."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +46,7 @@ class Series(NamedTuple):
 def windows(
     series: Series, length: int, start: int, stop: int
 ) -> Float[np.ndarray, "steps length columns"]:
-    """What a forecast of each step in [start, stop) reads: the `length` steps before it.
+    """The window of `length` steps before each step in [start, stop), from which it is forecast.
 
     Beside the values of step t, a row holds what is known in advance of step t + 1.
 
@@ -120,7 +120,7 @@ class Source(NamedTuple):
     """Also the folder of `data_dir`, $DLFUN_DATA or the user's cache that the file lies in."""
     file: str
     origin: str
-    """Where the file is to be had."""
+    """The place to download the file from."""
     parse: Callable[[Table], Series]
 
 

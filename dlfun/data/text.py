@@ -101,11 +101,6 @@ def lines(file: Path, encoding: str = "utf-8") -> list[str]:
     return [line for line in found if line]
 
 
-def present(folder: Path, name: str) -> Path | None:
-    """The file `name` of a folder, or name.gz; None where there is neither."""
-    return next((f for f in (folder / name, folder / f"{name}.gz") if f.is_file()), None)
-
-
 def sentences(items: Sequence[str]) -> list[str]:
     """The sentences of items of a command line: a sentence, or a .txt file with one a line.
 

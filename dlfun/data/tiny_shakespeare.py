@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 from dlfun.data import tfds
-from dlfun.data.folders import roots
+from dlfun.data.folders import present, roots
 from dlfun.errors import UserError
 
 FOLDER, FILE = "tiny_shakespeare", "input.txt"
@@ -24,8 +24,8 @@ def text(data_dir: Path | None = None) -> str:
         UserError: the text is absent and cannot be downloaded, or its SHA-256 is wrong.
     """
     folders = [root / FOLDER for root in roots(data_dir)]
-    for file in (folder / name for folder in folders for name in (FILE, f"{FILE}.gz")):
-        if file.is_file():
+    for folder in folders:
+        if file := present(folder, FILE):
             return _check(_read(file), str(file))
     try:
         splits = tfds.texts(FOLDER, data_dir)

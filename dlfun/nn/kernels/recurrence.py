@@ -18,7 +18,7 @@ from dlfun.nn.kernels.time_loops import scan, sum_of_products
 
 
 class Direction(NamedTuple):
-    """How the loop over time runs."""
+    """Direction and unrolling of the loop over time."""
 
     reverse: bool = False
     """From the last step to the first."""

@@ -32,7 +32,7 @@ from dlfun.config import BatchSize, DatasetName, Dropout, Epochs, Examples, Seed
 from dlfun.data.dataset import Dataset, repeat, subset
 from dlfun.data.images import as_images, pixels
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
-from dlfun.learner import Batch, Key, Learner, State
+from dlfun.learner import Batch, Key, Learner, State, metrics_of_all
 from dlfun.metrics import Metrics
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
@@ -183,8 +183,7 @@ def unroll(previous: Stack, fresh: Stack) -> Stack:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Differences in test accuracy between the pretrained network and the others."""
     test = trained.dataset["labelled"].splits["test"]
-    batch = {**test, "weight": np.ones(len(test["label"]), np.float32)}
-    accuracy = metrics.values(jax.jit(trained.learner.evaluate)(trained.state, batch, key))
+    accuracy = metrics_of_all(trained.learner, trained.state, test, key)
     return {
         f"test/gain_{beside}{n}": accuracy[f"pretrained_{n}_accuracy"]
         - accuracy[f"{other}_{n}_accuracy"]

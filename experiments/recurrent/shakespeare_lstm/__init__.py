@@ -21,14 +21,13 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Int
 
-from dlfun import metrics
 from dlfun.config import Epochs, Seed, Validation
 from dlfun.data import tiny_shakespeare
 from dlfun.data.dataset import Dataset
 from dlfun.data.lanes import lanes
 from dlfun.data.order import in_order
 from dlfun.experiment import Claim, Quick, Trained
-from dlfun.learner import Key, Learner
+from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.random import stream
 
@@ -110,8 +109,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Perplexity, and the losses of counts of pairs and of up to 5 characters."""
     test = trained.dataset.splits["test"]
-    batch = {**test, "weight": np.ones(len(test["x"]), np.float32)}
-    loss = metrics.values(jax.jit(trained.learner.evaluate)(trained.state, batch, key))["loss"]
+    loss = metrics_of_all(trained.learner, trained.state, test, key)["loss"]
     parts, characters = texts(trained.config)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     return {
