@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import gc
 import os
 import socket
 import tempfile
@@ -16,6 +17,9 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 if version("jax").startswith("0.10."):  # Later releases do not know the flag.
     os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+
+# Tracing makes many objects that live on: looking for garbage less often takes 7 % off the tests.
+gc.set_threshold(100_000)
 
 from jaxtyping import install_import_hook
 

@@ -114,6 +114,7 @@ def command(*arguments, name="mnist"):
     )
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table(tmp_path):
     flags = ("--networks", "mnist_mlp", "--steps", "5", "--repeats", "1", "--markdown")
     done = command(*flags, "--json", str(tmp_path / "report.json"))

@@ -7,6 +7,7 @@ import numpy as np
 from dlfun.algorithms.linear_regression import ridge
 from dlfun.metrics import values
 from dlfun.transforms import leave_out
+from tests.works import compiled
 
 KEY = jax.random.key(0)
 
@@ -21,7 +22,7 @@ def examples(groups):
 
 def test_each_member_is_that_of_a_training_without_its_group():
     batch = examples(np.arange(30) % 3)
-    learner = leave_out(ridge(), "group", 3)
+    learner = compiled(leave_out(ridge(), "group", 3))
     state, _ = learner.update(learner.init(KEY, batch), batch, KEY)
     error = 0.0
     for member in range(3):
@@ -35,7 +36,7 @@ def test_each_member_is_that_of_a_training_without_its_group():
 
 def test_an_example_is_predicted_by_every_member():
     batch = examples(np.arange(6) % 3)
-    learner = leave_out(ridge(), "group", 3)
+    learner = compiled(leave_out(ridge(), "group", 3))
     state = learner.init(KEY, batch)
     assert learner.predict is not None
     assert learner.predict(state, batch).shape == (6, 3, 1)

@@ -23,19 +23,21 @@ from dlfun.transforms import (
     with_state_metrics,
 )
 from experiments.foundations.regularization_mnist.early_stopping import early_stopping
+from tests.works import compiled
 
 KEY = jax.random.key(0)
 
 
 def make(rate=0.5):
     model = MLP((4,), 3)
-    return supervised(
+    learner = supervised(
         model,
         losses.cross_entropy,
         optax.sgd(rate),
         eval_metrics=metrics.accuracy,
         columns=("x", "y"),
     )
+    return compiled(learner)
 
 
 def batch(size=6, weight=None):
@@ -53,7 +55,7 @@ def close(a, b):
 
 def test_each_fold_is_trained_on_the_others_and_evaluated_on_its_own():
     examples = batch() | {"fold": jnp.arange(6) % 2}
-    crossed = cross_validated(make(), 2)
+    crossed = compiled(cross_validated(make(), 2))
     state, measured = crossed.update(crossed.init(KEY, examples), examples, KEY)
     held_out = crossed.evaluate(state, examples, KEY)
     totals = []
@@ -71,7 +73,7 @@ def test_each_fold_is_trained_on_the_others_and_evaluated_on_its_own():
 
 def test_compared_learners_are_as_alone():
     learners = {"slow": make(0.1), "fast": make(0.5)}
-    compared = compare(learners)
+    compared = compiled(compare(learners))
     state, measured = compared.update(compared.init(KEY, batch()), batch(), KEY)
     held_out = compared.evaluate(state, batch(), KEY)
     predictions = compared.predict(state, batch())

@@ -23,6 +23,7 @@ from dlfun.algorithms.contrastive_divergence import (
 )
 from dlfun.errors import UserError
 from dlfun.learner import AXIS, example_keys
+from tests.works import compiled
 
 VISIBLE, HIDDEN = 4, 3
 KEY = jax.random.key(0)
@@ -48,7 +49,8 @@ def batch(size=6, weight=None):
 
 
 def machine(**options):
-    return restricted_boltzmann_machine(HIDDEN, optax.sgd(0.1, momentum=0.9), **options)
+    learner = restricted_boltzmann_machine(HIDDEN, optax.sgd(0.1, momentum=0.9), **options)
+    return compiled(learner)
 
 
 def close(a, b, atol=1e-6):

@@ -16,6 +16,7 @@ from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.normalization import BatchNorm
 from dlfun.nn.losses import Heads
 from dlfun.nn.models.mlp import MLP
+from tests.works import compiled
 
 
 class Normalized(nn.Module):
@@ -33,9 +34,7 @@ class Normalized(nn.Module):
 
 
 def make(model) -> Learner:
-    learner = supervised(model, losses.cross_entropy, optax.sgd(0.5))
-    init, update, evaluate = map(jax.jit, (learner.init, learner.update, learner.evaluate))
-    return learner._replace(init=init, update=update, evaluate=evaluate)
+    return compiled(supervised(model, losses.cross_entropy, optax.sgd(0.5)))
 
 
 def batch(size=6, weight=None):

@@ -17,6 +17,7 @@ from experiments.recurrent.shakespeare_lstm.language_model import (
     generate,
     truncated_bptt,
 )
+from tests.works import compiled
 
 KEY = jax.random.key(0)
 LANES, LENGTH, BATCHES = 3, 5, 4
@@ -38,7 +39,7 @@ def close(a, b):
 @pytest.fixture(scope="module")
 def learner():
     """One that learns nothing, so that its losses are those of one set of parameters."""
-    return truncated_bptt(MODEL, LANES, optax.sgd(0.0))
+    return compiled(truncated_bptt(MODEL, LANES, optax.sgd(0.0)))
 
 
 def start(learner):
@@ -47,7 +48,7 @@ def start(learner):
 
 
 def test_batches_in_turn_read_each_lane_as_one_text(learner):
-    state, update = start(learner), jax.jit(learner.update)
+    state, update = start(learner), learner.update
     losses = []
     for batch in batches():
         state, measured = update(state, batch, KEY)

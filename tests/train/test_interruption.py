@@ -12,7 +12,7 @@ from tests.processes import launch
 from tests.works import assert_equal
 
 # Small pieces, so that signals and kills fall within epochs.
-SETTING = ["train", "mnist_mlp", "--epochs", "8", "--loop", "python", "--batch-size", "400"]
+SETTING = ["train", "mnist_mlp", "--epochs", "4", "--loop", "python", "--batch-size", "400"]
 
 
 def finish(*arguments):
@@ -60,7 +60,9 @@ def unbroken(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "which", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_signals_save_and_resume(unbroken, tmp_path, which):
     run = tmp_path / "interrupted"
     process = launch(*SETTING, "--run-dir", run)
