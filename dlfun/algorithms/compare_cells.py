@@ -25,6 +25,7 @@ def compare_cells(
     *,
     eval_metrics: Callable[..., Metrics] = metrics.no_metrics,
     every_step: bool = False,
+    forget_bias: float | Array = 1.0,
     **options: Any,
 ) -> Learner:
     """Learner that trains a `SequenceReader` of each cell on the same batches, as `compare` does.
@@ -36,12 +37,13 @@ def compare_cells(
         optimizer: gradient transformation of every one of them.
         eval_metrics: metrics from predictions, targets and weights, in training and evaluation.
         every_step: predictions after each step, in place of one after the last.
+        forget_bias: where the bias of the gate that keeps the state starts, of LSTM and GRU.
         options: further arguments of `supervised`.
     """
     return compare(
         {
             cell: supervised(
-                SequenceReader(cell, hidden, outputs, every_step),
+                SequenceReader(cell, hidden, outputs, every_step, forget_bias),
                 loss,
                 optimizer,
                 eval_metrics=eval_metrics,

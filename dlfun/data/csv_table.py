@@ -1,9 +1,7 @@
 """Tables of CSV files, whose bad cells are named by their line."""
 
 import csv
-import gzip
 import math
-import zlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from dlfun.data import text
 from dlfun.data.folders import present, roots
 from dlfun.errors import UserError, nearest
 
@@ -44,14 +43,14 @@ class Table(NamedTuple):
             raise UserError(f"{self.origin} has no column '{name}'{hint}: its columns are {known}")
         index, parsed = self.header.index(name), []
         for line, row in zip(self.lines, self.rows, strict=True):
-            text = row[index].strip()
-            if not text:
+            cell = row[index].strip()
+            if not cell:
                 raise UserError(f"{self.origin}, line {line}: column '{name}' is empty")
             try:
-                parsed.append(parse(text))
+                parsed.append(parse(cell))
             except ValueError:
                 raise UserError(
-                    f"{self.origin}, line {line}: column '{name}' must be {kind}, not '{text}'"
+                    f"{self.origin}, line {line}: column '{name}' must be {kind}, not '{cell}'"
                 ) from None
         return parsed
 
@@ -71,8 +70,8 @@ class Table(NamedTuple):
         return days
 
 
-def _finite(text: str) -> float:
-    number = float(text)
+def _finite(cell: str) -> float:
+    number = float(cell)
     if not math.isfinite(number):
         raise ValueError
     return number
@@ -82,15 +81,13 @@ def read(path: Path) -> Table:
     """Read a CSV file with a header, as it is or compressed by gzip.
 
     Raises:
-        UserError: the file cannot be read, is no text, or has no rows; a row, named by its line,
-            has more or fewer cells than the header.
+        UserError: the file cannot be read, is no text (as `text.read`), or has no rows; a row,
+            named by its line, has more or fewer cells than the header.
     """
+    reader = csv.reader(text.read(path).splitlines(), strict=True)
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-        reader = csv.reader(text.splitlines(), strict=True)
         numbered = [(reader.line_num, tuple(row)) for row in reader]
-    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
+    except csv.Error as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     while numbered and not numbered[-1][1]:
         numbered.pop()  # Empty lines at the end.

@@ -3,6 +3,7 @@
 import io
 import logging
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +66,8 @@ def _decode(data: bytes, width: int) -> Float[np.ndarray, " samples"]:
 
 def resample(samples: Float[np.ndarray, " n"], factor: float) -> Float[np.ndarray, " m"]:
     """The same sound in `factor` times as many samples, to a ratio of integers up to 1000."""
-    up, down = _ratio(factor)
-    return resample_poly(samples, up, down).astype(np.float32)
-
-
-def _ratio(factor: float) -> tuple[int, int]:
-    from fractions import Fraction
-
     ratio = Fraction(factor).limit_denominator(1000)
-    return ratio.numerator, ratio.denominator
+    return resample_poly(samples, ratio.numerator, ratio.denominator).astype(np.float32)
 
 
 def change_speed(samples: Float[np.ndarray, " n"], speed: float) -> Float[np.ndarray, " m"]:

@@ -52,6 +52,8 @@ class Config:
     """Numbers in a sequence."""
     hidden: Annotated[int, Ge(1)] = 32
     """Units of each network."""
+    forget_bias: float = 1.0
+    """Where the bias of the LSTM's forget gate and of the GRU's update gate starts."""
     steps: Annotated[int, Ge(1)] = 500
     """Updates in an epoch, each on new sequences."""
     epochs: Epochs = 8
@@ -76,7 +78,8 @@ def data(config: Config) -> Dataset:
 def learner(config: Config, dataset: Dataset) -> Learner:
     """The three cells, compared."""
     optimizer = make_optimizer(config.optimizer, config.steps, config.epochs)
-    compared = compare_cells(config.hidden, 1, mse, optimizer, columns=("x", "y"))
+    bias = config.forget_bias
+    compared = compare_cells(config.hidden, 1, mse, optimizer, forget_bias=bias, columns=("x", "y"))
     return drawing(compared, partial(adding, length=config.length))
 
 

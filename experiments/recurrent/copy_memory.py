@@ -51,6 +51,8 @@ class Config:
     """Steps from the last symbol to the sign that asks for all of them."""
     hidden: Annotated[int, Ge(1)] = 64
     """Units of each network."""
+    forget_bias: float = 1.0
+    """Where the bias of the LSTM's forget gate and of the GRU's update gate starts."""
     steps: Annotated[int, Ge(1)] = 500
     """Updates in an epoch, each on new sequences."""
     epochs: Epochs = 6
@@ -87,7 +89,13 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     """The three cells, compared."""
     optimizer = make_optimizer(config.optimizer, config.steps, config.epochs)
     compared = compare_cells(
-        config.hidden, ALPHABET + 1, step_loss, optimizer, every_step=True, columns=("x", "y")
+        config.hidden,
+        ALPHABET + 1,
+        step_loss,
+        optimizer,
+        every_step=True,
+        forget_bias=config.forget_bias,
+        columns=("x", "y"),
     )
     return drawing(compared, partial(copying, delay=config.delay))
 

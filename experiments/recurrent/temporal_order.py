@@ -51,6 +51,8 @@ class Config:
     """Symbols in a sequence."""
     hidden: Annotated[int, Ge(1)] = 32
     """Units of each network."""
+    forget_bias: float = 5.0
+    """Where the bias of the LSTM's forget gate and of the GRU's update gate starts."""
     steps: Annotated[int, Ge(1)] = 500
     """Updates in an epoch, each on new sequences."""
     epochs: Epochs = 6
@@ -58,7 +60,7 @@ class Config:
     test: Annotated[int, Ge(1)] = 2000
     """Sequences to test on."""
     optimizer: Optimizer = Optimizer(
-        learning_rate=1e-2, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
+        learning_rate=3e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
     )
     """Optimizer of each network."""
     seed: Seed = 0
@@ -81,6 +83,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         cross_entropy,
         optimizer,
         eval_metrics=metrics.accuracy,
+        forget_bias=config.forget_bias,
         columns=("x", "y"),
     )
     return drawing(compared, partial(temporal_order, length=config.length))

@@ -28,8 +28,10 @@ class Recurrent(nn.Module):
         features: size of the hidden state.
         cell: "rnn" (tanh), "lstm", "gru", or "gru_reset_before".
         reverse: from the last step of each sequence to its first.
-        forget_bias: where the bias of the LSTM's forget gate starts, in place of U(±1/√features):
-            1 lets it remember from the beginning (Jozefowicz et al., 2015).
+        forget_bias: where the bias of the gate that keeps the state starts, in place of
+            U(±1/√features): the LSTM's forget gate, the GRU's update gate. 1 lets the cell remember
+            from the beginning (Jozefowicz et al., 2015), log T over some T steps (Tallec, Ollivier,
+            2018). An RNN has no such gate.
         scheme: initializer of U's square matrices, a name of `SCHEMES`, such as "orthogonal".
         dropout: rate at which units of h_{t-1} are dropped before the product with U, the same
             ones in all steps of a sequence (Gal, Ghahramani, 2016).
@@ -41,7 +43,7 @@ class Recurrent(nn.Module):
     features: int
     cell: str = "rnn"
     reverse: bool = False
-    forget_bias: float | None = None
+    forget_bias: float | Array | None = None
     scheme: str | None = None
     dropout: float | Array = 0.0
     normalize: bool = False
@@ -77,8 +79,8 @@ class Recurrent(nn.Module):
 
         def bias_init(key: Array, shape: tuple[int, ...]) -> Array:
             b = first(key, shape)
-            forgets = self.cell == "lstm" and self.forget_bias is not None
-            return b.at[size : 2 * size].set(self.forget_bias) if forgets else b
+            gated = cell.gates > 1 and self.forget_bias is not None
+            return b.at[size : 2 * size].set(self.forget_bias) if gated else b  # Always the second.
 
         def square(key: Array, shape: tuple[int, ...]) -> Array:
             if self.scheme is None:

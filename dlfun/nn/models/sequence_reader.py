@@ -16,14 +16,14 @@ class SequenceReader(nn.Module):
         hidden: size of the hidden state.
         outputs: size of a prediction.
         every_step: a prediction after each step, in place of one after the last.
-        forget_bias: where the bias of the LSTM's forget gate starts.
+        forget_bias: where the bias of the gate that keeps the state starts, as in `Recurrent`.
     """
 
     cell: str
     hidden: int
     outputs: int
     every_step: bool = False
-    forget_bias: float | None = 1.0
+    forget_bias: float | Array | None = 1.0
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch time inputs"]) -> Float[Array, "batch *outputs"]:

@@ -223,6 +223,15 @@ def test_the_forget_bias_and_the_orthogonal_start():
         np.testing.assert_allclose(square.T @ square, np.eye(8), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["gru", "gru_reset_before"])
+def test_a_large_forget_bias_keeps_the_state_of_a_gru(name, x64):
+    _, *arrays = problem(name)
+    x, state = jax.tree.map(jnp.float32, arrays)
+    network = Recurrent(HIDDEN, name, forget_bias=30.0)
+    _, last = network.apply(network.init(jax.random.key(0), x), x, state)
+    np.testing.assert_allclose(last[0], state[0], rtol=1e-5)
+
+
 def test_unknown_cell_is_refused_with_the_valid_names():
     with pytest.raises(
         ValueError, match=r"'lsmt'.*rnn, lstm, gru, gru_reset_before.*did you mean 'lstm'"
