@@ -15,6 +15,7 @@ from dlfun.experiment import Trained
 from dlfun.learner import AXIS, sum_over_devices
 from dlfun.metrics import values
 from dlfun.train.compile import REPLICATED
+from dlfun.train.logging import scalars
 from dlfun.train.loop import sample_batch
 
 NAMES = list(experiments.paths())
@@ -159,12 +160,12 @@ def test_laws(name, small_mnist, request):
 
 
 def check_figures(experiment, config, made, state):
-    """The figures of a training can be drawn, and each has a title."""
+    """The figures can be drawn from what a run directory has, and each has a title."""
     if experiment.figures is None:
         return
     (*_, last), data = made, experiment.data(config)
     learner = experiment.stages(config, data)[-1].learner
-    measured = values(last.evaluate(last.values, state, batch(last.test), KEY))
+    measured = scalars(values(last.evaluate(last.values, state, batch(last.test), KEY)))
     splits = last.stage.dataset.splits
     rows = [{"split": split, "epoch": epoch} | measured for epoch in (1, 2) for split in splits]
     trained = Trained(config, data, learner, state, 2)

@@ -1,7 +1,7 @@
 """A deep belief network learns digits without labels, then classifies them from few labels.
 
-Figure: not yet measured; QUICK: 88.3 % and 3.0 points of gain (1 seed)
-Time: about 3 min on a CPU core, an estimate
+Figure: 93.5 % from 1,000 labels, 4.8 points above a random start; from 100, 8.3 points (1 seed)
+Time: 4.5 min on 1 CPU core
 Command: python launch.py train mnist_dbn
 
 Two restricted Boltzmann machines of 500 hidden units are trained one after the other by CD-1, the
@@ -210,10 +210,12 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     """The first machine's weights, and accuracy against the epoch from each start."""
     shape = trained.dataset["all"].splits["train"]["image"].shape[1:]
     weights = {"kernel": np.asarray(trained.state.below[0].weights)}
-    after = f"after {trained.config.pretraining_epochs} epochs"
-    yield "filters", filters.first_layer("First Boltzmann machine", after, weights, shape)
+    epochs = f"after {trained.config.pretraining_epochs} epochs"
+    yield "filters", filters.first_layer("First Boltzmann machine", epochs, weights, shape)
     for n in trained.config.labels:
         starts = {f"{name}_{n}": label for name, label in STARTS.items()}
         last = [row for row in rows if f"pretrained_{n}_accuracy" in row]
-        title = f"Test accuracy from {n:,} labels, with and without pretraining"
+        test = [row for row in last if row["split"] == "test"][-1]
+        before, after = (100 * test[f"{name}_{n}_accuracy"] for name in ("random", "pretrained"))
+        title = f"From {n:,} labels: {before:.1f} %, with pretraining {after:.1f} %"
         yield f"accuracy_{n}", compared.metric_by_epoch(title, last, starts, "accuracy")

