@@ -1,13 +1,15 @@
 """LSTM and GRU tell the order of two symbols that lie far apart; a plain RNN does not.
 
-Figure: claim not reached: each cell at 25 % after 1,500 of 3,000 steps, with one seed
-Time: about 3 min on 1 CPU core
+Figure: test accuracy of one seed: RNN 26 %, LSTM and GRU 100 %
+Time: 95 s on 1 CPU core
 Command: python launch.py train temporal_order
 
 Task 6a of Hochreiter and Schmidhuber (1997): X or Y at the first place and X or Y at the second,
 among random letters, make four classes; the answer is asked for 40 to 50 steps after the second of
 them. Three networks of 32 units see the same batches of new sequences of 100 steps, under Adam with
-gradients clipped at norm 1; the LSTM's forget bias starts at 1. Guessing has an accuracy of 25 %.
+gradients clipped at norm 1. The bias of the gates that keep the state starts at 5, for a gate of
+σ(5) = 0.993 keeps 0.7 of the state over 50 steps, and one of σ(1) nothing (Tallec, Ollivier, 2018).
+Guessing has an accuracy of 25 %.
 """
 
 from collections.abc import Iterator
