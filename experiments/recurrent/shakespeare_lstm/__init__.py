@@ -22,10 +22,11 @@ from annotated_types import Ge, Gt
 from jaxtyping import Int
 
 from dlfun.config import Epochs, Seed, Validation
-from dlfun.data import tiny_shakespeare
+from dlfun.data import text, tiny_shakespeare
 from dlfun.data.dataset import Dataset
 from dlfun.data.lanes import lanes
 from dlfun.data.order import in_order
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -119,14 +120,27 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     }
 
 
-def sample(trained: Trained, key: Key, count: int) -> Iterator[str]:
-    """Texts of 500 characters, as they stand after an empty line."""
-    characters = np.array(trained.dataset.classes)
-    first = jnp.full(count, list(characters).index("\n"), jnp.int32)
-    network, temperature = model(trained.config, trained.dataset), trained.config.temperature
-    write = jax.jit(lambda params: generate(network, params, key, first, WRITTEN, temperature))
+def sample(
+    trained: Trained,
+    key: Key,
+    count: int,
+    prime: str | None = None,
+    temperature: float | None = None,
+) -> Iterator[str]:
+    """Texts: `prime` and 500 characters after it; by default those after an empty line.
+
+    Raises UserError where the prime has a character that the training text lacks.
+    """
+    characters, number = trained.dataset.classes, text.numbers(trained.dataset.classes)
+    if unknown := [character for character in prime or "" if character not in number]:
+        known = "".join(characters)
+        raise UserError(f"prime has {unknown[0]!r}, unknown to the network: expected of {known!r}")
+    network = model(trained.config, trained.dataset)
+    first = jnp.array([[number[character] for character in prime or "\n"]] * count, jnp.int32)
+    chosen = temperature or trained.config.temperature
+    write = jax.jit(lambda params: generate(network, params, key, first, WRITTEN, chosen))
     for tokens in np.asarray(write(trained.state.params)):
-        yield "".join(characters[tokens])
+        yield (prime or "") + "".join(characters[token] for token in tokens)
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
@@ -137,5 +151,5 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     lines = {"pairs": counted[1], f"{CONTEXT + 1} characters": counted[CONTEXT]}
     yield "learning_curve", learning_curve(rows, lines)
-    (text,) = sample(trained, stream(trained.config.seed, "figures"), 1)
-    yield "text", page(text, f"drawn at temperature {trained.config.temperature}")
+    (written,) = sample(trained, stream(trained.config.seed, "figures"), 1)
+    yield "text", page(written, f"drawn at temperature {trained.config.temperature}")
