@@ -14,8 +14,10 @@ from dlfun.errors import UserError
 from dlfun.experiment import Trained
 from dlfun.metrics import values
 from dlfun.train.loop import sample_batch
+from dlfun.train.trajectory import trajectory
 from experiments.recurrent import shakespeare_lstm
 from experiments.recurrent.shakespeare_lstm.count_model import count_losses
+from experiments.recurrent.shakespeare_lstm.earlier import moments
 from experiments.recurrent.shakespeare_lstm.language_model import (
     LanguageModel,
     generate,
@@ -158,6 +160,20 @@ def test_a_character_that_the_network_does_not_know_is_named(shakespeare):
     with pytest.raises(UserError, match=r"prime has 'ï', unknown to the network: .*fhi.*") as error:
         list(shakespeare_lstm.sample(shakespeare, KEY, 1, "Firïst"))
     assert "\n" not in str(error.value)
+
+
+def test_earlier_moments_are_those_of_the_training(shakespeare):
+    """Also where a step that is asked for comes after the end."""
+    learner, dataset, config = shakespeare.learner, shakespeare.dataset, shakespeare.config
+    states, _ = trajectory(learner, dataset, 1, config.batch_size, config.seed)
+    last = jax.tree.map(lambda leaf: leaf[5], states)
+    found = list(moments(shakespeare._replace(state=last, step=5), (0, 2, 5, 100)))
+    assert [moment.step for moment in found] == [0, 2, 5]
+    for step, state, _ in found:
+        close(state, jax.tree.map(lambda leaf: leaf[step], states))  # noqa: B023
+    losses = [moment.loss for moment in found]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] == pytest.approx(np.log(len(dataset.classes)), rel=0.1)
 
 
 def test_counts_equal_a_loop_over_contexts():

@@ -1,6 +1,7 @@
 """A recurrent language model, its training by truncated BPTT, and sampling from it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -94,6 +95,7 @@ def truncated_bptt(
     return minimize(init, objective, optimizer)._replace(averages=False)
 
 
+@partial(jax.jit, static_argnames=("model", "length"))
 def generate(
     model: LanguageModel,
     params: Any,
