@@ -6,20 +6,22 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from dlfun.plots.style import INK, PALETTE, figure, tidy
+from dlfun.plots.style import INK, PALETTE, figure, percent, tidy
 
 
 def by_fold(networks: Mapping[str, Sequence[float]], counted: Sequence[float]) -> Figure:
     """A point for each fold: naive Bayes's accuracy across, a network's up; means are crosses."""
-    means = {name: np.mean(accuracies) for name, accuracies in networks.items()}
+    means = {name: float(np.mean(accuracies)) for name, accuracies in networks.items()}
     best = max(means, key=lambda name: means[name])
-    title = f"{best} {100 * means[best]:.1f} %, naive Bayes {100 * np.mean(counted):.1f} %"
+    title = f"{best} {percent(means[best], 1)}, naive Bayes {percent(float(np.mean(counted)), 1)}"
     detail = "accuracy on each fold, of models trained on the others; crosses are means"
     drawn = figure(7, 7, title, detail)
     axes = drawn.subplots()
     every = [*counted]
     for (name, accuracies), colour in zip(networks.items(), PALETTE, strict=False):
-        axes.scatter(counted, accuracies, color=colour, s=20, label=f"{name} {means[name]:.1%}")
+        axes.scatter(
+            counted, accuracies, color=colour, s=20, label=f"{name} {percent(means[name], 1)}"
+        )
         axes.scatter(np.mean(counted), means[name], color=colour, marker="x", s=90)
         every += accuracies
     low, high = min(every) - 0.01, max(every) + 0.01
