@@ -14,7 +14,8 @@ An experiment is a module, or a package where it needs code of its own, with the
   `stages(config, dataset)`, a sequence of `Stage`;
 - where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
-  training, as {"split/name": value}; `sample(trained, key, count)`, for the command `sample`;
+  training, as {"split/name": value}; `sample(trained, key, count)`, for the command `sample`,
+  which passes `prime=` and `temperature=`, too, where one is asked for and `sample` takes it;
   `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
   the rows of metrics.jsonl.
@@ -137,7 +138,7 @@ class Experiment(NamedTuple):
     quick: Quick | None
     objective: Objective
     measure: Callable[[Trained, "Key"], Mapping[str, float]] | None
-    sample: Callable[[Trained, "Key", int], Iterable[Any]] | None
+    sample: Callable[..., Iterable[Any]] | None
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
     inputs: Callable[[Trained, Sequence[str]], Inputs] | None
     """Examples from items of the command line, such as sentences or paths of files. Raises

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 from dlfun.cli.console import Run, warn
-from dlfun.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,17 +30,22 @@ class Sample:
     """Number of samples."""
     seed: Annotated[int, Ge(0), Lt(2**32)] = 0
     """Random seed of the samples."""
+    prime: str | None = None
+    """Text that each sample continues, where samples are texts."""
+    temperature: Annotated[float, Gt(0)] | None = None
+    """Divides the logits of each character of a text: below 1, likely ones are drawn more often. By
+    default the run's own."""
 
     def __call__(self) -> int:
         from dlfun import config
-        from dlfun.random import stream
         from dlfun.train import driver, run_directory
+        from dlfun.train.samples import draw_samples
 
         config.check(self)
         experiment, trained = driver.read(self.run_dir, warn)
-        if experiment.sample is None:
-            raise UserError(f"{self.run_dir}: experiment '{experiment.name}' draws no samples")
-        samples = experiment.sample(trained, stream(self.seed, "sample"), self.count)
+        samples = draw_samples(
+            experiment, trained, self.count, self.seed, self.prime, self.temperature
+        )
         folder = self.run_dir / run_directory.SAMPLES
         images = []
         for number, sample in enumerate(samples):

@@ -13,6 +13,7 @@ from dlfun.errors import UserError
 from dlfun.learner import Learner, State
 from dlfun.train import driver, run_directory
 from dlfun.train.prediction import no_classifier, predict_columns, predict_items, probabilities
+from dlfun.train.samples import draw_samples
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +109,29 @@ class TrainedRun:
                 f"images must be uint8 {['n', *shape]}, got {images.dtype} {[*images.shape]}"
             )
         return probabilities(self.learner, self.state, images)
+
+    def sample(
+        self,
+        count: int = 1,
+        *,
+        seed: int = 0,
+        prime: str | None = None,
+        temperature: float | None = None,
+    ) -> list[Any]:
+        """Texts or images that the experiment draws, as the command `sample` prints or writes them.
+
+        Args:
+            count: number of samples.
+            seed: random seed of the samples.
+            prime: text that each sample continues, where samples are texts.
+            temperature: divides the logits of each character of a text; by default the run's own.
+
+        Raises:
+            UserError: as `draw_samples`, or the experiment cannot continue this prime.
+        """
+        self.opened.require_last_stage(self.path)
+        opened = self.opened
+        return [*draw_samples(opened.experiment, opened.trained, count, seed, prime, temperature)]
 
     def _predict_columns(self, columns: Mapping[str, Any]) -> Any:
         if self.learner.predict is None:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dlfun
 from dlfun.cli.main import main
+from dlfun.errors import UserError
 from tests import toy
 
 
@@ -57,12 +59,53 @@ def test_images_of_one_size_are_written_as_one_too(capsys, monkeypatch, trained)
         assert (grid[top : top + 2, left : left + 3] == 10 * number).all()
 
 
+def test_a_prime_and_a_temperature_come_to_the_experiment(capsys, monkeypatch, trained):
+    def texts(trained, key, count, prime="once", temperature=0.8):
+        return [f"{prime} {temperature} {number}" for number in range(count)]
+
+    toy.register(monkeypatch, sample=texts)
+    for options, words in (
+        ({}, "once 0.8"),
+        ({"temperature": 0.5}, "once 0.5"),
+        ({"prime": "O, ", "temperature": 2.0}, "O,  2.0"),
+    ):
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        assert main(["sample", str(trained), "--count", "2", *flags]) == 0
+        expected = [f"{words} 0", f"{words} 1"]
+        assert capsys.readouterr().out.splitlines() == expected
+        assert dlfun.load(trained).sample(2, **options) == expected
+
+
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [([], "experiment 'toy' draws no samples"), (["--count", "0"], "--count must be at least 1")],
+    ("arguments", "words", "draws"),
+    [
+        ([], "experiment 'toy' draws no samples", None),
+        (["--count", "0"], "--count must be at least 1", None),
+        (["--temperature", "0"], "--temperature must be greater than 0", sample),
+        (["--temperature", "nan"], "--temperature must be", sample),
+        (["--temperature", "1"], "the samples of experiment 'toy' take no temperature", sample),
+        (["--prime", "O"], "the samples of experiment 'toy' take no prime", sample),
+        (["--prime", ""], "prime is empty", sample),
+    ],
 )
-def test_bad_input_is_one_line(capsys, monkeypatch, trained, arguments, words):
-    toy.register(monkeypatch)
+def test_bad_input_is_one_line(capsys, monkeypatch, trained, arguments, words, draws):
+    toy.register(monkeypatch, **({"sample": draws} if draws else {}))
     assert main(["sample", str(trained), *arguments]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
     assert words in line
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"count": 0}, "count must be at least 1"),
+        ({"temperature": -1.0}, "temperature must be greater than 0"),
+        ({"prime": "O"}, "take no prime"),
+    ],
+)
+def test_bad_arguments_in_python(monkeypatch, trained, options, words):
+    toy.register(monkeypatch, sample=sample)
+    with pytest.raises(UserError, match=words):
+        dlfun.load(trained).sample(**options)

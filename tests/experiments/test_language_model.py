@@ -10,8 +10,14 @@ import optax
 import pytest
 
 from dlfun.data.lanes import lanes
+from dlfun.errors import UserError
+from dlfun.experiment import Trained
 from dlfun.metrics import values
+from dlfun.train.loop import sample_batch
+from dlfun.train.trajectory import trajectory
+from experiments.recurrent import shakespeare_lstm
 from experiments.recurrent.shakespeare_lstm.count_model import count_losses
+from experiments.recurrent.shakespeare_lstm.earlier import moments
 from experiments.recurrent.shakespeare_lstm.language_model import (
     LanguageModel,
     generate,
@@ -99,14 +105,75 @@ def test_a_batch_may_lack_rows_or_be_padded_beyond_the_lanes(learner, rows):
     close(learner.update(used, batch, KEY), learner.update(used, padded, KEY))
 
 
-def test_cold_texts_are_the_likeliest_and_follow_the_network():
-    params = MODEL.init(KEY, jnp.zeros((1, 1), jnp.int32), MODEL.zeros(1))["params"]
-    params = jax.tree.map(lambda p: 3 * p, params)
-    first = jnp.asarray([0, 1], jnp.int32)
-    text = generate(MODEL, params, KEY, first, 6, 1e-6)
-    read = jnp.concatenate([first[:, None], text[:, :-1]], axis=1)
-    logits, _ = MODEL.apply({"params": params}, read, MODEL.zeros(2))
-    np.testing.assert_array_equal(text, logits.argmax(axis=-1))
+@pytest.fixture(scope="module")
+def params(learner):
+    """Larger than at the start of a training, so that logits differ."""
+    return jax.tree.map(lambda p: 3 * p, start(learner).params)
+
+
+def logits_after(params, tokens):
+    """Logits of the token after each."""
+    read = jax.jit(lambda tokens: MODEL.apply({"params": params}, tokens, MODEL.zeros(len(tokens))))
+    return read(jnp.asarray(tokens))[0]
+
+
+@pytest.mark.parametrize(
+    ("prime", "temperature"), [([[0], [1]], 1e-6), ([[0, 3, 6], [1, 1, 2]], 1e-42)]
+)
+def test_cold_texts_are_the_likeliest_after_their_prime(params, prime, temperature):
+    prime = jnp.asarray(prime, jnp.int32)
+    text = generate(MODEL, params, KEY, prime, 6, temperature)
+    logits = logits_after(params, jnp.concatenate([prime, text[:, :-1]], axis=1))
+    np.testing.assert_array_equal(text, logits.argmax(axis=-1)[:, prime.shape[1] - 1 :])
+
+
+def test_texts_are_drawn_from_the_softmax(params):
+    prime = jnp.tile(jnp.asarray([[2, 5]], jnp.int32), (4000, 1))
+    drawn = generate(MODEL, params, KEY, prime, 1, 0.5)
+    share = np.bincount(np.asarray(drawn)[:, 0], minlength=7) / len(prime)
+    expected = jax.nn.softmax(logits_after(params, prime[:1])[0, -1] / 0.5)
+    np.testing.assert_allclose(share, expected, atol=0.04)
+
+
+@pytest.fixture(scope="module")
+def shakespeare(small_mnist_in_module):
+    """The untrained network of the experiment, made small."""
+    config = shakespeare_lstm.Config(hidden=8)
+    dataset = shakespeare_lstm.data(config)
+    network = shakespeare_lstm.learner(config, dataset)
+    return Trained(config, dataset, network, network.init(KEY, sample_batch(dataset)), 0)
+
+
+def test_a_sample_continues_its_prime(shakespeare):
+    cold = list(shakespeare_lstm.sample(shakespeare, KEY, 2, "First", 1e-6))
+    assert [len(text) for text in cold] == [505, 505]
+    assert cold[0] == cold[1]
+    (text,) = shakespeare_lstm.sample(shakespeare, jax.random.key(5), 1, cold[0][:10], 1e-6)
+    assert text[:505] == cold[0]
+    assert cold[0] != next(shakespeare_lstm.sample(shakespeare, KEY, 1, "First", 1.0))
+    (plain,) = shakespeare_lstm.sample(shakespeare, KEY, 1)
+    (line,) = shakespeare_lstm.sample(shakespeare, KEY, 1, "\n", shakespeare.config.temperature)
+    assert line == "\n" + plain
+
+
+def test_a_character_that_the_network_does_not_know_is_named(shakespeare):
+    with pytest.raises(UserError, match=r"prime has 'ï', unknown to the network: .*fhi.*") as error:
+        list(shakespeare_lstm.sample(shakespeare, KEY, 1, "Firïst"))
+    assert "\n" not in str(error.value)
+
+
+def test_earlier_moments_are_those_of_the_training(shakespeare):
+    """Also where a step that is asked for comes after the end."""
+    learner, dataset, config = shakespeare.learner, shakespeare.dataset, shakespeare.config
+    states, _ = trajectory(learner, dataset, 1, config.batch_size, config.seed)
+    last = jax.tree.map(lambda leaf: leaf[5], states)
+    found = list(moments(shakespeare._replace(state=last, step=5), (0, 2, 5, 100)))
+    assert [moment.step for moment in found] == [0, 2, 5]
+    for step, state, _ in found:
+        close(state, jax.tree.map(lambda leaf: leaf[step], states))  # noqa: B023
+    losses = [moment.loss for moment in found]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] == pytest.approx(np.log(len(dataset.classes)), rel=0.1)
 
 
 def test_counts_equal_a_loop_over_contexts():

@@ -1,17 +1,22 @@
 """Sentences are classified and tagged: folds, baselines, and predictions from text."""
 
+import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
 import dlfun
 from dlfun.cli.main import main
 from dlfun.errors import UserError
+from dlfun.learner import metrics_of_all
+from dlfun.train.loop import sample_batch
 from experiments.recurrent import sentiment, tagging
 from experiments.recurrent.sentiment.folds import balanced_folds
 from experiments.recurrent.sentiment.naive_bayes import fold_accuracies
 from experiments.recurrent.tagging.encoding import most_frequent_tag_accuracy
+from tests.works import compiled
 
 SMALL = ["--epochs", "1", "--batch-size", "8", "--embedding", "4", "--hidden", "4"]
 
@@ -86,6 +91,30 @@ def test_a_text_of_ones_own_is_classified(capsys, reviews, tmp_path, monkeypatch
         status, out, err = run(capsys, "predict", path, item)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert words in err
+
+
+def test_networks_are_compared_on_the_same_folds(small_mnist):
+    small = {"epochs": 1, "batch_size": 8, "embedding": 4, "hidden": 4, "folds": 2}
+    both = ("rnn", "bidirectional_lstm")
+    config = sentiment.Config(**small, networks=both)
+    dataset = sentiment.data(config)
+    learner = compiled(sentiment.learner(config, dataset))
+    state = learner.init(jax.random.key(0), sample_batch(dataset))
+    split = dataset.splits["test"]
+    measured = metrics_of_all(learner, state, split, jax.random.key(0))
+    batch = {**split, "weight": np.ones(len(split["label"]), np.float32)}
+    every = []
+    for name in both:
+        assert np.mean(measured[f"{name}_fold_accuracy"]) == pytest.approx(
+            measured[f"{name}_accuracy"]
+        )
+        alone = sentiment.learner(dataclasses.replace(config, networks=(name,)), dataset)
+        every.append(np.exp(jax.jit(alone.predict)({name: state[name]}, batch)))
+    shares = jax.nn.softmax(learner.predict(state, batch))
+    mean = (every[0] + every[1]) / 4  # Of two folds of each of two networks.
+    np.testing.assert_allclose(shares, mean, rtol=1e-5)
+    with pytest.raises(UserError, match="--networks names none: expected some of rnn, gru, lstm"):
+        sentiment.learner(sentiment.Config(networks=()), dataset)
 
 
 def test_a_tagged_text_of_ones_own_is_tagged(capsys, tmp_path):

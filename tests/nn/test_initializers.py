@@ -37,6 +37,17 @@ def test_orthogonal_keeps_lengths():
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(64), atol=1e-5)
 
 
+def test_orthogonal_matrices_of_a_population_are_those_drawn_alone():
+    """Each by a call of LAPACK's of its own: calls for several at once may not return."""
+    keys = jax.random.split(jax.random.key(1), 3)
+    init = jax.jit(jax.vmap(lambda key: SCHEMES["orthogonal"](key, (8, 8), jnp.float32)))
+    alone = [SCHEMES["orthogonal"](key, (8, 8), jnp.float32) for key in keys]
+    np.testing.assert_array_equal(init(keys), np.stack(alone))
+    calls = [line for line in init.lower(keys).as_text().splitlines() if "geqrf" in line]
+    assert calls
+    assert all("tensor<8x8xf32>" in line and "tensor<3x8x8xf32>" not in line for line in calls)
+
+
 def test_zeros_and_constants_have_no_variance():
     assert not draw("zeros").any()
     assert (draw("constant") == np.float32(0.01)).all()

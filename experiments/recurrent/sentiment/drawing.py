@@ -1,23 +1,33 @@
-"""The figure: accuracy of the recurrent network and of naive Bayes, fold by fold."""
+"""The figure: accuracy of the recurrent networks and of naive Bayes, fold by fold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from dlfun.plots.style import INK, figure, tidy
+from dlfun.plots.style import INK, PALETTE, figure, percent, tidy
 
 
-def by_fold(network: Sequence[float], counted: Sequence[float], cell: str) -> Figure:
-    """A point for each fold: naive Bayes's accuracy across, the network's up; means are crosses."""
-    title = f"{cell.upper()} {np.mean(network):.1%}, naive Bayes {np.mean(counted):.1%}"
-    drawn = figure(6, 6, title, "accuracy on each fold, of models trained on the others")
+def by_fold(networks: Mapping[str, Sequence[float]], counted: Sequence[float]) -> Figure:
+    """A point for each fold: naive Bayes's accuracy across, a network's up; means are crosses."""
+    means = {name: float(np.mean(accuracies)) for name, accuracies in networks.items()}
+    best = max(means, key=lambda name: means[name])
+    title = f"{best} {percent(means[best], 1)}, naive Bayes {percent(float(np.mean(counted)), 1)}"
+    detail = "accuracy on each fold, of models trained on the others; crosses are means"
+    drawn = figure(7, 7, title, detail)
     axes = drawn.subplots()
-    axes.scatter(counted, network, color=INK, s=20)
-    axes.scatter(np.mean(counted), np.mean(network), color=INK, marker="x", s=90, label="mean")
-    low = min(*network, *counted) - 0.01
-    high = max(*network, *counted) + 0.01
+    every = [*counted]
+    for (name, accuracies), colour in zip(networks.items(), PALETTE, strict=False):
+        axes.scatter(
+            counted, accuracies, color=colour, s=20, label=f"{name} {percent(means[name], 1)}"
+        )
+        axes.scatter(np.mean(counted), means[name], color=colour, marker="x", s=90)
+        every += accuracies
+    low, high = min(every) - 0.01, max(every) + 0.01
     axes.plot([low, high], [low, high], color=INK, linestyle=":", label="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))
     axes.set_aspect("equal")
     tidy(axes, "naive Bayes", "recurrent network")
     return drawn

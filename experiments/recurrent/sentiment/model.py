@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.scipy.special import logsumexp
 from jaxtyping import Float, Int
 
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, minimize
-from dlfun.learner import Batch, Key, Learner
+from dlfun.learner import Batch, Key, Learner, State
 from dlfun.nn import losses
 from dlfun.nn.layers.dense import dense
 from dlfun.nn.layers.dropout import Dropout
@@ -82,3 +84,17 @@ def classifier(model: SentenceClassifier, optimizer: optax.GradientTransformatio
         return LossAndMetrics(loss, metrics.accuracy(logits, label, weight))
 
     return minimize(init, objective, optimizer, predict)
+
+
+def with_mean_prediction(learner: Learner) -> Learner:
+    """A learner that predicts log Σₙ pₙ, where pₙ are the probabilities that network n gives.
+
+    `learner` predicts logits [batch, networks, classes], in a dict of several such arrays.
+    """
+
+    def predict(state: State, batch: Batch) -> Array:
+        assert learner.predict is not None
+        logits = jnp.concatenate([*learner.predict(state, batch).values()], axis=1)
+        return logsumexp(jax.nn.log_softmax(logits), axis=1)
+
+    return learner._replace(predict=predict)

@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Int
 
 from dlfun.config import Epochs, Seed, Validation
-from dlfun.data import tiny_shakespeare
+from dlfun.data import text, tiny_shakespeare
 from dlfun.data.dataset import Dataset
 from dlfun.data.lanes import lanes
 from dlfun.data.order import in_order
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -47,6 +47,9 @@ ROWS = 20
 """Rows that a held-out text is laid out in: each starts from a carry of zeros."""
 CONTEXT = 4
 """Characters that the best count model sees: with fewer or more its loss is higher."""
+EARLY = (0, 30, 100, 300)
+"""Numbers of updates after which the figures show what the network writes; they show the end, too.
+"""
 WRITTEN = 500
 """Characters of a text that `sample` writes."""
 
@@ -119,23 +122,40 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     }
 
 
-def sample(trained: Trained, key: Key, count: int) -> Iterator[str]:
-    """Texts of 500 characters, as they stand after an empty line."""
-    characters = np.array(trained.dataset.classes)
-    first = jnp.full(count, list(characters).index("\n"), jnp.int32)
-    network, temperature = model(trained.config, trained.dataset), trained.config.temperature
-    write = jax.jit(lambda params: generate(network, params, key, first, WRITTEN, temperature))
-    for tokens in np.asarray(write(trained.state.params)):
-        yield "".join(characters[tokens])
+def sample(
+    trained: Trained,
+    key: Key,
+    count: int,
+    prime: str | None = None,
+    temperature: float | None = None,
+) -> Iterator[str]:
+    """Texts: `prime` and 500 characters after it; by default those after an empty line.
+
+    Raises UserError where the prime has a character that the training text lacks.
+    """
+    characters, number = trained.dataset.classes, text.numbers(trained.dataset.classes)
+    if unknown := [character for character in prime or "" if character not in number]:
+        known = "".join(characters)
+        raise UserError(f"prime has {unknown[0]!r}, unknown to the network: expected of {known!r}")
+    network, params = model(trained.config, trained.dataset), trained.state.params
+    first = jnp.array([[number[character] for character in prime or "\n"]] * count, jnp.int32)
+    chosen = temperature or trained.config.temperature
+    for tokens in np.asarray(generate(network, params, key, first, WRITTEN, chosen)):
+        yield (prime or "") + "".join(characters[token] for token in tokens)
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """The loss against the epoch beside the counts', and a text."""
-    from .drawing import learning_curve, page
+    """The loss against the epoch beside the counts', and texts written as it fell."""
+    from .drawing import learning_curve, texts_by_loss
+    from .earlier import moments
 
     parts, characters = texts(trained.config)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     lines = {"pairs": counted[1], f"{CONTEXT + 1} characters": counted[CONTEXT]}
     yield "learning_curve", learning_curve(rows, lines)
-    (text,) = sample(trained, stream(trained.config.seed, "figures"), 1)
-    yield "text", page(text, f"drawn at temperature {trained.config.temperature}")
+    key = stream(trained.config.seed, "figures")
+    written = [
+        (step, loss, next(sample(trained._replace(state=state), key, 1)))
+        for step, state, loss in moments(trained, EARLY)
+    ]
+    yield "texts", texts_by_loss(written, f"drawn at temperature {trained.config.temperature}")

@@ -1,5 +1,6 @@
-"""Figures: the learning curve beside what counting gives, and a page of text."""
+"""Figures: the learning curve beside what counting gives, and texts written as the loss fell."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dlfun.plots.style import COLOURS, INK, SMALL, figure, plain, tidy
+
+WIDTH, BEGINNING, LINE = 100, 4, 0.17
+"""Characters of a line at most, lines of a beginning, and inches from one line to the next."""
 
 
 def learning_curve(rows: Sequence[dict[str, Any]], counted: Mapping[str, float]) -> Figure:
@@ -25,11 +29,27 @@ def learning_curve(rows: Sequence[dict[str, Any]], counted: Mapping[str, float])
     return drawn
 
 
-def page(text: str, detail: str) -> Figure:
-    """A text as it was written."""
-    lines = text.splitlines()
-    drawn = figure(8, 1.2 + 0.19 * len(lines), "What the network writes", detail)
+def texts_by_loss(written: Sequence[tuple[int, float, str]], detail: str) -> Figure:
+    """What the network writes after some numbers of updates, under the test loss that it then has.
+
+    `written` holds number, loss and text; of all texts but the last only the beginning is shown.
+    """
+    blocks = []
+    for step, loss, text in written:
+        lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH) or [""]]
+        last = step == written[-1][0]
+        when = f"after {step:,} updates" if step else "untrained"
+        blocks.append((f"{loss:.2f} nats, {when}", lines if last else lines[:BEGINNING]))
+    rows = sum(len(lines) + 2 for _, lines in blocks)
+    title = f"From {written[0][1]:.2f} to {written[-1][1]:.2f} nats a character"
+    drawn = figure(8, 1.1 + LINE * rows, f"{title}: what the network writes", detail)
     axes = drawn.subplots()
     axes.axis("off")
-    axes.text(0, 1, plain(text), family="monospace", fontsize=SMALL + 1, va="top", color=INK)
+    axes.set_ylim(rows, 0)
+    row = 0
+    for heading, lines in blocks:
+        axes.text(0, row, heading, fontsize=SMALL + 1, fontweight="bold", va="top", color=INK)
+        for number, line in enumerate(lines, row + 1):
+            axes.text(0, number, plain(line), family="monospace", fontsize=SMALL, va="top")
+        row += len(lines) + 2
     return drawn

@@ -1,6 +1,7 @@
 """A recurrent language model, its training by truncated BPTT, and sampling from it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -94,25 +95,31 @@ def truncated_bptt(
     return minimize(init, objective, optimizer)._replace(averages=False)
 
 
+@partial(jax.jit, static_argnames=("model", "length"))
 def generate(
     model: LanguageModel,
     params: Any,
     key: Key,
-    first: Int[Array, " rows"],
+    prime: Int[Array, "rows time"],
     length: int,
     temperature: float | Array,
 ) -> Int[Array, "rows length"]:
     """Texts of `length` tokens, drawn token by token from softmax(logits / temperature).
 
-    `first` is the token before each text.
+    Each continues a row of `prime`, which the network reads from a carry of zeros.
     """
 
-    def step(state: tuple[Array, Carry], key: Key) -> tuple[tuple[Array, Carry], Array]:
-        token, carry = state
-        result: Any = model.apply({"params": params}, token[:, None], carry)
+    def read(tokens: Int[Array, "rows time"], carry: Carry) -> tuple[Array, Carry]:
+        result: Any = model.apply({"params": params}, tokens, carry)
         logits, carry = result
-        token = jax.random.categorical(key, logits[:, 0] / temperature).astype(first.dtype)
-        return (token, carry), token
+        return logits[:, -1], carry
 
-    start = (first, model.zeros(len(first)))
+    def step(state: tuple[Array, Carry], key: Key) -> tuple[tuple[Array, Carry], Array]:
+        logits, carry = state
+        # Logits divided by a temperature near 0 would be infinite.
+        noise = temperature * jax.random.gumbel(key, logits.shape, logits.dtype)
+        token = jnp.argmax(logits + noise, axis=-1).astype(prime.dtype)
+        return read(token[:, None], carry), token
+
+    start = read(prime, model.zeros(len(prime)))
     return jax.lax.scan(step, start, jax.random.split(key, length))[1].T
