@@ -66,7 +66,6 @@ def test_a_prime_and_a_temperature_come_to_the_experiment(capsys, monkeypatch, t
     toy.register(monkeypatch, sample=texts)
     for options, words in (
         ({}, "once 0.8"),
-        ({"temperature": 0.5}, "once 0.5"),
         ({"prime": "O, ", "temperature": 2.0}, "O,  2.0"),
     ):
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]

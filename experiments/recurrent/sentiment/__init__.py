@@ -1,6 +1,6 @@
 """Recurrent networks read movie reviews and say whether they praise, beside naive Bayes.
 
-Figure: test accuracy ≥ 73 % over ten folds (one seed 77.7 %); naive Bayes on the same words 78.1 %
+Figure: test accuracy ≥ 73 % over ten folds (one seed: 77.7 %); naive Bayes 78.1 %
 Time: 6 min on one CPU core
 Command: python launch.py train sentiment
 
@@ -8,9 +8,9 @@ Many to one [T2]: an embedding of 64, an LSTM of 128 that reads a sentence word 
 dense layer on its last state, on 10,662 sentences (Pang, Lee 2005), under Adam with dropout. Ten
 networks are trained side by side, each without one fold, on which it is tested, as in Kim (2014):
 so every sentence is scored once, by a network that has not seen it. `--networks rnn gru lstm
-bidirectional_lstm` trains these four on the same folds and batches. Beside them stands naive Bayes,
-which counts words and knows no order of them. The vocabulary is that of all sentences; their labels
-are not read for it.
+bidirectional_lstm` trains these four on the same folds and batches (one seed: RNN 62.3 %, GRU
+77.8 %). Beside them stands naive Bayes, which counts words and knows no order of them. The
+vocabulary is that of all sentences; their labels are not read for it.
 """
 
 from collections.abc import Iterator, Sequence
