@@ -80,7 +80,7 @@ def in_dlfun(cell: str, batches: Batches, training: bool, padded: bool) -> Calla
     """
     features = batches[0][0].shape[-1]
     layer = Recurrent(features, cell)
-    variables = layer.init(jax.random.key(0), batches[0][0])
+    variables = jax.jit(layer.init)(jax.random.key(0), jnp.asarray(batches[0][0]))
 
     def outputs(variables: Any, x: Any, lengths: Any) -> jax.Array:
         return layer.apply(variables, x, None, lengths)[0]
