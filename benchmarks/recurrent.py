@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from benchmarks.command import about, compare
 from benchmarks.tables import Rows
 from dlfun.data.order import by_length, shuffled
 from dlfun.nn.layers.recurrent import Recurrent
 
-CELLS = ("rnn", "lstm", "gru")
 AIM = 1.3
 """Most that batches of similar length may cost, in times of the ideal."""
 WAYS = ("similar lengths", "any lengths", "padded")
@@ -38,14 +37,16 @@ Batches = Sequence[tuple[np.ndarray, np.ndarray]]
 class Benchmark:
     """Time recurrent layers on sequences of unequal length, in turns."""
 
+    cells: tuple[Literal["rnn", "lstm", "gru"], ...] = ("rnn", "lstm", "gru")
+    """Cells to time."""
     repeats: Annotated[int, Ge(1)] = 9
     """Runs of each program, of which the median is reported, after one to warm up."""
     batch: Annotated[int, Ge(1)] = 32
     """Sequences in a batch."""
     features: Annotated[int, Ge(1)] = 128
     """Size of the hidden state, and of each step of a sequence."""
-    batches: Annotated[int, Ge(1)] = 10
-    """Batches in one run of a program, out of 50."""
+    batches: Annotated[int, Ge(1), Le(50)] = 10
+    """Batches in one run of a program, evenly out of 50 by their longest sequence."""
     quick: bool = False
     """Tiny sizes, once: only whether it runs."""
     json: Path | None = None
@@ -60,12 +61,13 @@ def data(benchmark: Benchmark) -> dict[str, Batches]:
     lengths = rng.integers(10, 101, size).astype(np.int32)
     x = rng.standard_normal((size, 100, benchmark.features), np.float32)
     orders = {"similar lengths": by_length(lengths), "any lengths": shuffled}
-    return {
-        name: [(x[rows], lengths[rows]) for rows in order(0, 0, size, benchmark.batch)][
-            : benchmark.batches
-        ]
-        for name, order in orders.items()
-    }
+    made = {}
+    for name, order in orders.items():
+        batches = [(x[rows], lengths[rows]) for rows in order(0, 0, size, benchmark.batch)]
+        batches.sort(key=lambda batch: batch[1].max())
+        evenly = (2 * np.arange(benchmark.batches) + 1) * len(batches) // (2 * benchmark.batches)
+        made[name] = [batches[k] for k in evenly]
+    return made
 
 
 def real_share(batches: Batches) -> float:
@@ -154,21 +156,21 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if benchmark.quick:
-        benchmark = Benchmark(repeats=1, batch=2, features=4, batches=1)
+        benchmark = Benchmark(benchmark.cells, repeats=1, batch=2, features=4, batches=1)
     held = data(benchmark)
     times: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for cell in CELLS:
+    for cell in benchmark.cells:
         times[cell] = {}
         for work in ("training", "forward"):
             timed = programs(cell, held, work == "training")
-            times[cell][work] = found = {name: [] for name in timed}
+            times[cell][work] = {name: [] for name in timed}
             for turn in range(benchmark.repeats + 1):
                 for name, run in timed.items():
                     began = time.process_time()
                     run()
                     if turn:
                         seconds = time.process_time() - began
-                        found[name].append(1e3 * seconds / benchmark.batches)
+                        times[cell][work][name].append(1e3 * seconds / benchmark.batches)
             print(cell, work, file=sys.stderr)
     return {
         **about(),
