@@ -61,7 +61,7 @@ def data(benchmark: Benchmark) -> dict[str, Batches]:
     lengths = rng.integers(10, 101, size).astype(np.int32)
     x = rng.standard_normal((size, 100, benchmark.features), np.float32)
     orders = {"similar lengths": by_length(lengths), "any lengths": shuffled}
-    made = {}
+    made: dict[str, Batches] = {}
     for name, order in orders.items():
         batches = [(x[rows], lengths[rows]) for rows in order(0, 0, size, benchmark.batch)]
         batches.sort(key=lambda batch: batch[1].max())

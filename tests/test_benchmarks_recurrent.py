@@ -17,8 +17,10 @@ def test_similar_lengths_leave_little_padding_up_to_the_longest_of_a_batch():
         for way, batches in held.items()
     }
     assert padding["similar lengths"] < 0.05 < padding["any lengths"]
-    same = [np.sort(np.concatenate([n for _, n in batches])) for batches in held.values()]
-    np.testing.assert_array_equal(*same)
+    similar, anything = (
+        np.sort(np.concatenate([n for _, n in batches])) for batches in held.values()
+    )
+    np.testing.assert_array_equal(similar, anything)
     assert math.isclose(
         recurrent.real_share(held["similar lengths"]), recurrent.real_share(held["any lengths"])
     )
