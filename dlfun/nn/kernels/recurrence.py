@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors
-from dlfun.nn.kernels.time_loops import scan, sum_of_products
+from dlfun.nn.kernels.time_loops import scan, sum_of_products, whole_blocks
 
 
 class Direction(NamedTuple):
@@ -26,22 +26,31 @@ class Direction(NamedTuple):
     """Steps in one iteration of the compiled loop; 1 where sequences have lengths."""
 
 
+class Biases(NamedTuple):
+    """Biases of a recurrent layer."""
+
+    inputs: Float[Array, " width"]
+    """Added to a_t in each step: cheaper than in a pass over all steps."""
+    recurrent: Float[Array, " hidden"] | None
+    """Added to the last gate of z_t; None where `cell.recurrent_bias` is false."""
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def recurrence(
     cell: Cell,
     direction: Direction,
     kernel: Float[Array, "hidden width"],
-    bias: Float[Array, " hidden"] | None,
+    biases: Biases,
     state: Vectors,
     gates: Float[Array, "time batch width"],
     lengths: Int[Array, " batch"] | None = None,
     keep: Float[Array, "batch hidden"] | None = None,
 ) -> tuple[Float[Array, "time batch hidden"], Vectors]:
-    """Run `cell` over time; differentiable in `kernel`, `bias`, `state` and `gates`.
+    """Run `cell` over time; differentiable in `kernel`, `biases`, `state` and `gates`.
 
     Forward, where the rows of h_t are the examples of the batch:
 
-        z_t = (h_{t-1} * keep) U,    state_t = cell(state_{t-1}, a_t, z_t)
+        z_t = (h_{t-1} * keep) U,    state_t = cell(state_{t-1}, a_t + b, z_t)
 
     Backward, from the last step to the first (BPTT: Werbos, 1990). The loss depends on h_t
     directly, through output t, and through all later steps, by z_{t+1} and, for some cells, by a
@@ -63,9 +72,10 @@ def recurrence(
         cell: one of `CELLS` with slopes.
         direction: forward or reverse in time.
         kernel: U. Its width is `cell.gates` times the hidden size; so is that of `gates`.
-        bias: added to the last gate of z_t; None where `cell.recurrent_bias` is false.
+        biases: b, and that of z_t.
         state: the state before the first step, `cell.states` arrays.
-        gates: a_t for all steps.
+        gates: a_t for all steps; where sequences have lengths, 0 at steps after the last block of
+            `time_loops.BLOCK` steps that begins before the longest ends, as `product` gives it.
         lengths: number of steps of each sequence; all of them by default.
         keep: factors of h_{t-1}, the same in all steps, such as a mask of dropout.
 
@@ -73,7 +83,7 @@ def recurrence(
         h after each step, and the state after the last. Where the steps of the longest sequence
         have ended, h is 0.
     """
-    step = _step(cell, kernel, bias, lengths, keep)
+    step = _step(cell, kernel, biases, lengths, keep)
     inputs = (_times(gates), gates)
     first = jax.tree.map(lambda x: x[0], inputs)
     # The loop carries the slopes, though nothing reads them: with the state alone, XLA computes the
@@ -90,16 +100,16 @@ def recurrence(
 
 
 def _step(
-    cell: Cell, kernel: Array, bias: Array | None, lengths: Array | None, keep: Array | None
+    cell: Cell, kernel: Array, biases: Biases, lengths: Array | None, keep: Array | None
 ) -> Any:
     """The step (state, (t, a_t)) → (state, slopes)."""
 
     def step(state: Vectors, inputs: Any) -> tuple[Vectors, Vectors]:
         t, a = inputs
         z = split(_kept(state[0], keep) @ kernel, cell.gates)
-        if bias is not None:
-            z = (*z[:-1], z[-1] + bias)
-        new, slopes = cell.forward(state, split(a, cell.gates), z)
+        if biases.recurrent is not None:
+            z = (*z[:-1], z[-1] + biases.recurrent)
+        new, slopes = cell.forward(state, split(a + biases.inputs, cell.gates), z)
         return where_live(t, lengths, new, state), slopes
 
     return step
@@ -109,13 +119,13 @@ def _forward(
     cell: Cell,
     direction: Direction,
     kernel: Array,
-    bias: Array | None,
+    biases: Biases,
     state: Vectors,
     gates: Array,
     lengths: Array | None,
     keep: Array | None,
 ) -> Any:
-    step = _step(cell, kernel, bias, lengths, keep)
+    step = _step(cell, kernel, biases, lengths, keep)
 
     def body(state: Vectors, inputs: Any) -> Any:
         state, slopes = step(state, inputs)
@@ -150,15 +160,16 @@ def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any)
 
     steps = None if lengths is None else lengths.max()
     # dz_t overwrites a_t, which is not used any more: cheaper than a new array of zeros.
-    start = (dlast, gates if lengths is None else jnp.zeros_like(gates))
     (dstate, dz), da_last = scan(
-        step, start, (_times(gates), doutputs, slopes), steps, not direction.reverse
+        step, (dlast, gates), (_times(gates), doutputs, slopes), steps, not direction.reverse
     )
+    if steps is not None:
+        dz = jax.lax.fori_loop(steps, whole_blocks(steps), lambda t, dz: dz.at[t].set(0), dz)
     previous = _kept(_previous(h0, h, direction.reverse, lengths), keep)
     dkernel = sum_of_products(previous, dz, steps)
-    dbias = dz[..., -size:].sum((0, 1)) if cell.recurrent_bias else None
     dgates = jnp.concatenate([dz[..., :-size], da_last], -1) if cell.recurrent_bias else dz
-    return dkernel, dbias, dstate, dgates, None, None
+    drecurrent = dz[..., -size:].sum((0, 1)) if cell.recurrent_bias else None
+    return dkernel, Biases(dgates.sum((0, 1)), drecurrent), dstate, dgates, None, None
 
 
 recurrence.defvjp(_forward, _backward)

@@ -54,6 +54,11 @@ def scan(
     return lax.fori_loop(0, steps, body, (carry, outputs))
 
 
+def whole_blocks(steps: Array) -> Array:
+    """The number of steps up to the end of the block in which the longest sequence ends."""
+    return _blocks(steps) * BLOCK
+
+
 def _blocks(steps: Array) -> Array:
     return (steps + (BLOCK - 1)) // BLOCK
 

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from dlfun.nn.initializers import SCHEMES, uniform
-from dlfun.nn.kernels.recurrence import Direction, recurrence, split, where_live
+from dlfun.nn.kernels.recurrence import Biases, Direction, recurrence, split, where_live
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors, find_cell
 from dlfun.nn.kernels.time_loops import BLOCK, product, scan
 from dlfun.nn.layers.dropout import Dropout
@@ -98,15 +98,16 @@ class Recurrent(nn.Module):
         steps = None
         if lengths is not None:
             steps = lengths.max()
-            x = jnp.pad(x, ((0, 0), (0, -time % BLOCK), (0, 0)))
         # The inputs of all steps are known: large products, outside the loop.
-        gates = product(x.swapaxes(0, 1), input_kernel, steps)
+        x = x.swapaxes(0, 1)
+        if lengths is not None:
+            x = jnp.pad(x, ((0, -time % BLOCK), (0, 0), (0, 0)))
+        gates = product(x, input_kernel, steps)
         scale = None
         if self.normalize:
             ones = nn.initializers.ones
             gates = _layer_norm(gates) * self.param("input_scale", ones, (width,))
             scale = self.param("recurrent_scale", ones, (width,))
-        gates = gates + bias
         if state is None:
             state = (jnp.zeros_like(gates[0, :, :size]),) * cell.states
         keep = None
@@ -115,11 +116,11 @@ class Recurrent(nn.Module):
         direction = Direction(self.reverse, self.unroll)
         if self.normalize or cell.backward is None:
             outputs, state = _by_autodiff(
-                cell, direction, kernel, last_bias, scale, state, gates, lengths, keep
+                cell, direction, kernel, last_bias, scale, state, gates + bias, lengths, keep
             )
         else:
             outputs, state = recurrence(
-                cell, direction, kernel, last_bias, state, gates, lengths, keep
+                cell, direction, kernel, Biases(bias, last_bias), state, gates, lengths, keep
             )
         outputs = outputs[:time].swapaxes(0, 1)
         if lengths is not None:
