@@ -42,6 +42,8 @@ IDENTITY = ("experiment", "config", "options")
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """A value as JSON, which has no numbers that are not finite: these become null."""
+    with contextlib.suppress(ValueError):  # In most there is none.
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
     def finite(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -67,6 +69,12 @@ def signed(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, CHECKSUM: checksum(to_json(value).encode())}
 
 
+def signed_line(value: Mapping[str, Any]) -> str:
+    """The same as a line of text; the object must not be empty."""
+    text = to_json(value)
+    return f'{text[:-1]}, "{CHECKSUM}": "{checksum(text.encode())}"}}\n'
+
+
 def checksum(content: bytes) -> str:
     """SHA-256, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
@@ -79,8 +87,13 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text, whole or not at all."""
-    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
-        file.write(text)
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes, whole or not at all."""
+    with atomic(path) as part, part.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
@@ -234,7 +247,7 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
         if error.errno != errno.ENOSPC or not (run / RESULT).exists():
             raise
         with (run / RESULT).open("r+b") as file:
-            file.write((to_json(signed(result)) + "\n").encode())
+            file.write(signed_line(result).encode())
             file.truncate()
         raise
 
@@ -251,7 +264,7 @@ def count_rows(run: Path) -> int:
 
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(to_json(signed(row)) + "\n" for row in rows)
+    return "".join(map(signed_line, rows))
 
 
 @contextlib.contextmanager
@@ -290,7 +303,7 @@ def environment() -> dict[str, Any]:
     import jax
 
     device = jax.devices()[0]
-    names = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets"]
+    names = ["jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets"]
     return {
         "versions": {"python": platform.python_version(), "dlfun": __version__}
         | {name: _version(name) for name in names},
