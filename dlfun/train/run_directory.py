@@ -215,9 +215,8 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
     Raises UserError naming a damaged row, or the file where a completed run has lost rows.
     """
-    if not (run / METRICS).exists():
-        return []
-    *lines, _ = (run / METRICS).read_bytes().split(b"\n")
+    text = (run / METRICS).read_bytes() if (run / METRICS).exists() else b""
+    *lines, _ = text.split(b"\n")
     rows = []
     for number, line in enumerate(lines, 1):
         try:
@@ -235,6 +234,8 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
 def keep_metrics(run: Path, step: int) -> None:
     """Drop the rows after `step`: a resumed run writes them again."""
+    if not (run / METRICS).exists():
+        return
     rows = [row for row in read_metrics(run) if row["step"] <= step]
     write_text(run / METRICS, _lines(rows))
 
