@@ -161,7 +161,7 @@ def _bounds(hint: Any) -> Iterator[Any]:
 
 def values(config: Any, prefix: str = "") -> dict[str, float]:
     """The fields that are values, by path: the floats of a config that are not `Static`."""
-    static = _static(type(config))
+    static = _static(config.__class__)
     chosen: dict[str, float] = {}
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name

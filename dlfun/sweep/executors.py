@@ -151,11 +151,15 @@ def _share(done: Any) -> None:
 def _work(job: Job, share: Callable[[float], None] = lambda trainings: None) -> Results:
     """`work` in a process of its own; `share` is called with how much is done of the whole job."""
     set_up_process(job.precision, job.cpu_devices)
-    ended = 0
-    for one in work(job, under_way=lambda trainings: share(ended + trainings)):
-        ended += 1
-        share(ended)
-        yield one
+    ended: list[str] = []
+
+    def under_way(trainings: float) -> None:
+        share(len(ended) + trainings)
+
+    for run, result in work(job, under_way=under_way):
+        ended.append(run)
+        under_way(0)
+        yield run, result
 
 
 def _work_on_part(job: Job, part: int) -> list[tuple[str, dict[str, Any]]]:
