@@ -198,9 +198,12 @@ def read_config(run: Path) -> dict[str, Any]:
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """The result.json of a run, or an empty dict before the first was written."""
+    """The result.json of a run, or an empty dict before the first was written.
+
+    The status is "damaged" where it is missing though there are metrics.
+    """
     if not (run / RESULT).exists():
-        return {}
+        return {"status": "damaged"} if (run / METRICS).exists() else {}
     result = read_json(run / RESULT, Result)
     if result["status"] in FINAL:
         try:
