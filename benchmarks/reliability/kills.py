@@ -43,7 +43,7 @@ SETTINGS = {
 }
 """Commands that take seconds, by name; `--run-dir` is added to each."""
 TIMINGS = ("seconds", "examples_per_second", "checksum")
-PRELOADED = ("dlfun.train.driver", "dlfun.sweep.report")
+PRELOADED = ("dlfun.train.driver", "dlfun.sweep.report", "orbax.checkpoint")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, *PRELOADED])
 LONGEST = 300.0

@@ -1,7 +1,6 @@
-"""Checkpoints of a training position: a file of arrays, and a manifest that holds its checksum.
+"""Checkpoints of a training position: Orbax arrays under a manifest of checksums.
 
 Each lies in a folder named for its step. A damaged one is detected before anything is read from it.
-The file is of the format safetensors; arrays are named by their paths in the position.
 """
 
 import contextlib
@@ -9,37 +8,31 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import jax
 import numpy as np
-import safetensors.numpy
 
 from dlfun.errors import UserError
 from dlfun.train.loop import Position
-from dlfun.train.run_directory import (
-    checksum,
-    json_of,
-    metrics_from_json,
-    write_bytes,
-    write_json,
-)
+from dlfun.train.run_directory import checksum, json_of, metrics_from_json, write_json
 
 Kept = Literal["all", "best", "none"]
 """The checkpoints that a completed training keeps: the last and the best, the best, or none."""
-MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
+OVERHEAD = 2**18
+"""Bytes that a checkpoint may take beside its arrays."""
+MANIFEST, ARRAYS = "manifest.json", "arrays"
 
 
 class Manifest(TypedDict):
     """The fields of a manifest."""
 
     step: int
-    stage: int
     seconds: float
-    score: float | None
     metrics: dict[str, dict[str, Any]]
-    arrays: str
-    """The checksum of the file of arrays."""
+    files: dict[str, str]
+    stage: NotRequired[int]
+    score: NotRequired[float | None]
 
 
 class CheckpointInfo(NamedTuple):
@@ -67,25 +60,32 @@ def save(
 
     `position` is of one member, its arrays on the host. `score` decides which is the best.
     """
-    path, part = folder / f"{position.step:08d}", folder / ".part"
-    named = {name: np.asarray(leaf, order="C") for name, leaf in _leaves(position)}
-    arrays = safetensors.numpy.save({name: a.view(_stored(a.dtype)) for name, a in named.items()})
-    manifest = {
+    path = folder / f"{position.step:08d}"
+    part = folder / ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    full = f"no space left on the disk for a checkpoint in {folder}"
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(_tree(position)))
+    # Orbax would print a traceback for each of its threads.
+    if shutil.disk_usage(part).free < size + OVERHEAD:
+        part.rmdir()
+        raise UserError(full)
+    try:
+        with _checkpointer() as checkpointer:
+            checkpointer.save((part / ARRAYS).absolute(), _tree(position))
+    except Exception as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if "No space left" in str(error):
+            raise UserError(full) from None
+        raise
+    manifest: dict[str, Any] = {
         "step": position.step,
         "stage": position.stage,
         "seconds": seconds,
         "score": score if math.isfinite(score) else None,
         "metrics": metrics,
-        "arrays": checksum(arrays),
     }
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        write_bytes(part / ARRAYS, arrays)
-        write_json(part / MANIFEST, manifest)
-    except OSError:  # The disk may be full.
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    write_json(part / MANIFEST, manifest | {"files": _checksums(part)})
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
     _prune(folder, last=2)
@@ -113,12 +113,10 @@ def keep(folder: Path, which: Kept) -> None:
 def _prune(folder: Path, last: int) -> None:
     """Remove all but the `last` last checkpoints and the best, by what their manifests say."""
     paths = _paths(folder)
-    if len(paths) <= last:
-        return
     readable = []
     for path in paths:
         with contextlib.suppress(UserError):  # `latest` names it.
-            readable.append(_parse(path, _manifest(path)))
+            readable.append(_read(path))
     top = min(readable, key=_rank, default=None)
     for path in paths[: len(paths) - last]:
         if top is None or path != top.path:
@@ -134,38 +132,44 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
 
     Raises UserError where the checkpoint holds arrays of another structure.
     """
-    stored = safetensors.numpy.load((saved.path / ARRAYS).read_bytes())
-    arrays, misfits = [], []
-    for name, leaf in _leaves(like):
-        array = stored.pop(name, None)
-        if array is None or (array.dtype, array.shape) != (_stored(leaf.dtype), leaf.shape):
-            found = "missing" if array is None else f"{array.dtype}{list(array.shape)}"
-            misfits.append(f"{name} is {found}, expected {leaf.dtype}{list(leaf.shape)}")
-        else:
-            arrays.append(array.view(leaf.dtype))
-    misfits += [f"{name} is not in the model" for name in stored]
-    if misfits:
-        raise UserError(
-            f"checkpoint {saved.path} does not fit the model: it holds other arrays, those of "
-            f"another version of dlfun or of the experiment ({misfits[0]})"
-        )
-    tree = jax.tree.unflatten(jax.tree.structure(_tree(like)), arrays)
+    target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _tree(like))
+    with _checkpointer() as checkpointer:
+        try:
+            tree = checkpointer.restore((saved.path / ARRAYS).absolute(), target)
+            _compare_shapes(target, tree)
+        except (ValueError, KeyError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(
+                f"checkpoint {saved.path} does not fit the model: it holds other arrays, those of "
+                f"another version of dlfun or of the experiment ({reason.rstrip(':')})"
+            ) from None
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
+
+
+def _compare_shapes(expected: Any, found: Any) -> None:
+    """Raise ValueError naming the first array of another shape or type."""
+    found_leaves = jax.tree.leaves(found)
+    for (path, leaf), other in zip(jax.tree.leaves_with_path(expected), found_leaves, strict=True):
+        if (leaf.shape, leaf.dtype) != (other.shape, other.dtype):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            ours, theirs = (f"{a.dtype}{list(a.shape)}" for a in (leaf, other))
+            raise ValueError(f"{name} is {theirs}, expected {ours}")
+
+
+def _checkpointer() -> Any:
+    import orbax.checkpoint as ocp
+
+    alone = None
+    if jax.process_count() > 1:  # Orbax would else wait for the other processes.
+        me = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+        )
+    return ocp.StandardCheckpointer(**({"multiprocessing_options": alone} if alone else {}))
 
 
 def _tree(position: Position) -> dict[str, Any]:
     return {"state": position.state, "totals": position.totals}
-
-
-def _leaves(position: Position) -> list[tuple[str, Any]]:
-    """The arrays of a position by name."""
-    leaves = jax.tree.leaves_with_path(_tree(position))
-    return [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
-
-
-def _stored(dtype: Any) -> np.dtype:
-    """The type as which an array is stored: whole numbers for a type that NumPy lacks."""
-    return np.dtype(f"u{dtype.itemsize}") if dtype.kind == "V" else np.dtype(dtype)
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -181,19 +185,25 @@ def _whole(paths: Iterable[Path], warn: Callable[[str], None]) -> Iterator[Check
             warn(str(error))
 
 
+def _read(path: Path) -> CheckpointInfo:
+    """The manifest of a checkpoint. Raises UserError naming the checkpoint where it is damaged."""
+    return _parse(path, _manifest(path))
+
+
 def _parse(path: Path, manifest: dict[str, Any]) -> CheckpointInfo:
+    # Checkpoints of versions without stages have neither stage nor score.
+    score = manifest.get("score")
     return CheckpointInfo(
         path,
         manifest["step"],
         manifest["seconds"],
         metrics_from_json(manifest["metrics"]),
-        manifest["stage"],
-        math.inf if manifest["score"] is None else manifest["score"],
+        manifest.get("stage", 0),
+        math.inf if score is None else score,
     )
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a checkpoint. Raises UserError naming the checkpoint where it is damaged."""
     try:
         manifest = json_of((path / MANIFEST).read_bytes(), Manifest)
     except (OSError, ValueError) as error:
@@ -204,13 +214,21 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _verify(path: Path) -> CheckpointInfo:
-    """Compare the arrays with their checksum. Raises UserError naming the checkpoint."""
-    manifest = _manifest(path)
-    try:
-        found = checksum((path / ARRAYS).read_bytes())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"checkpoint {path} is damaged: {ARRAYS}: {reason}") from None
-    if found != manifest["arrays"]:
-        raise UserError(f"checkpoint {path} is damaged: {ARRAYS} has another checksum")
+    """Check each file against the manifest. Raises UserError naming the checkpoint and the file."""
+    manifest, actual = _manifest(path), _checksums(path)
+    for name in manifest["files"].keys() | actual.keys():
+        if name not in actual:
+            raise UserError(f"checkpoint {path} is damaged: {name} is missing")
+        if name not in manifest["files"]:
+            raise UserError(f"checkpoint {path} is damaged: {name} is not in {MANIFEST}")
+        if actual[name] != manifest["files"][name]:
+            raise UserError(f"checkpoint {path} is damaged: {name} has another checksum")
     return _parse(path, manifest)
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    return {
+        file.relative_to(path).as_posix(): checksum(file.read_bytes())
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }

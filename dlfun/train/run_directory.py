@@ -42,7 +42,7 @@ IDENTITY = ("experiment", "config", "options")
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """A value as JSON, which has no numbers that are not finite: these become null."""
-    with contextlib.suppress(ValueError):  # In most there is none.
+    with contextlib.suppress(ValueError, TypeError):  # Most are plain, and finite.
         return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
     def finite(value: Any) -> Any:
@@ -87,13 +87,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text, whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes, whole or not at all."""
-    with atomic(path) as part, part.open("wb") as file:
-        file.write(content)
+    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
 
@@ -307,7 +302,7 @@ def environment() -> dict[str, Any]:
     import jax
 
     device = jax.devices()[0]
-    names = ["jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets"]
+    names = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets"]
     return {
         "versions": {"python": platform.python_version(), "dlfun": __version__}
         | {name: _version(name) for name in names},

@@ -33,7 +33,7 @@ def test_help_and_lists_import_nothing_heavy(arguments):
     code = (
         "import sys\nfrom dlfun.cli.main import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'jax', 'flax', 'optax', 'matplotlib', 'tensorflow_datasets'}\n"
+        "heavy = {'jax', 'flax', 'optax', 'orbax', 'matplotlib', 'tensorflow_datasets'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     done = subprocess.run(

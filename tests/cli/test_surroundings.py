@@ -22,7 +22,7 @@ from dlfun.data import Dataset
 from dlfun.data import folders as data_folders
 from dlfun.errors import UserError
 from dlfun.plots import style
-from dlfun.train import checkpoint, options, program_cache, run_directory, signals
+from dlfun.train import options, program_cache, run_directory, signals
 from dlfun.train.options import Machines
 from tests import toy
 from tests.train.test_events import events
@@ -140,16 +140,16 @@ def test_an_interrupt_that_a_library_swallowed_stops_the_training(monkeypatch):
 @pytest.mark.usefixtures("_toy")
 def test_a_full_disk_leaves_no_run_that_seems_to_run(capsys, tmp_path, monkeypatch):
     """Before a checkpoint, and where not even a new result.json can be written."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    status, _, err = run(capsys, *TOY, "--run-dir", tmp_path / "run")
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: no space left on the disk for a checkpoint in")
+    assert run_directory.read_result(tmp_path / "run")["status"] == "failed"
+    assert not list((tmp_path / "run").rglob("*.part"))
 
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "write_bytes", full)
-    status, _, err = run(capsys, *TOY, "--run-dir", tmp_path / "run")
-    assert status == 2
-    assert err.splitlines()[-1].startswith("error: no space left on the disk")
-    assert run_directory.read_result(tmp_path / "run")["status"] == "failed"
-    assert not list((tmp_path / "run").rglob("*.part"))
     run_directory.write_result(tmp_path / "run", {"status": "running", "more": "x" * 100})
     monkeypatch.setattr(run_directory, "write_json", full)
     with pytest.raises(OSError, match="No space left"):
