@@ -6,6 +6,7 @@ program serves all its values. `Static` marks a float that is structure, because
 """
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -70,11 +71,15 @@ def to_dict(config: Any) -> dict[str, Any]:
     """A dataclass as plain JSON values; tuples become lists."""
 
     def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {
+                field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+            }
         if isinstance(value, Mapping):
             return {key: plain(item) for key, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
-    return plain(dataclasses.asdict(config))
+    return plain(config)
 
 
 def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
@@ -156,15 +161,22 @@ def _bounds(hint: Any) -> Iterator[Any]:
 
 def values(config: Any, prefix: str = "") -> dict[str, float]:
     """The fields that are values, by path: the floats of a config that are not `Static`."""
-    hints = typing.get_type_hints(type(config), include_extras=True)
+    static = _static(config.__class__)
     chosen: dict[str, float] = {}
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
             chosen |= values(value, path + ".")
-        elif isinstance(value, float) and Static not in _metadata(hints[field.name]):
+        elif isinstance(value, float) and field.name not in static:
             chosen[path] = value
     return chosen
+
+
+@functools.cache
+def _static(kind: type) -> frozenset[str]:
+    """The names of the fields of a dataclass that are marked `Static`."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if Static in _metadata(hint))
 
 
 def _metadata(hint: Any) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 import zlib
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 
 Seed = int | tuple[int, ...]
@@ -13,5 +13,14 @@ Seed = int | tuple[int, ...]
 def stream(seed: Seed, name: str) -> Key[Array, "*members"]:
     """Key of the stream `name` ("init", "data", "update", …) under the root key of `seed`."""
     if isinstance(seed, tuple):
-        return jnp.stack([stream(member, name) for member in seed])
+        return _streams(np.array(seed, np.uint32), np.uint32(zlib.crc32(name.encode())))
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), zlib.crc32(name.encode()))
+
+
+@jax.jit
+def _streams(seeds: Array, number: Array) -> Key[Array, " members"]:
+    # One call: a call for each member of a thousand would take seconds.
+    def one(seed: Array) -> Key[Array, ""]:
+        return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), number)
+
+    return jax.vmap(one)(seeds)

@@ -93,7 +93,7 @@ def damaged(benchmark: Benchmark) -> tuple[Rows, int]:
         numbers = len(files), len(damages), len(outcomes), *(counts[name] for name in verdicts)
         rows.append((what, *map(str, numbers)))
     header = "damaged", "files", "damages", "commands", *verdicts
-    return Rows("Files cut off or flipped in a bit", header, rows), wrong
+    return Rows("Files removed, emptied, cut off, or flipped in a bit", header, rows), wrong
 
 
 def refused(benchmark: Benchmark) -> tuple[Rows, int]:

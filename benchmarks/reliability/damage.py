@@ -115,9 +115,13 @@ def prepare() -> None:
     record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[:-1]))
 
 
-def damaged(content: bytes, flips: int, chance: random.Random) -> Iterator[tuple[str, bytes]]:
-    """The content cut off somewhere, and with one bit flipped, some times."""
-    length = chance.randrange(len(content))
+def damaged(
+    content: bytes, flips: int, chance: random.Random
+) -> Iterator[tuple[str, bytes | None]]:
+    """The content gone, None for the file too; cut off somewhere; one bit flipped, some times."""
+    yield "removed", None
+    yield "emptied", b""
+    length = chance.randrange(1, len(content))
     yield f"cut to {length} bytes", content[:length]
     for bit in sorted(chance.sample(range(8 * len(content)), flips)):
         changed = bytearray(content)
@@ -147,7 +151,10 @@ def try_all(
         count = flips if path.suffix in (".json", ".jsonl") else 1
         for damage, content in damaged(path.read_bytes(), count, chance):
             for reader in READERS[what]:
-                (Path(what) / name).write_bytes(content)
+                if content is None:
+                    (Path(what) / name).unlink()
+                else:
+                    (Path(what) / name).write_bytes(content)
                 status, out, errors = run(reader.arguments)
                 same = (status, _told(reader, out)) == expected[reader]
                 found = judge(name, status, out, errors, same)

@@ -25,14 +25,17 @@ class Evaluate:
         metrics = evaluate(self.run_dir, warn, self.checkpoint)
         result = run_directory.read_result(self.run_dir)
         recorded = {split: result.get("metrics", {}).get(split) for split in metrics}
-        # Both through JSON, where nan is equal to nan.
-        same = run_directory.to_json(metrics) == run_directory.to_json(recorded)
-        equal = same if self.checkpoint == "last" else None
-        completed = result.get("status") == "completed"
+        equal = None
+        if self.checkpoint == "last" and result.get("status") == "completed":
+            # Both through JSON, where nan is equal to nan.
+            equal = run_directory.to_json(metrics) == run_directory.to_json(recorded)
+        elif self.checkpoint == "last":
+            status = result.get("status", "not begun")
+            warn(f"the run is {status}: nothing is compared with {run_directory.RESULT}")
         if self.json:
             print(run_directory.to_json({"metrics": metrics, "equal_to_result": equal}))
         else:
             show_metrics(metrics)
-            if equal is not None and completed:
+            if equal is not None:
                 print("equal to result.json" if equal else "NOT equal to result.json")
-        return 1 if equal is False and completed else 0
+        return 1 if equal is False else 0

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import itertools
 import multiprocessing
+import operator
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -91,7 +92,7 @@ def executor(
 ) -> Iterator[Execute]:
     """A function that trains a job, here or on `workers` workers.
 
-    Those of a Ray cluster do not tell how much is done.
+    Of a Ray cluster's members only those that have ended count as done.
     """
     count = workers or 2
     if kind == "here":
@@ -118,8 +119,8 @@ def executor(
         runtime_env={"env_vars": data},
     )
     try:
-        remote = ray.remote(_work)
-        yield lambda job: _flat(ray.get([remote.remote(part) for part in parts(job)]))
+        remote = ray.remote(_work).options(num_returns="streaming")
+        yield lambda job: _streamed(ray, [remote.remote(part) for part in parts(job)])
     finally:
         ray.shutdown()
 
@@ -147,26 +148,30 @@ def _share(done: Any) -> None:
     _shared.append(done)
 
 
-def _work(job: Job, part: int | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """`work` in a process of its own, which shares how much is done of a part of a job."""
+def _work(job: Job, share: Callable[[float], None] = lambda trainings: None) -> Results:
+    """`work` in a process of its own; `share` is called with how much is done of the whole job."""
     set_up_process(job.precision, job.cpu_devices)
-    ended: list[tuple[str, dict[str, Any]]] = []
+    ended: list[str] = []
 
-    def share(trainings: float) -> None:
-        if part is not None:
-            _shared[0][part] = len(ended) + trainings
+    def under_way(trainings: float) -> None:
+        share(len(ended) + trainings)
 
-    for one in work(job, under_way=share):
-        ended.append(one)
-        share(0)
-    return ended
+    for run, result in work(job, under_way=under_way):
+        ended.append(run)
+        under_way(0)
+        yield run, result
+
+
+def _work_on_part(job: Job, part: int) -> list[tuple[str, dict[str, Any]]]:
+    """The results of a part of a job; how much is done of it lies in the shared array."""
+    return list(_work(job, lambda trainings: operator.setitem(_shared[0], part, trainings)))
 
 
 def _watched(
     pool: ProcessPoolExecutor, parts: list[Job], done: Any, under_way: Callable[[float], None]
 ) -> Results:
     """The results of the parts of a job, in their order; meanwhile, how much is done of them."""
-    futures = [pool.submit(_work, part, number) for number, part in enumerate(parts)]
+    futures = [pool.submit(_work_on_part, part, number) for number, part in enumerate(parts)]
     for number, future in enumerate(futures):
         while wait([future], timeout=WATCH).not_done:
             under_way(sum(done))
@@ -174,9 +179,17 @@ def _watched(
         done[number] = 0.0
 
 
-def _flat(parts: Any) -> Results:
-    for part in parts:
-        yield from part
+def _streamed(ray: Any, parts: list[Any]) -> Results:
+    """The results of the parts of a job, each as soon as its training has ended."""
+    while parts:
+        ready, _ = ray.wait(parts, num_returns=1)
+        try:
+            yield ray.get(next(ready[0]))
+        except StopIteration:
+            parts.remove(ready[0])
+        except ray.exceptions.RayTaskError as error:
+            # Ray's own error prints the worker's traceback.
+            raise error.cause if isinstance(error.cause, UserError) else error from None
 
 
 def _ray() -> Any:

@@ -16,7 +16,7 @@ from dlfun.errors import UserError
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.table import Trial
 from dlfun.sweep.tpe import Proposals
-from dlfun.train.run_directory import json_of, signed, to_json
+from dlfun.train.run_directory import json_of, signed_line
 
 if TYPE_CHECKING:
     import optuna
@@ -117,7 +117,7 @@ class LocalStudy:
             self.proposals.tell(trial.number, value)
 
     def _append(self, row: dict[str, Any]) -> None:
-        line = (to_json(signed(row)) + "\n").encode()
+        line = signed_line(row).encode()
         with self.file.open("r+b" if self.file.exists() else "xb") as file:
             file.truncate(self.size)
             file.seek(self.size)

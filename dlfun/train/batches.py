@@ -59,8 +59,8 @@ class Order:
 
     def _epoch(self, epoch: int) -> Int[np.ndarray, "steps members batch"]:
         size, number = self.dataset.size("train"), self.first_epoch + epoch
-        orders = [self.dataset.order(s, number, size, self.batch_size) for s in self.seeds]
-        indices = np.stack(orders, axis=1)
+        orders = {s: self.dataset.order(s, number, size, self.batch_size) for s in set(self.seeds)}
+        indices = np.stack([orders[seed] for seed in self.seeds], axis=1)
         if (indices < 0).all(axis=-1).any():
             raise UserError(f"the order of the training set has an empty batch in epoch {number}")
         return pad_to_multiple(indices, self.multiple)

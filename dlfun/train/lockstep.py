@@ -153,14 +153,15 @@ class Lockstep:
 
     def _after_piece(self, work: Work, progress: loop.Progress) -> Iterator[Ended]:
         """Log, save and end what is to be after a piece of an epoch."""
-        trainer, step, now = self.trainer, progress.position.step, time.perf_counter()
+        trainer, step = self.trainer, progress.position.step
         self.position = progress.position
-        share = (now - self.began) / len(self.runs)
         # A loop and not jax.tree, which would sort the names.
         evaluated = {
             split: {name: measures.Ratio(*jax.device_get(ratio)) for name, ratio in part.items()}
             for split, part in (progress.evaluated or {}).items()
         }
+        now = time.perf_counter()  # The metrics are here: their evaluation has ended.
+        share = (now - self.began) / len(self.runs)
         arrays = None
         if evaluated or progress.stopped:
             arrays = to_host((progress.position.state, progress.position.totals))

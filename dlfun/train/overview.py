@@ -10,14 +10,14 @@ from dlfun.errors import UserError
 from dlfun.train import run_directory
 from dlfun.train.run_directory import SWEEP
 
-SWEEP_TABLE = "table.json"
+SWEEP_TABLE, SWEEP_RECORD = "table.json", "trials.jsonl"
 DONE = ("completed", "diverged")
 
 
 def find(folder: Path) -> Iterator[Path]:
     """The run directories and sweeps at or below a folder; the trials of a sweep are part of it."""
     for path, folders, files in os.walk(folder):
-        if run_directory.CONFIG in files or SWEEP in files:
+        if {run_directory.CONFIG, SWEEP, SWEEP_RECORD} & set(files):
             yield Path(path)
             folders.clear()
         folders.sort()
@@ -31,7 +31,7 @@ class Named(TypedDict):
 
 def describe(path: Path) -> dict[str, Any]:
     """A row of `runs` for a run or a sweep; its status is "damaged" where it cannot be read."""
-    sweep = (path / SWEEP).exists()
+    sweep = any((path / name).exists() for name in (SWEEP, SWEEP_RECORD))
     metrics: dict[str, float] = {}
     seconds = None
     try:
@@ -45,7 +45,7 @@ def describe(path: Path) -> dict[str, Any]:
             if status == "running" and not _in_use(path):
                 status = "killed"
         experiment = about["experiment"]
-    except (UserError, AttributeError, KeyError, TypeError):
+    except (OSError, UserError, AttributeError, KeyError, TypeError):
         experiment, status = "", "damaged"
     return {
         "run": str(path),

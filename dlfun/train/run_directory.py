@@ -42,6 +42,8 @@ IDENTITY = ("experiment", "config", "options")
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """A value as JSON, which has no numbers that are not finite: these become null."""
+    with contextlib.suppress(ValueError, TypeError):  # Most are plain, and finite.
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
     def finite(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -65,6 +67,12 @@ def metrics_from_json(value: Any) -> Any:
 def signed(value: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object with a checksum of its content, which `json_of` compares."""
     return {**value, CHECKSUM: checksum(to_json(value).encode())}
+
+
+def signed_line(value: Mapping[str, Any]) -> str:
+    """The same as a line of text; the object must not be empty."""
+    text = to_json(value)
+    return f'{text[:-1]}, "{CHECKSUM}": "{checksum(text.encode())}"}}\n'
 
 
 def checksum(content: bytes) -> str:
@@ -185,9 +193,12 @@ def read_config(run: Path) -> dict[str, Any]:
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """The result.json of a run, or an empty dict before the first was written."""
+    """The result.json of a run, or an empty dict before the first was written.
+
+    The status is "damaged" where it is missing though there are metrics.
+    """
     if not (run / RESULT).exists():
-        return {}
+        return {"status": "damaged"} if (run / METRICS).exists() else {}
     result = read_json(run / RESULT, Result)
     if result["status"] in FINAL:
         try:
@@ -202,9 +213,8 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
     Raises UserError naming a damaged row, or the file where a completed run has lost rows.
     """
-    if not (run / METRICS).exists():
-        return []
-    *lines, _ = (run / METRICS).read_bytes().split(b"\n")
+    text = (run / METRICS).read_bytes() if (run / METRICS).exists() else b""
+    *lines, _ = text.split(b"\n")
     rows = []
     for number, line in enumerate(lines, 1):
         try:
@@ -222,6 +232,8 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
 def keep_metrics(run: Path, step: int) -> None:
     """Drop the rows after `step`: a resumed run writes them again."""
+    if not (run / METRICS).exists():
+        return
     rows = [row for row in read_metrics(run) if row["step"] <= step]
     write_text(run / METRICS, _lines(rows))
 
@@ -234,7 +246,7 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
         if error.errno != errno.ENOSPC or not (run / RESULT).exists():
             raise
         with (run / RESULT).open("r+b") as file:
-            file.write((to_json(signed(result)) + "\n").encode())
+            file.write(signed_line(result).encode())
             file.truncate()
         raise
 
@@ -251,7 +263,7 @@ def count_rows(run: Path) -> int:
 
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(to_json(signed(row)) + "\n" for row in rows)
+    return "".join(map(signed_line, rows))
 
 
 @contextlib.contextmanager

@@ -137,7 +137,7 @@ def test_runs(capsys, several, tmp_path):
 
 def test_what_is_not_whole_is_listed(capsys, tmp_path):
     """A run that was killed, one not begun, damaged files, a sweep and its trials as one."""
-    for name in ("killed", "new", "damaged", "null", "sweep/trials/0000/seed0"):
+    for name in ("killed", "new", "damaged", "null", "sweep/trials/0", "lost/trials/0"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.json").write_text(
             json.dumps({"experiment": "toy", "config": {}, "options": {}})
@@ -150,9 +150,11 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     )
     table = {"metric": "test/loss", "trials": [{"status": "completed", "mean": 0.5}]}
     (tmp_path / "sweep" / "table.json").write_text(json.dumps(table))
+    (tmp_path / "lost" / "trials.jsonl").write_text("")
     rows = json.loads(run(capsys, "runs", tmp_path, "--json")[1])
     status = {Path(row["run"]).name: row["status"] for row in rows}
     assert status.pop("null") == "damaged"
+    assert status.pop("lost") == "damaged"
     assert status == {
         "killed": "killed", "new": "not begun", "damaged": "damaged", "sweep": "completed"
     }  # fmt: skip

@@ -86,6 +86,15 @@ def test_a_completed_run_that_has_lost_rows_is_named(tmp_path):
     runs.write_result(tmp_path, RESULT | {"metrics": {}, "rows": 3})
     with pytest.raises(UserError, match="metrics.jsonl is damaged: it has 2 of 3 rows"):
         runs.read_metrics(tmp_path)
+    (tmp_path / runs.METRICS).unlink()
+    with pytest.raises(UserError, match="metrics.jsonl is damaged: it has 0 of 3 rows"):
+        runs.read_metrics(tmp_path)
+
+
+def test_a_run_that_has_lost_its_result_is_damaged(tmp_path):
+    assert runs.read_result(tmp_path) == {}
+    runs.append_metrics(tmp_path, [ROW])
+    assert runs.read_result(tmp_path) == {"status": "damaged"}
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
