@@ -16,6 +16,7 @@ from experiments.recurrent import sentiment, tagging
 from experiments.recurrent.sentiment.folds import balanced_folds
 from experiments.recurrent.sentiment.naive_bayes import fold_accuracies
 from experiments.recurrent.tagging.encoding import most_frequent_tag_accuracy
+from experiments.recurrent.tagging.model import Spelling
 from tests.works import compiled
 
 SMALL = ["--epochs", "1", "--batch-size", "8", "--embedding", "4", "--hidden", "4"]
@@ -144,3 +145,23 @@ def test_a_tagged_text_of_ones_own_is_tagged(capsys, tmp_path):
 def test_an_unknown_dataset_is_named(module, name, words):
     with pytest.raises(UserError, match=words):
         module.data(module.Config(dataset=name))
+
+
+@pytest.mark.parametrize("longest", [12, 40])
+def test_words_are_spelled_alike_however_long_the_longest_sentence_of_all(longest):
+    rng = np.random.default_rng(0)
+    letters = rng.integers(1, 5, (2, 40, 3), dtype=np.uint8)
+    lengths = np.array([7, longest], np.int32)
+    model = Spelling(5, 2)
+    variables = model.init(jax.random.key(0), letters, lengths)
+
+    def spelled(variables, letters, lengths):
+        return model.apply(variables, letters, lengths)[:, :7]
+
+    def total(*arguments):
+        return (spelled(*arguments) ** 2).sum()
+
+    ours, alone = (variables, letters, lengths), (variables, letters[:, :7], lengths.clip(max=7))
+    for compute in (spelled, jax.grad(total)):
+        a, b = (jax.jit(compute)(*arguments) for arguments in (ours, alone))
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=1e-6), a, b)

@@ -77,34 +77,33 @@ class Spelling(nn.Module):
     alphabet: int
     size: int
 
-    @nn.compact
+    def setup(self) -> None:
+        """Make the two layers, which every branch uses."""
+        self.embed = nn.Embed(self.alphabet, self.size)
+        self.stack = RecurrentStack(Recurrent(self.size, "lstm"), bidirectional=True)
+
     def __call__(
         self, letters: UInt8[Array, "batch time letters"], lengths: Int[Array, " batch"]
     ) -> Float[Array, "batch time features"]:
         """The states of each word; those after a sentence's end stand for nothing."""
         time = letters.shape[1]
-        embed = nn.Embed(self.alphabet, self.size)
-        stack = RecurrentStack(Recurrent(self.size, "lstm"), bidirectional=True)
-
-        def read(stack: RecurrentStack, embed: nn.Embed, letters: Array, width: int) -> Array:
-            shown = letters[:, :width].astype(jnp.int32)
-            flat = shown.reshape(-1, shown.shape[-1])
-            _, (last,) = stack(embed(flat), lengths=(flat > 0).sum(1))
-            states = jnp.concatenate([last[0], last[2]], axis=-1)
-            states = states.reshape(len(letters), width, -1)
-            return jnp.pad(states, ((0, 0), (0, time - width), (0, 0)))
-
         # Batches hold sentences of similar length, mostly much shorter than the longest of all.
         widths = [*(width for width in WIDTHS if width < time), time]
         if self.is_initializing() or len(widths) == 1:
-            return read(stack, embed, letters, time)
+            return _read(self, letters, time)
         branch = jnp.searchsorted(jnp.array(widths), lengths.max())
-        branches = [partial(_read, read, width) for width in widths]
-        return nn.switch(branch, branches, self, stack, embed, letters)
+        return nn.switch(branch, [partial(_read, width=width) for width in widths], self, letters)
 
 
-def _read(read: Any, width: int, module: Any, stack: Any, embed: Any, letters: Array) -> Array:
-    return read(stack, embed, letters, width)
+def _read(spelling: Spelling, letters: Array, width: int) -> Array:
+    """The states of the first words of each sentence, and zeros for those after them."""
+    time = letters.shape[1]
+    shown = letters[:, :width].astype(jnp.int32)
+    flat = shown.reshape(-1, shown.shape[-1])
+    _, (last,) = spelling.stack(spelling.embed(flat), lengths=(flat > 0).sum(1))
+    states = jnp.concatenate([last[0], last[2]], axis=-1)
+    states = states.reshape(len(letters), width, -1)
+    return jnp.pad(states, ((0, 0), (0, time - width), (0, 0)))
 
 
 def tagger(model: Tagger, optimizer: optax.GradientTransformation) -> Learner:
