@@ -153,7 +153,7 @@ def test_words_are_spelled_alike_however_long_the_longest_sentence_of_all(longes
     letters = rng.integers(1, 5, (2, 40, 3), dtype=np.uint8)
     lengths = np.array([7, longest], np.int32)
     model = Spelling(5, 2)
-    variables = model.init(jax.random.key(0), letters, lengths)
+    variables = jax.jit(model.init)(jax.random.key(0), letters, lengths)
 
     def spelled(variables, letters, lengths):
         return model.apply(variables, letters, lengths)[:, :7]
