@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.reliability import command_lines, damage, kills
 
-ARRAYS = "checkpoints/00000400/arrays.safetensors"
-"""Of the last step: 2 epochs of 200 steps."""
+MANIFEST = "checkpoints/00000400/manifest.json"
+"""Of the last step: 2 epochs of 200 steps. tests/train/test_checkpoint.py damages arrays."""
 
 
 @pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
@@ -24,7 +24,10 @@ def test_bad_command_lines_are_one_line_each_and_leave_nothing(tmp_path, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "files"),
-    [("run", ("result.json", "metrics.jsonl", ARRAYS)), ("sweep", ("sweep.json", "trials.jsonl"))],
+    [
+        ("run", ("result.json", "metrics.jsonl", MANIFEST)),
+        ("sweep", ("sweep.json", "trials.jsonl")),
+    ],
 )
 def test_a_damaged_file_is_never_a_wrong_figure(tmp_path, monkeypatch, what, files):
     monkeypatch.chdir(tmp_path)
