@@ -1,6 +1,6 @@
-"""LSTM and GRU tell the order of two symbols that lie far apart; a plain RNN does not.
+"""A GRU, and mostly an LSTM, tells the order of two symbols far apart; a plain RNN does not.
 
-Figure: test accuracy of one seed: RNN 26 %, LSTM and GRU 100 %
+Figure: test accuracy of 3 seeds: GRU 100 %, RNN 25 %, LSTM 100, 100 and 49 %: not reached
 Time: 95 s on 1 CPU core
 Command: python launch.py train temporal_order
 
@@ -39,7 +39,7 @@ CLAIMS = [
     Claim("test/gru_accuracy", SOURCE, at_least=0.95),
     Claim("test/rnn_accuracy", SOURCE, at_most=0.75),
 ]
-SHORT = {"length": 20, "epochs": 2, "steps": 200}
+SHORT = {"length": 20, "epochs": 2, "steps": 200, "optimizer.learning_rate": 1e-2}
 QUICK = Quick(SHORT, [Claim("test/gru_accuracy", SOURCE, at_least=0.9)])
 OBJECTIVE = Objective("gru_accuracy", "max")
 CLASSES = ("X, X", "X, Y", "Y, X", "Y, Y")
@@ -62,7 +62,7 @@ class Config:
     test: Annotated[int, Ge(1)] = 2000
     """Sequences to test on."""
     optimizer: Optimizer = Optimizer(
-        learning_rate=3e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
+        learning_rate=1e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
     )
     """Optimizer of each network."""
     seed: Seed = 0
