@@ -136,7 +136,7 @@ FRAMEWORKS = {"dlfun": in_dlfun, "PyTorch": in_pytorch}
 
 
 def programs(cell: str, held: Mapping[str, Batches], training: bool) -> dict[str, Any]:
-    """What is timed by turns, by name: a framework, and one of `WAYS`."""
+    """The programs to time, by name: a framework, then one of `WAYS`."""
     return {
         f"{framework}, {way}": make(
             cell, held["any lengths" if way == "padded" else way], training, way == "padded"
@@ -212,7 +212,7 @@ def over_ideal(
 
 
 def remark(report: Mapping[str, Any]) -> str:
-    """How many of the padded steps are real."""
+    """A sentence that states the share of padded steps that are real."""
     share = report["real_share"]
     return f"Of the padded steps {share['similar lengths']:.0%} are real."
 

@@ -43,7 +43,7 @@ def test_a_ratio_is_the_median_over_turns():
 
 def test_bad_input_is_one_line_and_status_2(capsys):
     assert recurrent.main(["--repeats", "0"]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
-    assert "--repeats must be at least 1" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "--repeats must be at least 1" in printed.err

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.reliability import command_lines, damage, kills
 
 MANIFEST = "checkpoints/00000400/manifest.json"
-"""Of the last step: 2 epochs of 200 steps. tests/train/test_checkpoint.py damages arrays."""
+"""The manifest of the last checkpoint; tests/train/test_checkpoint.py damages arrays."""
 
 
 @pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])

@@ -16,6 +16,7 @@ from dlfun.errors import UserError
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.table import Trial
 from dlfun.sweep.tpe import Proposals
+from dlfun.train.overview import SWEEP_RECORD
 from dlfun.train.run_directory import json_of, signed_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from dlfun.sweep.shared import SharedStudy
 
-RECORD, DATABASE = "trials.jsonl", "study.db"
+RECORD, DATABASE = SWEEP_RECORD, "study.db"
 
 
 class Claim(NamedTuple):

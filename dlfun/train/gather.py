@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from dlfun.learner import Learner, State
-from dlfun.metrics import values
+from dlfun.learner import Learner, State, metrics_of_all
 from dlfun.random import stream
 
 
@@ -30,4 +28,4 @@ def whole(split: Mapping[str, Any]) -> dict[str, Array]:
 
 def evaluate_split(learner: Learner, state: State, split: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics of a state on a split that is small enough to be evaluated as one batch."""
-    return values(jax.jit(learner.evaluate)(state, whole(split), stream(0, "evaluate")))
+    return metrics_of_all(learner, state, split, stream(0, "evaluate"))

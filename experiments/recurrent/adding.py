@@ -53,7 +53,7 @@ class Config:
     hidden: Annotated[int, Ge(1)] = 32
     """Units of each network."""
     forget_bias: float = 1.0
-    """Where the bias of the LSTM's forget gate and of the GRU's update gate starts."""
+    """Initial bias of the LSTM's forget gate and of the GRU's update gate."""
     steps: Annotated[int, Ge(1)] = 500
     """Updates in an epoch, each on new sequences."""
     epochs: Epochs = 8

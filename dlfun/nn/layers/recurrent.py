@@ -95,13 +95,11 @@ class Recurrent(nn.Module):
         x, input_kernel, kernel, bias, last_bias = promote_dtype(
             x, input_kernel, kernel, bias, last_bias
         )
-        steps = None
+        x, steps = x.swapaxes(0, 1), None
         if lengths is not None:
             steps = lengths.max()
-        # The inputs of all steps are known: large products, outside the loop.
-        x = x.swapaxes(0, 1)
-        if lengths is not None:
             x = jnp.pad(x, ((0, -time % BLOCK), (0, 0), (0, 0)))
+        # The inputs of all steps are known: large products, outside the loop.
         gates = product(x, input_kernel, steps)
         scale = None
         if self.normalize:

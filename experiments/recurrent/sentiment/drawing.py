@@ -17,14 +17,14 @@ def by_fold(networks: Mapping[str, Sequence[float]], counted: Sequence[float]) -
     detail = "accuracy on each fold, of models trained on the others; crosses are means"
     drawn = figure(7, 7, title, detail)
     axes = drawn.subplots()
-    every = [*counted]
+    all_accuracies = [*counted]
     for (name, accuracies), colour in zip(networks.items(), PALETTE, strict=False):
         axes.scatter(
             counted, accuracies, color=colour, s=20, label=f"{name} {percent(means[name], 1)}"
         )
         axes.scatter(np.mean(counted), means[name], color=colour, marker="x", s=90)
-        every += accuracies
-    low, high = min(every) - 0.01, max(every) + 0.01
+        all_accuracies += accuracies
+    low, high = min(all_accuracies) - 0.01, max(all_accuracies) + 0.01
     axes.plot([low, high], [low, high], color=INK, linestyle=":", label="equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))

@@ -30,7 +30,7 @@ def learning_curve(rows: Sequence[dict[str, Any]], counted: Mapping[str, float])
 
 
 def texts_by_loss(written: Sequence[tuple[int, float, str]], detail: str) -> Figure:
-    """What the network writes after some numbers of updates, under the test loss that it then has.
+    """Texts sampled after several numbers of updates, each under the test loss at that point.
 
     `written` holds number, loss and text; of all texts but the last only the beginning is shown.
     """
