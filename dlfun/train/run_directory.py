@@ -8,7 +8,6 @@ import contextlib
 import errno
 import functools
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -18,8 +17,6 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, get_type_hints, is_typeddict
-
-from filelock import FileLock, Timeout
 
 from dlfun import __version__
 from dlfun import config as configs
@@ -269,6 +266,8 @@ def _lines(rows: Iterable[dict[str, Any]]) -> str:
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold the run directory. Raises UserError where another process holds it."""
+    from filelock import FileLock, Timeout
+
     lock = FileLock(run / ".lock", thread_local=False)  # Another thread may release it.
     try:
         lock.acquire(blocking=False)
@@ -319,6 +318,8 @@ def environment() -> dict[str, Any]:
 
 def _version(name: str) -> str:
     """The version of a library; "unknown" where its metadata are damaged."""
+    import importlib.metadata
+
     with contextlib.suppress(importlib.metadata.PackageNotFoundError, KeyError):
         return importlib.metadata.version(name) or "unknown"
     return "unknown"

@@ -11,7 +11,8 @@ from dlfun.nn.activations import ACTIVATIONS, elu, leaky_relu, sigmoid, softmax,
 
 X = jnp.asarray([-1e4, -90.0, -5.0, -1.0, -1e-3, 1e-3, 1.0, 5.0, 90.0, 1e4])
 JACOBIAN = jax.jit(jax.jacobian(softmax))
-LOGITS = st.lists(st.floats(-50, 50, width=32), min_size=2, max_size=6)
+# XLA computes with subnormal numbers as zero, and Hypothesis refuses to draw them on such a thread.
+LOGITS = st.lists(st.floats(-50, 50, width=32, allow_subnormal=False), min_size=2, max_size=6)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -54,7 +55,7 @@ def test_slopes_may_be_traced():
 
 
 @settings(deadline=None, max_examples=30)
-@given(LOGITS, st.floats(-20, 20, width=32))
+@given(LOGITS, st.floats(-20, 20, width=32, allow_subnormal=False))
 def test_softmax_is_a_distribution_that_a_shift_leaves(logits, shift):
     x = jnp.asarray(logits, jnp.float32)
     p = softmax(x)

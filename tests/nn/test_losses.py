@@ -68,7 +68,8 @@ def test_gradients_against_finite_differences():
             check_grads(lambda z: loss(jnp.asarray(z), target), (z,), order=1, modes=["rev"])  # noqa: B023
 
 
-DISTRIBUTIONS = st.lists(st.floats(-8, 8, width=32), min_size=3, max_size=3)
+# XLA computes with subnormal numbers as zero, and Hypothesis refuses to draw them on such a thread.
+DISTRIBUTIONS = st.lists(st.floats(-8, 8, width=32, allow_subnormal=False), min_size=3, max_size=3)
 
 
 @settings(deadline=None, max_examples=40)
