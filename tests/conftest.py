@@ -23,13 +23,15 @@ gc.set_threshold(100_000)
 
 from jaxtyping import install_import_hook
 
+import tests.typecheck  # noqa: F401  # The hook names it.
+
 # Not dlfun.optimizers: the float fields of its dataclasses may be traced arrays.
 PARTS = ("algorithms", "data", "metrics", "nn", "random", "train", "transforms")
 # The code of an experiment beside its Config, data and learner.
 ROOT = Path(__file__).parent.parent
 FILES = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("experiments/*/*/[!_]*.py")]
 MODULES = [f"dlfun.{part}" for part in PARTS] + [".".join(path.parts) for path in FILES]
-install_import_hook(MODULES, "beartype.beartype")
+install_import_hook(MODULES, "tests.typecheck.checked")
 
 import numpy as np
 import pytest

@@ -22,17 +22,34 @@ NAMES = list(experiments.paths())
 KEY = jax.random.key(1)
 ROWS = 8
 SLOW = (
+    "activations",
     "autoencoder_deep",
+    "autoencoder_denoising",
     "capacity_mnist",
     "copy_memory",
+    "deep_mlp",
+    "fashion_cnn",
     "fashion_googlenet",
+    "fashion_preactivation",
+    "fashion_vgg",
     "greedy_cnn",
+    "imagenet_recipe",
     "initialization_variance",
+    "lenet5_modern",
     "mnist_dbn_all",
+    "mnist_gru",
+    "mnist_rnn",
+    "optimizers_mnist",
+    "rbm_likelihood",
+    "regularization_mnist",
+    "shakespeare_gru",
+    "shakespeare_rnn",
     "shallow_against_deep",
     "spoken_digits_speakers",
+    "t2_cnn",
     "tagging_characters",
     "temporal_order",
+    "universal_approximation",
 )
 """Long to compile, and made of learners that other experiments have too."""
 CPU_CONVOLUTIONS = ("lenet5", "mnist_cnn")
