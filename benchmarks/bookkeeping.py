@@ -4,7 +4,6 @@ Trainings of `xor_mlp` take milliseconds, so that a sweep of many is almost all 
 proposals, run directories, checkpoints, results and the report.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,9 @@ from benchmarks.worker import ROOT
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.sweep.executors import cores, set_up_process
+from dlfun.sweep.run import SIZES
 from dlfun.train import loop
+from dlfun.train import run_directory as runs
 from dlfun.train.compile import REPLICATED, compile_learner
 from dlfun.train.population import group
 
@@ -74,7 +75,7 @@ def sweep(trials: int, checkpoints: str) -> tuple[float, int, float, float]:
             capture_output=True,
         )
         seconds = time.perf_counter() - began
-        (size,) = json.loads((folder / "sizes.json").read_text()).values()
+        (size,) = runs.read_json(folder / SIZES, dict[str, int]).values()
         sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return seconds, size, len(sizes) / trials, sum(sizes) / 1e6
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import dlfun
+from benchmarks import bookkeeping
 from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
@@ -200,3 +201,11 @@ def test_runs_are_found_from_elsewhere_and_after_a_move(tmp_path, monkeypatch, c
     assert main(["sweep-report", str(tmp_path / "there/s")]) == 0
     out = capsys.readouterr().out
     assert f"in {tmp_path}/there/s/trials/000" in out
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_bookkeeping_reads_what_a_sweep_writes():
+    seconds, size, files, _ = bookkeeping.sweep(2, "none")
+    assert seconds > 0
+    assert size in (1, 2)
+    assert files > 2

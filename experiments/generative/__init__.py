@@ -1,0 +1,1 @@
+"""Models of the distribution of images: variational, autoregressive, adversarial."""
