@@ -1,0 +1,155 @@
+"""A generative adversarial network leaves out some of eight Gaussians, a Wasserstein one does not.
+
+Figure: not yet measured
+Time: not yet measured
+Command: python launch.py train gaussians_gan
+
+Eight Gaussians of standard deviation 0.05 on a circle of radius 2 (the setting of Srivastava et al.
+2017 and others). The original game, minimax, and the Wasserstein game with gradient penalty
+(Gulrajani et al. 2017; λ 0.1, five steps of the critic for one of the generator) have the same
+networks, 2-128-128-2 and 2-128-128-1, and see the same points. Of 2,500 generated points, a
+Gaussian counts as covered if at least 20 lie within three standard deviations of its centre. A
+claim is of the share of seeds in which all eight are covered: run it with `--seeds 10`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Array, Float
+
+from dlfun.algorithms.adversarial import GAMES, Players, adversarial
+from dlfun.config import BatchSize, Epochs, Seed, Static
+from dlfun.data.dataset import Dataset
+from dlfun.data.memory_tasks import drawn
+from dlfun.experiment import Claim, Quick, Trained
+from dlfun.learner import Key, Learner
+from dlfun.nn.models.mlp import MLP
+from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.transforms import compare, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODES, RADIUS, POINTS, ENOUGH = 8, 2.0, 2_500, 20
+NAMES = {"gan": "minimax", "wgan_gp": "Wasserstein, gradient penalty"}
+CLAIMS = [
+    Claim("test/wgan_gp_all_modes", "beside Srivastava et al. (2017)", at_least=0.8),
+    Claim("test/gan_all_modes", "beside Srivastava et al. (2017)", at_most=0.79),
+]
+QUICK = Quick(
+    {"epochs": 2, "steps": 500},
+    [Claim("test/wgan_gp_modes", "beside Srivastava et al. (2017)", at_least=2)],
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Two adversarial games on eight Gaussians."""
+
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (128, 128)
+    """Widths of the hidden layers of each network."""
+    noise: Annotated[int, Ge(1)] = 2
+    """Dimensions of the generator's noise."""
+    deviation: Annotated[float, Gt(0), Static] = 0.05
+    """Standard deviation of each Gaussian."""
+    critic_steps: Annotated[int, Ge(1)] = 5
+    """Steps of the Wasserstein critic for one of its generator."""
+    penalty: Annotated[float, Gt(0)] = 0.1
+    """Factor of the gradient penalty."""
+    steps: Annotated[int, Ge(1)] = 2_500
+    """Updates in an epoch, each on new points."""
+    epochs: Epochs = 10
+    batch_size: BatchSize = 256
+    optimizer: Optimizer = Optimizer("adam", 1e-3, beta1=0.5)
+    """Optimizer of each network."""
+    seed: Seed = 0
+
+
+def point(key: Key, deviation: Any) -> dict[str, Float[Array, "2"]]:
+    """A point of the eight Gaussians."""
+    which, where = jax.random.split(key)
+    angle = 2 * jnp.pi * jax.random.randint(which, (), 0, MODES) / MODES
+    centre = RADIUS * jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+    return {"x": centre + deviation * jax.random.normal(where, (2,))}
+
+
+def data(config: Config) -> Dataset:
+    """Points to test on; those to train on are drawn by the learner."""
+    draw = partial(point, deviation=config.deviation)
+    return drawn("eight Gaussians", draw, config.steps * config.batch_size, POINTS)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """Both games, compared."""
+    optimizer = make_optimizer(config.optimizer, config.steps, config.epochs)
+    make = partial(
+        adversarial,
+        players(config),
+        optimizers=(optimizer, optimizer),
+        examples=lambda batch: batch["x"],
+    )
+    wasserstein = make(
+        GAMES["wasserstein"], critic_steps=config.critic_steps, penalty=config.penalty
+    )
+    games = compare({"gan": make(GAMES["minimax"]), "wgan_gp": wasserstein})
+    return drawing(games, partial(point, deviation=config.deviation))
+
+
+def players(config: Config) -> Players:
+    """Two MLPs of ReLUs."""
+    return Players(MLP(config.hidden, 2), MLP(config.hidden, 1), config.noise)
+
+
+def points(trained: Trained, name: str, key: Key) -> Float[np.ndarray, "points 2"]:
+    """Points that a game's generator makes."""
+    noise = jax.random.normal(key, (POINTS, trained.config.noise))
+    params = trained.state[name].generator.params
+    return np.asarray(players(trained.config).generate(params, noise))
+
+
+def centres() -> Float[np.ndarray, "modes 2"]:
+    """The centres of the Gaussians."""
+    angles = 2 * np.pi * np.arange(MODES) / MODES
+    return RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def covered(x: Float[np.ndarray, "points 2"], deviation: float) -> tuple[int, float]:
+    """Number of Gaussians that are covered, and the share of points within three deviations."""
+    distance = np.linalg.norm(x[:, None] - centres(), axis=2)
+    near = distance < 3 * deviation
+    return int((near.sum(axis=0) >= ENOUGH).sum()), float(near.any(axis=1).mean())
+
+
+def measure(trained: Trained, key: Key) -> dict[str, float]:
+    """Gaussians covered, whether all are, and the share of points that lie near one."""
+    found = {}
+    for name in NAMES:
+        modes, share = covered(points(trained, name, key), trained.config.deviation)
+        found |= {
+            f"test/{name}_modes": float(modes),
+            f"test/{name}_all_modes": float(modes == MODES),
+            f"test/{name}_near": share,
+        }
+    return found
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """Points of the data and of each generator."""
+    from dlfun.plots.style import figure, tidy
+
+    shown = {"data": trained.dataset.splits["test"]["x"]}
+    shown |= {NAMES[name]: points(trained, name, jax.random.key(0)) for name in NAMES}
+    modes = {n: covered(x, trained.config.deviation)[0] for n, x in shown.items()}
+    title = f"Of {MODES} Gaussians the minimax game covers {modes[NAMES['gan']]}, "
+    drawn_on = figure(11, 4.4, title + f"the Wasserstein game {modes[NAMES['wgan_gp']]}")
+    for axes, (name, x) in zip(drawn_on.subplots(1, len(shown)), shown.items(), strict=True):
+        axes.scatter(x[:, 0], x[:, 1], s=4, alpha=0.4, linewidths=0)
+        axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", title=name)
+        tidy(axes, "", "", legend=False)
+    yield "points", drawn_on
