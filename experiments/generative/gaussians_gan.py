@@ -74,8 +74,7 @@ class Config:
 def point(key: Key, deviation: Any) -> dict[str, Float[Array, "2"]]:
     """A point of the eight Gaussians."""
     which, where = jax.random.split(key)
-    angle = 2 * jnp.pi * jax.random.randint(which, (), 0, MODES) / MODES
-    centre = RADIUS * jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+    centre = jnp.asarray(centres(), jnp.float32)[jax.random.randint(which, (), 0, MODES)]
     return {"x": centre + deviation * jax.random.normal(where, (2,))}
 
 
