@@ -1,6 +1,6 @@
 """LSTM and GRU add two numbers that they saw many steps ago; a plain RNN never learns to.
 
-Figure: test error of one seed: GRU 0.00003, LSTM 0.0003, RNN 0.167
+Figure: LSTM and GRU solve it in 5 of 5 seeds; the RNN stays at 1/6 in 4, and reaches 0.078 in one
 Time: 140 s on 1 CPU core
 Command: python launch.py train adding
 

@@ -1,6 +1,6 @@
 """A GRU learns to give 10 symbols back after a delay; a plain RNN stays at guessing.
 
-Figure: loss as a share of that of guessing, of one seed: RNN 1.00, LSTM 0.90, GRU 0.72
+Figure: loss as a share of that of guessing, three seeds: RNN 1.00, LSTM 0.90, GRU 0.80 ± 0.10
 Time: 110 s on 1 CPU core
 Command: python launch.py train copy_memory
 

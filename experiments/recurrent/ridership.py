@@ -1,7 +1,7 @@
 """A recurrent network forecasts tomorrow's boardings of trains, better with buses and kind of day.
 
-Figure: validation MAE ≤ 32,000, with all columns ≤ 26,000 (measured: 25,800 and 20,100)
-Time: 25 s on a busy CPU core
+Figure: validation MAE ≤ 32,000, with all columns ≤ 26,000 (24,500 and 20,100, three seeds)
+Time: 20 s on 1 CPU core
 Command: python launch.py train ridership
 
 It reads eight weeks of boardings on Chicago's trains, trained on 2016 to 2018 (Géron 2022, ch. 15,

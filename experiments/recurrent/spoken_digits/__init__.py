@@ -1,7 +1,7 @@
 """A network of long short-term memory understands spoken digits of unequal lengths [T1 3.3.1].
 
-Figure: test accuracy ≥ 97 % (measured after 4 epochs, one seed: 98.0 %)
-Time: 60 s on a busy CPU core
+Figure: test accuracy ≥ 97 % (98.67 ± 0.33 %, three seeds), an SVM's 98.33 %
+Time: 50 s on 1 CPU core
 Command: python launch.py train spoken_digits
 
 An LSTM reads the log-mel frames of a recording both ways; the mean of its outputs gives the digit.
