@@ -84,6 +84,13 @@ def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*sha
     return on.astype(jnp.uint8) * jnp.uint8(255)
 
 
+def check_grey(dataset: Dataset) -> None:
+    """Raise UserError where images have several channels."""
+    channels = dataset.splits["train"]["image"].shape[-1]
+    if channels > 1:
+        raise UserError(f"{dataset.name}: expected grey images, got {channels} channels")
+
+
 def binarized(dataset: Dataset) -> Dataset:
     """The dataset with the images of all splits but "train" drawn once, as `draw_pixels` does.
 

@@ -127,7 +127,7 @@ def covered(x: Float[np.ndarray, "points 2"], deviation: float) -> tuple[int, fl
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Gaussians covered, whether all are, and the share of points that lie near one."""
-    found = {}
+    found: dict[str, float] = {}
     for name in NAMES:
         modes, share = covered(points(trained, name, key), trained.config.deviation)
         found |= {

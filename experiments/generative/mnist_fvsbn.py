@@ -9,6 +9,7 @@ hidden layer. Its −log p(x) is exact. pytorch-generative prints 96.58 nats on 
 """
 
 from dlfun.experiment import Claim, Quick
+from dlfun.optimizers import Optimizer, Schedule
 
 from .mnist_made import Config, data, figures, learner, measure, sample
 
@@ -27,4 +28,6 @@ __all__ = [
 SOURCE = "pytorch-generative, README"
 CLAIMS = [Claim("test/loss", SOURCE, printed=96.58, at_most=98)]
 QUICK = Quick({"examples": 10_000, "epochs": 3}, [Claim("test/loss", SOURCE, at_most=150)])
-DEFAULT = Config(hidden=())
+DEFAULT = Config(
+    hidden=(), optimizer=Optimizer("adam", 1e-2, schedule=Schedule("cosine", factor=0.0))
+)

@@ -12,6 +12,7 @@ The paper's 88.40 is of 8,000 hidden units, on another binarization. Beside it i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
@@ -24,10 +25,10 @@ from dlfun import data as sources
 from dlfun.algorithms.density import density, draw, independent_pixels
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, binarized, draw_pixels, pixels
+from dlfun.data.images import as_images, binarized, check_grey, draw_pixels, pixels
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
-from dlfun.nn.models.autoregressive import NADE, MaskedMLP, PixelCNN
+from dlfun.nn.models.autoregressive import MaskedMLP
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
@@ -57,10 +58,15 @@ class Config:
     validation: Validation = 0.0
     seed: Seed = 0
 
+    def network(self, shape: tuple[int, int]) -> nn.Module:
+        """From the pixels of images of this height and width to their logits."""
+        return MaskedMLP(self.hidden)
+
 
 def data(config: Any) -> Dataset:
     """Grey images for training, which each update draws binary, and binary test images."""
     images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    check_grey(images)
     return binarized(subset(images, config.seed, train=config.examples))
 
 
@@ -68,17 +74,8 @@ def learner(config: Any, dataset: Dataset) -> Learner:
     """The network under maximum likelihood."""
     steps = dataset.steps_per_epoch(config.batch_size)
     optimizer = make_optimizer(config.optimizer, steps, config.epochs)
-    return augmented(density(network(config, dataset), optimizer), draw_pixels)
-
-
-def network(config: Any, dataset: Dataset) -> nn.Module:
-    """From pixels to logits, by the fields of the experiment's Config."""
-    height, width = dataset.splits["train"]["image"].shape[1:3]
-    if hasattr(config, "blocks"):
-        return PixelCNN((height, width), config.channels, config.blocks)
-    if isinstance(config.hidden, int):
-        return NADE(height * width, config.hidden)
-    return MaskedMLP(config.hidden)
+    shape = dataset.splits["train"]["image"].shape[1:3]
+    return augmented(density(config.network(shape), optimizer), draw_pixels)
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
@@ -91,11 +88,13 @@ def complete(
     trained: Trained, x: Float[Array, "count pixels"], key: Key, first: int
 ) -> Float[np.ndarray, "count pixels"]:
     """x with the pixels from `first` on drawn."""
-    model, variables = network(trained.config, trained.dataset), trained.state.variables
+    shape = trained.dataset.splits["train"]["image"].shape[1:3]
+    model, variables = trained.config.network(shape), trained.state.variables
 
     def drawn(x: Array) -> Any:
         if isinstance(model, MaskedMLP):
-            return draw(lambda x: model.apply(variables, x), x, key, first)
+            logits: Any = partial(model.apply, variables)
+            return draw(logits, x, key, first)
         return model.apply(variables, x, key, first, method="draw")
 
     return np.asarray(jax.jit(drawn)(x))

@@ -13,10 +13,12 @@ this one after 50.
 from dataclasses import dataclass
 from typing import Annotated
 
+import flax.linen as nn
 from annotated_types import Ge
 
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.experiment import Claim, Quick
+from dlfun.nn.models.autoregressive import NADE
 from dlfun.optimizers import Optimizer, Schedule
 
 from .mnist_made import data, figures, learner, measure, sample
@@ -43,3 +45,7 @@ class Config:
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
+
+    def network(self, shape: tuple[int, int]) -> nn.Module:
+        """From the pixels of images of this height and width to their logits."""
+        return NADE(shape[0] * shape[1], self.hidden)

@@ -12,10 +12,12 @@ exact. To draw, each layer is computed once at each position.
 from dataclasses import dataclass
 from typing import Annotated
 
+import flax.linen as nn
 from annotated_types import Ge
 
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.experiment import Claim, Quick
+from dlfun.nn.models.autoregressive import PixelCNN
 from dlfun.optimizers import Optimizer, Schedule
 
 from .mnist_made import data, figures, learner, measure, sample
@@ -45,3 +47,7 @@ class Config:
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
+
+    def network(self, shape: tuple[int, int]) -> nn.Module:
+        """From the pixels of images of this height and width to their logits."""
+        return PixelCNN(shape, self.channels, self.blocks)

@@ -44,7 +44,7 @@ class MaskedMLP(nn.Module):
 
 def masks(pixels: int, hidden: Sequence[int]) -> list[Bool[np.ndarray, "inputs outputs"]]:
     """The masks of a `MaskedMLP`'s layers: True where a unit of a layer reads one below."""
-    degrees = [np.arange(1, pixels + 1)]
+    degrees = [np.arange(1.0, pixels + 1)]
     degrees += [np.linspace(1, max(pixels - 1, 1), width).round() for width in hidden]
     inner = [a[:, None] <= b for a, b in pairwise(degrees)]
     return [*inner, degrees[-1][:, None] < degrees[0]]
