@@ -1,7 +1,7 @@
-"""A generative adversarial network leaves out some of eight Gaussians, a Wasserstein one does not.
+"""Two adversarial games, the original and a Wasserstein one, learn a mixture of eight Gaussians.
 
-Figure: not yet measured
-Time: not yet measured
+Figure: Gaussians covered with one seed: 8 of 8 by either game
+Time: 5 min on a busy CPU core
 Command: python launch.py train gaussians_gan
 
 Eight Gaussians of standard deviation 0.05 on a circle of radius 2 (the setting of Srivastava et al.

@@ -22,9 +22,9 @@ class MaskedMLP(nn.Module):
     """MADE (Germain et al. 2015): an MLP of ReLUs whose weights are masked.
 
     Each hidden unit has a degree d, spread evenly over 1 … D − 1, and reads units of lower layers
-    of degree ≤ d; the degree of pixel i is i; its logit reads units of degree < i. Without a hidden
-    layer it is the fully visible sigmoid belief network, logistic regression of each pixel on those
-    before it (Frey et al. 1996).
+    of degree ≤ d; the degree of pixel i is i; its logit reads units of degree < i, and the pixels
+    before it directly (sec. 4.1 there). Without a hidden layer that is all: the fully visible
+    sigmoid belief network, logistic regression of each pixel on those before it (Frey et al. 1996).
 
     Attributes:
         hidden: widths of the hidden layers.
@@ -36,10 +36,11 @@ class MaskedMLP(nn.Module):
     def __call__(self, x: Float[Array, "batch pixels"]) -> Float[Array, "batch pixels"]:
         """The logits."""
         *below, output = masks(x.shape[1], self.hidden)
-        h = x
+        (direct,) = masks(x.shape[1], ())
+        logits, h = MaskedDense(direct)(x), x
         for mask in below:
             h = nn.relu(MaskedDense(mask, SCHEMES["he"])(h))
-        return MaskedDense(output)(h)
+        return logits + MaskedDense(output)(h) if below else logits
 
 
 def masks(pixels: int, hidden: Sequence[int]) -> list[Bool[np.ndarray, "inputs outputs"]]:

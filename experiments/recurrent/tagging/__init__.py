@@ -1,7 +1,7 @@
 """A recurrent network that reads both ways names the part of speech of each word.
 
-Figure: test accuracy ≥ 90 % (92.2 % with one seed); most frequent tag of each word 86.2 %
-Time: 3 min on 1 CPU core
+Figure: test accuracy ≥ 90 % (92.18 ± 0.06 %, three seeds); most frequent tag of each word 86.2 %
+Time: 2.5 min on 1 CPU core
 Command: python launch.py train tagging
 
 Many to many, aligned: an LSTM of 128 units in each direction (Graves, Schmidhuber 2005) over the
