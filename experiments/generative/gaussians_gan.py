@@ -9,7 +9,9 @@ Eight Gaussians of standard deviation 0.05 on a circle of radius 2 (the setting 
 (Gulrajani et al. 2017; λ 0.1, five steps of the critic for one of the generator) have the same
 networks, 2-128-128-2 and 2-128-128-1, and see the same points. Of 2,500 generated points, a
 Gaussian counts as covered if at least 20 lie within three standard deviations of its centre. A
-claim is of the share of seeds in which all eight are covered: run it with `--seeds 10`.
+claim is of the share of seeds in which all eight are covered: run it with `--seeds 10`. Measured
+with one seed: both cover all eight, with 97.6 % (minimax) and 84.2 % of the points near one. That
+the original game leaves some out, as is claimed of it, this seed does not show.
 """
 
 from collections.abc import Iterator
