@@ -1,6 +1,6 @@
 """A GRU writes in the manner of Shakespeare, character by character.
 
-Figure: test loss of one seed 1.550 nats a character, where counting comes to 1.669
+Figure: test loss 1.538 ± 0.012 nats a character (three seeds), where counting comes to 1.669
 Time: 200 s on 1 CPU core
 Command: python launch.py train shakespeare_gru
 
