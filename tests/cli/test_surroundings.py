@@ -1,6 +1,7 @@
 """Commands under unusual conditions of folders, terminals, disks, signals and processes."""
 
 import errno
+import importlib.metadata
 import json
 import os
 import shutil
@@ -213,7 +214,7 @@ def test_events_of_a_beginning_before_are_not_kept(capsys, tmp_path):
 
 
 def test_a_library_without_metadata_has_a_version_all_the_same(monkeypatch):
-    monkeypatch.setattr(run_directory.importlib.metadata, "version", lambda name: None)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: None)
     assert set(run_directory.environment()["versions"].values()) >= {"unknown"}
 
 
