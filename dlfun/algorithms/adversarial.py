@@ -14,10 +14,11 @@ from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, MinimizeState, minimize
 from dlfun.learner import Batch, Key, Learner, batch_noise, if_counted, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
+from dlfun.nn.layers.recurrent import is_zero
 
 
 class Game(NamedTuple):
-    """What critic and generator minimize: a loss for each example, from the critic's outputs."""
+    """The losses of critic and generator: one for each example, from the critic's outputs."""
 
     critic: Callable[[Array, Array], Array]
     """(output for a real example, for a generated one) → loss."""
@@ -99,7 +100,7 @@ def adversarial(
         game: their losses.
         optimizers: the generator's and the critic's.
         examples: real examples from a batch.
-        condition: what both players are told of each example, [batch, features]; None for nothing.
+        condition: what both players read beside each example, [batch, features], or None.
         critic_steps: steps of the critic for one of the generator.
         clip: bound of the critic's parameters after each of its steps (Arjovsky et al. 2017).
         penalty: λ of λ (‖∇D(x̂)‖ − 1)² in the critic's loss, x̂ at random on the line between a real
@@ -114,23 +115,23 @@ def adversarial(
         """The critic's training against a generator's parameters."""
 
         def init(key: Key, batch: Batch) -> Mapping[str, Any]:
-            told = condition(batch)
-            return players.critic.init(key, _with_condition(examples(batch), told))
+            conditions = condition(batch)
+            return players.critic.init(key, _with_condition(examples(batch), conditions))
 
         def objective(
             variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
         ) -> LossAndMetrics:
             for_noise, for_line = jax.random.split(key)
-            real, told, weight = examples(batch), condition(batch), batch["weight"]
-            generated = players.generate(generator, noise(for_noise, batch), told)
+            real, conditions, weight = examples(batch), condition(batch), batch["weight"]
+            generated = players.generate(generator, noise(for_noise, batch), conditions)
             judge = partial(players.judge, variables["params"])
-            loss = game.critic(judge(real, told), judge(generated, told))
+            loss = game.critic(judge(real, conditions), judge(generated, conditions))
             reported = {"loss": metrics.mean(loss, weight)}
-            if not (isinstance(penalty, float) and penalty == 0):
+            if not is_zero(penalty):
                 shape = (len(real),) + (1,) * (real.ndim - 1)
                 share = batch_noise(lambda shape: jax.random.uniform(for_line, shape), shape)
                 between = share * real + (1 - share) * generated
-                slope = jax.grad(lambda x: judge(x, told).sum())(between)
+                slope = jax.grad(lambda x: judge(x, conditions).sum())(between)
                 square = jnp.square(slope).reshape(len(real), -1).sum(axis=1)
                 loss = loss + penalty * jnp.square(jnp.sqrt(square + 1e-12) - 1)
             return LossAndMetrics(metrics.mean(loss, weight), reported)
@@ -141,15 +142,15 @@ def adversarial(
         """The generator's training against a critic's parameters."""
 
         def init(key: Key, batch: Batch) -> Mapping[str, Any]:
-            told = condition(batch)
-            return players.generator.init(key, _with_condition(noise(key, batch), told))
+            conditions = condition(batch)
+            return players.generator.init(key, _with_condition(noise(key, batch), conditions))
 
         def objective(
             variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
         ) -> LossAndMetrics:
-            told = condition(batch)
-            made = players.generate(variables["params"], noise(key, batch), told)
-            loss = game.generator(players.judge(critic, made, told))
+            conditions = condition(batch)
+            made = players.generate(variables["params"], noise(key, batch), conditions)
+            loss = game.generator(players.judge(critic, made, conditions))
             return LossAndMetrics(metrics.mean(loss, batch["weight"]))
 
         return minimize(init, objective, optimizers[0])

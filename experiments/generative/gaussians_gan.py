@@ -130,15 +130,15 @@ def covered(x: Float[np.ndarray, "points 2"], deviation: float) -> tuple[int, fl
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Gaussians covered, whether all are, and the share of points that lie near one."""
-    found: dict[str, float] = {}
+    measured: dict[str, float] = {}
     for name in NAMES:
         modes, share = covered(points(trained, name, key), trained.config.deviation)
-        found |= {
+        measured |= {
             f"test/{name}_modes": float(modes),
             f"test/{name}_all_modes": float(modes == MODES),
             f"test/{name}_near": share,
         }
-    return found
+    return measured
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

@@ -55,7 +55,7 @@ def test_clipping_bounds_the_critic():
 
 
 def test_the_penalty_pulls_a_linear_critic_to_slope_one():
-    """Of a critic w·x the penalty is λ (‖w‖ − 1)², whatever the points."""
+    """The penalty of a critic w·x is λ (‖w‖ − 1)² at every point."""
     weights = {}
     for penalty in (0.0, 0.5):
         learner = make(penalty=penalty)

@@ -127,9 +127,9 @@ class Recurrent(nn.Module):
         return outputs, state
 
 
-def is_zero(rate: float | Array) -> bool:
-    """True if a rate of dropout is the number 0, and not an array that may be traced."""
-    return isinstance(rate, float | int) and rate == 0
+def is_zero(value: float | Array) -> bool:
+    """True if a value, such as a rate of dropout, is the number 0 and no array to be traced."""
+    return isinstance(value, float | int) and value == 0
 
 
 def _by_autodiff(

@@ -87,7 +87,7 @@ class NADE(nn.Module):
     def draw(
         self, x: Float[Array, "batch pixels"], key: Array, first: int = 0
     ) -> Float[Array, "batch pixels"]:
-        """What `density.draw` returns, without computing a sum anew for each pixel."""
+        """Draw as `density.draw` does, but carry the sum from pixel to pixel."""
 
         def step(before: Array, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
             number, given, row, column, bias = inputs
@@ -138,9 +138,9 @@ class PixelCNN(nn.Module):
     def draw(
         self, x: Float[Array, "batch pixels"], key: Array, first: int = 0
     ) -> Float[Array, "batch pixels"]:
-        """What `density.draw` returns, each layer computed once at each position.
+        """Draw as `density.draw` does, but compute each layer once at each position.
 
-        What the windows of later positions read is kept: the pixels and the inputs of each C.
+        The loop carries the arrays that later positions read: the pixels and the inputs of each C.
         """
         (height, width), half = self.shape, self.channels // 2
         image = jnp.zeros((len(x), height + 6, width + 6, 1))
