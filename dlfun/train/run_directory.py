@@ -155,13 +155,17 @@ def read_json(path: Path, shape: Any) -> Any:
 def json_of(text: bytes, shape: Any) -> Any:
     """The value of a JSON text: of the type `shape`, or with the keys of a TypedDict among others.
 
-    Raises ValueError where it is not, or where its checksum is of other content. Without one, as
-    earlier versions wrote it and as it may be edited by hand, nothing is compared.
+    Raises ValueError where it is not, or where its checksum is of other content or has another
+    name. Without one, as earlier versions wrote it and as it may be edited by hand, nothing is
+    compared.
     """
     value = json.loads(text)
-    found = value.pop(CHECKSUM, None) if isinstance(value, dict) else None
-    if found not in (None, checksum(to_json(value).encode())):
-        raise ValueError(f"it has another {CHECKSUM} (remove that from what you edit by hand)")
+    if isinstance(value, dict) and value:
+        name = CHECKSUM if CHECKSUM in value else next(reversed(value))  # It is written last.
+        rest = {key: item for key, item in value.items() if key != name}
+        if (value[name] == checksum(to_json(rest).encode())) != (name == CHECKSUM):
+            raise ValueError(f"it has another {CHECKSUM} (remove that from what you edit by hand)")
+        value.pop(CHECKSUM, None)
     check_shape(value, shape)
     return value
 

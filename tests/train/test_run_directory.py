@@ -1,5 +1,6 @@
 """The run directory: refused when in use, foreign or changed; nothing half-written."""
 
+import contextlib
 import json
 import math
 import os
@@ -79,6 +80,24 @@ def test_a_changed_figure_is_not_taken_for_a_result(tmp_path):
         runs.read_result(tmp_path)
     (tmp_path / runs.RESULT).write_text('{"status": "edited"}')
     assert runs.read_result(tmp_path)["status"] == "edited"
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path):
+    """Of a file and of a row: the name of the checksum is among the bits."""
+    result = RESULT | {"metrics": {"test": {"loss": 0.25}}}
+    runs.write_result(tmp_path, result)
+    runs.append_metrics(tmp_path, [ROW | {"loss": 0.25}])
+    for name, shape, expected in (
+        (runs.RESULT, runs.Result, result),
+        (runs.METRICS, runs.Row, ROW | {"loss": 0.25}),
+    ):
+        content = (tmp_path / name).read_bytes()
+        assert runs.json_of(content, shape) == expected
+        for bit in range(8 * len(content)):
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            with contextlib.suppress(ValueError):
+                assert runs.json_of(bytes(changed), shape) == expected
 
 
 def test_a_completed_run_that_has_lost_rows_is_named(tmp_path):
