@@ -10,6 +10,7 @@ import random
 import shutil
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,8 @@ TIMINGS = ("seconds", "examples_per_second", "checksum")
 PRELOADED = ("dlfun.train.driver", "dlfun.sweep.report", "orbax.checkpoint")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, *PRELOADED])
+CRASHED = 70
+"""Exit status of a command that has raised; Python's own, 1, is that of claims that fail."""
 LONGEST = 300.0
 """Seconds after which a process is thought to hang."""
 
@@ -137,12 +140,20 @@ def run(
 
 
 def work(command: Sequence[str], log: Path) -> None:
-    """Run a command in this process, whose checkpoints follow one another as soon as they can."""
+    """Run a command in this process, whose checkpoints follow one another as soon as they can.
+
+    The process exits with the command's status, or with `CRASHED`.
+    """
     with log.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     lockstep.SHARE = 0
-    sys.exit(main(command))
+    try:
+        status = main(command)
+    except Exception:
+        traceback.print_exc()
+        status = CRASHED
+    sys.exit(status)
 
 
 def written_since(folder: Path, when: int) -> bool:
