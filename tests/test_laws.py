@@ -21,40 +21,39 @@ from dlfun.train.loop import sample_batch
 NAMES = list(experiments.paths())
 KEY = jax.random.key(1)
 ROWS = 8
-SLOW = (
-    "activations",
-    "autoencoder_deep",
-    "autoencoder_denoising",
-    "capacity_mnist",
-    "copy_memory",
-    "deep_mlp",
-    "fashion_cnn",
-    "fashion_googlenet",
-    "fashion_preactivation",
-    "fashion_vgg",
-    "greedy_cnn",
-    "imagenet_recipe",
-    "initialization_variance",
-    "lenet5_modern",
-    "mnist_dbn_all",
-    "mnist_fvsbn",
-    "mnist_gru",
-    "mnist_nade",
-    "mnist_pixelcnn",
-    "mnist_rnn",
-    "optimizers_mnist",
-    "rbm_likelihood",
-    "regularization_mnist",
-    "shakespeare_gru",
-    "shakespeare_rnn",
-    "shallow_against_deep",
-    "spoken_digits_speakers",
-    "t2_cnn",
-    "tagging_characters",
-    "temporal_order",
-    "universal_approximation",
+ONE_OF_A_KIND = (
+    "autoencoder_tied",
+    "backpropagation",
+    "capacity",
+    "deep_stacking",
+    "gaussians_gan",
+    "gradient_descent_sampling",
+    "hebbian",
+    "hopfield_recall",
+    "lasso",
+    "lenet5",
+    "mcp_gates",
+    "mnist_cnn_annealed",
+    "mnist_dbm",
+    "mnist_dbn",
+    "mnist_lstm",
+    "mnist_made",
+    "mnist_mlp",
+    "mnist_rbm",
+    "mnist_vae",
+    "perceptron_gates",
+    "perceptron_margin",
+    "ridership",
+    "ridge",
+    "sequential_mnist",
+    "shakespeare_lstm",
+    "som_colours",
+    "symmetry",
+    "t1_convnet",
+    "tagging",
+    "xor_mlp",
 )
-"""Long to compile, and made of learners that other experiments have too."""
+"""An experiment of each kind of learner and of data; the slow tests hold the others to the laws."""
 CPU_CONVOLUTIONS = ("lenet5", "mnist_cnn")
 """These convolve as CPUs do, the others by XLA's operation: tests/nn tests every lowering."""
 BY_DEVICE = jax.sharding.PartitionSpec(AXIS)
@@ -160,7 +159,8 @@ def assert_equal(a, b):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES]
+    "name",
+    [pytest.param(n, marks=() if n in ONE_OF_A_KIND else pytest.mark.slow) for n in NAMES],
 )
 def test_laws(name, small_mnist, request):
     if name not in CPU_CONVOLUTIONS:
