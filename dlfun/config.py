@@ -224,3 +224,8 @@ def replace(config: Any, values: Mapping[str, Any]) -> Any:
         changed = replace(getattr(config, name), {rest: value}) if rest else value
         config = dataclasses.replace(config, **{name: changed})
     return config
+
+
+def is_zero(value: Any) -> bool:
+    """True if a value, such as a rate of dropout, is the number 0 and no array to be traced."""
+    return isinstance(value, float | int) and value == 0

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Int
 
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, MinimizeState, minimize
+from dlfun.config import is_zero
 from dlfun.learner import Batch, Key, Learner, batch_noise, if_counted, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
-from dlfun.nn.layers.recurrent import is_zero
 
 
 class Game(NamedTuple):

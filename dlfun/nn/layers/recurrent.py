@@ -9,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import Array
 from jaxtyping import Float, Int
 
+from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, uniform
 from dlfun.nn.kernels.recurrence import Biases, Direction, recurrence, split, where_live
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors, find_cell
@@ -125,11 +126,6 @@ class Recurrent(nn.Module):
             live = jnp.arange(time) < lengths[:, None]
             outputs = jnp.where(live[..., None], outputs, 0)
         return outputs, state
-
-
-def is_zero(value: float | Array) -> bool:
-    """True if a value, such as a rate of dropout, is the number 0 and no array to be traced."""
-    return isinstance(value, float | int) and value == 0
 
 
 def _by_autodiff(

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from dlfun.config import is_zero
 from dlfun.nn.kernels.recurrent_cells import Vectors, find_cell
 from dlfun.nn.layers.dropout import Dropout
-from dlfun.nn.layers.recurrent import Recurrent, is_zero
+from dlfun.nn.layers.recurrent import Recurrent
 
 
 class RecurrentStack(nn.Module):
