@@ -22,7 +22,7 @@ MEMORY_COPIES = 4
 
 
 def choose_size(trainer: "GroupTrainer", programs: Programs, numbers: Sequence[int]) -> int:
-    """Members at once, a multiple of the devices, by a measurement of half a second each.
+    """Members at once, a multiple of the devices, by measurements of half a second.
 
     On a CPU the cores are full with a member each, unless the members are tiny; on a GPU small
     networks are bound by the launching of kernels, and many cost as much as one.
@@ -36,6 +36,9 @@ def choose_size(trainer: "GroupTrainer", programs: Programs, numbers: Sequence[i
             return best
         try:
             rate = _examples_per_second(trainer, filled, position, programs)
+            if rate < GAIN * best_rate:  # Another process may have taken the processor meanwhile.
+                again = _examples_per_second(trainer, filled, position, programs)
+                rate = max(rate, again)
         except jax.errors.JaxRuntimeError as error:
             if size == devices or not does_not_fit(error):
                 raise
