@@ -65,7 +65,7 @@ def fgsm_training(
     *,
     inputs: Callable[[Array], Array] = lambda x: x,
 ) -> Learner:
-    """Learner that minimizes the mean of ½ (ℓ(x) + ℓ(x′)), x′ being `fgsm`'s for the parameters now.
+    """Learner that minimizes the mean of ½ (ℓ(x) + ℓ(x′)), x′ made by `fgsm` in each update.
 
     This is adversarial training with α = ½ (Goodfellow et al. 2015, sec. 6). "accuracy" is that
     on the images x, "fgsm_accuracy" that on x′.
