@@ -1,0 +1,130 @@
+"""A network tells which digit lies among fragments of others on a canvas, and where.
+
+Figure: test accuracy ≥ 98 %, mean IoU ≥ 0.80, IoU ≥ 0.5 for ≥ 97 %; by thresholding IoU ≤ 0.4
+Time: ?
+Command: python launch.py train localization
+
+Classification with localization [T2]: one network ends in a class and a box. A digit of MNIST lies
+at a random place of 64×64 pixels, with eight fragments of 8×8 pixels of other digits, as in
+cluttered MNIST (Mnih et al. 2014): each update draws new canvases, and the test set is drawn once.
+The box is the extent of the digit's ink; it is scored by IoU, intersection over union. Without
+fragments the box around all bright pixels would be the digit's; with them it is not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from annotated_types import Ge
+
+from dlfun import data as sources
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.data.dataset import Dataset, subset
+from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
+from dlfun.learner import Key, Learner
+from dlfun.nn.models.cnn import CNN
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+
+from .clutter import POOL, bright_boxes, cluttered, held_out_canvases, on_canvases
+from .detector import detector, iou
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CLAIMS = [
+    Claim("test/accuracy", "[T2]", at_least=0.98),
+    Claim("test/iou", "[T2]", at_least=0.8),
+    Claim("test/found", "[T2]", at_least=0.97),
+    Claim("test/threshold_iou", "beside it", at_most=0.4),
+]
+QUICK = Quick(
+    {"channels": (8, 16, 16, 16), "examples": 10_000, "epochs": 4},
+    [
+        Claim("test/accuracy", "beside the whole run", at_least=0.5),
+        Claim("test/iou", "beside the whole run", at_least=0.5),
+    ],
+)
+OBJECTIVE = Objective("iou", "max")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A CNN with a class and a box, on digits among fragments."""
+
+    canvas: Annotated[int, Ge(1)] = 64
+    """Height and width of the canvas in pixels."""
+    fragments: Annotated[int, Ge(0)] = 8
+    """Fragments of other digits on a canvas."""
+    box_weight: Annotated[float, Ge(0)] = 0.1
+    """Factor of the box's loss beside the class's."""
+    channels: Widths = (16, 32, 64, 64)
+    """Channels of each convolution; after each, pooling halves the image."""
+    hidden: Widths = (128,)
+    """Widths of the dense hidden layers."""
+    examples: Examples = 60_000
+    epochs: Epochs = 10
+    batch_size: BatchSize = 64
+    optimizer: Optimizer = Optimizer(schedule=Schedule("cosine", factor=0.0))
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
+
+
+def data(config: Config) -> Dataset:
+    """The digits to train on as they are; those held out on canvases, with their boxes."""
+    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = subset(images, config.seed, train=config.examples)
+    return held_out_canvases(images, config.canvas, config.fragments)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """The network under cross entropy and smooth L1, on canvases that each update draws."""
+    c = config
+    optimizer = make_optimizer(c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs)
+    model = CNN(c.channels, c.hidden, len(dataset.classes) + 4)
+    others = jnp.asarray(dataset.splits["train"]["image"][:POOL])
+    draw = partial(cluttered, others=others, size=c.canvas, fragments=c.fragments)
+    return on_canvases(detector(model, optimizer, c.box_weight), draw)
+
+
+def measure(trained: Trained, key: Key) -> dict[str, float]:
+    """The overlap of the box around all bright pixels with the digit's."""
+    test = trained.dataset.splits["test"]
+    overlap = iou(jnp.asarray(bright_boxes(test["image"])), jnp.asarray(test["box"]))
+    return {
+        "test/threshold_iou": float(overlap.mean()),
+        "test/threshold_found": float((overlap >= 0.5).mean()),
+    }
+
+
+def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
+    """Image files, made as large as the canvas: bright on dark."""
+    from dlfun.data.image_files import fit, read_image
+
+    shape = trained.dataset.splits["test"]["image"].shape[1:]
+    files = [Path(item).expanduser() for item in items]
+    images = [fit(file, read_image(file), shape, lambda _: None) for file in files]
+    return Inputs(items, {"image": np.stack(images)})
+
+
+def outputs(
+    trained: Trained, names: Sequence[str], predictions: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, Any]]:
+    """The class, its probability, and the box in pixels of the canvas: top, left, bottom, right."""
+    shares = np.asarray(jax.nn.softmax(predictions["logits"]))
+    for share, box in zip(shares, predictions["box"], strict=True):
+        best = int(share.argmax())
+        named = {"class": trained.dataset.classes[best], "probability": float(share[best])}
+        yield named | {"box": box.round(1).tolist()}
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """Canvases with the digit's box, the network's, and that around all bright pixels."""
+    from .drawing import boxes
+
+    yield "boxes", boxes(trained)
