@@ -1,6 +1,6 @@
 """A network tells which digit lies among fragments of others on a canvas, and where.
 
-Figure: test accuracy ≥ 98 %, mean IoU ≥ 0.80, IoU ≥ 0.5 for ≥ 97 %; by thresholding IoU ≤ 0.4
+Figure: test accuracy ≥ 98 %, mean IoU ≥ 0.80, IoU ≥ 0.5 for ≥ 97 %; by thresholding IoU ≤ 0.2
 Time: ?
 Command: python launch.py train localization
 
@@ -25,13 +25,14 @@ from annotated_types import Ge
 from dlfun import data as sources
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
-from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
 from .clutter import POOL, bright_boxes, cluttered, held_out_canvases, on_canvases
 from .detector import detector, iou
+from .network import Detector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,16 +41,18 @@ CLAIMS = [
     Claim("test/accuracy", "[T2]", at_least=0.98),
     Claim("test/iou", "[T2]", at_least=0.8),
     Claim("test/found", "[T2]", at_least=0.97),
-    Claim("test/threshold_iou", "beside it", at_most=0.4),
+    Claim("test/threshold_iou", "beside it", at_most=0.2),
 ]
 QUICK = Quick(
-    {"channels": (8, 16, 16, 16), "examples": 10_000, "epochs": 4},
+    {"examples": 10_000, "epochs": 4},
     [
         Claim("test/accuracy", "beside the whole run", at_least=0.5),
         Claim("test/iou", "beside the whole run", at_least=0.5),
     ],
 )
 OBJECTIVE = Objective("iou", "max")
+INPUTS = normalize(0.05, 0.2)
+"""Canvases with mean 0 and deviation 1, roughly."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,14 @@ class Config:
     """Fragments of other digits on a canvas."""
     box_weight: Annotated[float, Ge(0)] = 0.1
     """Factor of the box's loss beside the class's."""
-    channels: Widths = (16, 32, 64, 64)
-    """Channels of each convolution; after each, pooling halves the image."""
-    hidden: Widths = (128,)
-    """Widths of the dense hidden layers."""
+    channels: Widths = (8, 16, 32, 64)
+    """Channels of each convolution; between them, pooling halves the image."""
+    hidden: Annotated[int, Ge(1)] = 128
+    """Hidden units that the class and the box are read from."""
     examples: Examples = 60_000
     epochs: Epochs = 10
     batch_size: BatchSize = 64
-    optimizer: Optimizer = Optimizer(schedule=Schedule("cosine", factor=0.0))
+    optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
@@ -86,10 +89,10 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     """The network under cross entropy and smooth L1, on canvases that each update draws."""
     c = config
     optimizer = make_optimizer(c.optimizer, dataset.steps_per_epoch(c.batch_size), c.epochs)
-    model = CNN(c.channels, c.hidden, len(dataset.classes) + 4)
+    model = Detector(c.channels, c.hidden, len(dataset.classes))
     others = jnp.asarray(dataset.splits["train"]["image"][:POOL])
     draw = partial(cluttered, others=others, size=c.canvas, fragments=c.fragments)
-    return on_canvases(detector(model, optimizer, c.box_weight), draw)
+    return on_canvases(detector(model, optimizer, c.box_weight, INPUTS), draw)
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:

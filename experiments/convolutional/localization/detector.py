@@ -1,6 +1,6 @@
-"""A network with two heads, a class and a box: its learner, and how boxes are scored."""
+"""Learning a class and a box at once, and how boxes are scored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, minimize
-from dlfun.data.images import normalize
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn.losses import cross_entropy
 
@@ -36,23 +35,31 @@ def smooth_l1(box: Float[Array, "batch 4"], target: Float[Array, "batch 4"]) -> 
 
 
 def detector(
-    model: nn.Module, optimizer: optax.GradientTransformation, box_weight: float | Array
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    box_weight: float | Array,
+    inputs: Callable[[Array], Array],
 ) -> Learner:
     """Learner that minimizes the mean of cross entropy + `box_weight` · `smooth_l1`.
 
-    The last four of the model's outputs are the box, in units of the image's height; those before
-    are logits. `predict` gives both, "logits" and "box", the latter in pixels. Metrics are
-    "accuracy", "iou", "found" (the share of boxes of an IoU of 0.5 or more), and "localized" (the
-    share that is found and whose class is right, as in ImageNet's localization task).
+    `predict` gives "logits" and "box", in pixels. Metrics are "accuracy", "iou", "found" (the share
+    of boxes of an IoU of 0.5 or more), and "localized" (the share that is found and whose class is
+    right, as in ImageNet's localization task).
+
+    Args:
+        model: from images to logits and boxes, these in units of the image's side.
+        optimizer: gradient transformation.
+        box_weight: factor of the box's loss.
+        inputs: from stored images to what the model reads.
     """
-    inputs = normalize()
 
     def init(key: Key, batch: Batch) -> Mapping[str, Any]:
         return model.init(key, inputs(batch["image"]))
 
     def predict(variables: Mapping[str, Any], batch: Batch) -> dict[str, Array]:
-        outputs: Any = model.apply(variables, inputs(batch["image"]))
-        return {"logits": outputs[:, :-4], "box": outputs[:, -4:] * batch["image"].shape[1]}
+        output: Any = model.apply(variables, inputs(batch["image"]))
+        logits, box = output
+        return {"logits": logits, "box": box * batch["image"].shape[1]}
 
     def objective(
         variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
