@@ -36,7 +36,7 @@ class Detector(nn.Module):
             x = nn.relu(he_conv(x, features, use_bias=True))
         height, width = x.shape[1:3]
         attention = jax.nn.softmax(he_conv(x, 1, window=1).reshape(len(x), -1))
-        rows, columns = ((jnp.arange(n) + jnp.float32(0.5)) / n for n in (height, width))
+        rows, columns = ((jnp.arange(n, dtype=jnp.float32) + 0.5) / n for n in (height, width))
         places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
         read = jnp.einsum("bp,bpf->bf", attention, x.reshape(len(x), len(places), -1))
         hidden = nn.relu(dense(read, self.hidden, "he"))
