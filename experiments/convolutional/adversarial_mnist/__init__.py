@@ -76,8 +76,8 @@ class Config:
     examples: Examples = 60_000
     test_examples: Annotated[int, Ge(1)] = 10_000
     """Test images, drawn at random."""
-    epochs: Epochs = 10
-    training_epochs: Annotated[int, Ge(1)] = 5
+    epochs: Epochs = 5
+    training_epochs: Annotated[int, Ge(1)] = 2
     """Passes over the examples in FGSM training."""
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()

@@ -1,5 +1,7 @@
 """The figure: canvases with the digit's box, the network's, and that of all that is bright."""
 
+from typing import Literal
+
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +17,7 @@ from .detector import iou
 
 SHOWN = 7
 """Canvases in a row."""
-LINES = {
+LINES: dict[str, tuple[str, Literal["-", ":"]]] = {
     "the digit's ink": (PALETTE[2], "-"),
     "the network": (PALETTE[3], "-"),
     "all that is bright": (PALETTE[5], ":"),
