@@ -44,6 +44,18 @@ def numbers(tokens: Sequence[str]) -> dict[str, int]:
     return {token: number for number, token in enumerate(tokens)}
 
 
+def prime_numbers(prime: str, characters: Sequence[str]) -> list[int]:
+    """The numbers of the characters of a text that is to be continued.
+
+    Raises UserError where it has a character that is not among the known ones.
+    """
+    number = numbers(characters)
+    if unknown := [character for character in prime if character not in number]:
+        known = "".join(characters)
+        raise UserError(f"prime has {unknown[0]!r}, unknown to the network: expected of {known!r}")
+    return [number[character] for character in prime]
+
+
 def encode(
     sentences: Sequence[Sequence[str]], number: Mapping[str, int], longest: int | None = None
 ) -> dict[str, Int[np.ndarray, "n ..."]]:

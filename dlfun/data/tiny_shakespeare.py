@@ -5,6 +5,9 @@ import hashlib
 import zlib
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+
 from dlfun.data import tfds
 from dlfun.data.folders import present, roots
 from dlfun.errors import UserError
@@ -33,6 +36,22 @@ def text(data_dir: Path | None = None) -> str:
         raise UserError(f"{error}; or put {FILE} of char-rnn into {folders[0]}") from error
     parts = ("train", "validation", "test")
     return _check("".join(part for split in parts for part in splits[split]), f"tfds:{FOLDER}")
+
+
+def tokens(
+    validation: float = 0.0,
+) -> tuple[dict[str, Int[np.ndarray, " n"]], tuple[str, ...]]:
+    """The characters of each split by their numbers, and the character that each stands for.
+
+    The first 90 % are "train" and the rest "test", as nanoGPT divides the text; a share for
+    validation is the end of what is left to train on.
+    """
+    characters, numbers = np.unique(list(text()), return_inverse=True)
+    train, test = np.split(numbers, [int(0.9 * len(numbers))])
+    parts = {"train": train, "test": test}
+    if held := round(validation * len(train)):
+        parts |= {"train": train[:-held], "validation": train[-held:]}
+    return parts, tuple(characters.tolist())
 
 
 def _read(file: Path) -> str:

@@ -27,6 +27,17 @@ def cross_entropy(
     return optax.softmax_cross_entropy_with_integer_labels(logits, label)
 
 
+def sequence_cross_entropy(
+    logits: Float[Array, "batch time classes"], label: Int[Array, "batch time"]
+) -> Float[Array, " batch"]:
+    """Softmax cross entropy of sequences of labels: the mean over the steps of each."""
+    return (
+        cross_entropy(logits.reshape(-1, logits.shape[-1]), label.reshape(-1))
+        .reshape(label.shape)
+        .mean(axis=1)
+    )
+
+
 def smoothed_cross_entropy(
     logits: Float[Array, "batch classes"],
     label: Int[Array, " batch"],

@@ -18,7 +18,6 @@ from math import log
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
-from jaxtyping import Array, Float, Int
 
 from dlfun.algorithms.compare_cells import CELLS, compare_cells
 from dlfun.config import BatchSize, Epochs, Seed
@@ -26,7 +25,7 @@ from dlfun.data.dataset import Dataset
 from dlfun.data.memory_tasks import ALPHABET, COPIED, copying, drawn
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
-from dlfun.nn import losses
+from dlfun.nn.losses import sequence_cross_entropy
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.train.gather import evaluate_split
 from dlfun.transforms import drawing
@@ -77,21 +76,13 @@ def data(config: Config) -> Dataset:
     return drawn("copying", draw, config.steps * config.batch_size, config.test)
 
 
-def step_loss(
-    logits: Float[Array, "batch time symbols"], symbols: Int[Array, "batch time"]
-) -> Float[Array, " batch"]:
-    """Cross entropy of each sequence, the mean over its steps."""
-    each = losses.cross_entropy(logits.reshape(-1, logits.shape[-1]), symbols.reshape(-1))
-    return each.reshape(symbols.shape).mean(axis=1)
-
-
 def learner(config: Config, dataset: Dataset) -> Learner:
     """The three cells, compared."""
     optimizer = make_optimizer(config.optimizer, config.steps, config.epochs)
     compared = compare_cells(
         config.hidden,
         ALPHABET + 1,
-        step_loss,
+        sequence_cross_entropy,
         optimizer,
         every_step=True,
         forget_bias=config.forget_bias,

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from dlfun.algorithms.count_model import count_losses
 from dlfun.data.lanes import lanes
 from dlfun.errors import UserError
 from dlfun.experiment import Trained
@@ -16,7 +17,6 @@ from dlfun.metrics import values
 from dlfun.train.loop import sample_batch
 from dlfun.train.trajectory import trajectory
 from experiments.recurrent import shakespeare_lstm
-from experiments.recurrent.shakespeare_lstm.count_model import count_losses
 from experiments.recurrent.shakespeare_lstm.earlier import moments
 from experiments.recurrent.shakespeare_lstm.language_model import (
     LanguageModel,

@@ -18,20 +18,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt
-from jaxtyping import Int
 
+from dlfun.algorithms.count_model import count_losses
 from dlfun.config import Epochs, Seed, Validation
 from dlfun.data import text, tiny_shakespeare
 from dlfun.data.dataset import Dataset
 from dlfun.data.lanes import lanes
 from dlfun.data.order import in_order
-from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.random import stream
 
-from .count_model import count_losses
 from .language_model import (
     LanguageModel,
     generate,
@@ -79,19 +77,9 @@ class Config:
     seed: Seed = 0
 
 
-def texts(config: Config) -> tuple[dict[str, Int[np.ndarray, " n"]], tuple[str, ...]]:
-    """The tokens of each split, and the character that each number stands for."""
-    characters, tokens = np.unique(list(tiny_shakespeare.text()), return_inverse=True)
-    train, test = np.split(tokens, [int(0.9 * len(tokens))])
-    parts = {"train": train, "test": test}
-    if held := round(config.validation * len(train)):
-        parts |= {"train": train[:-held], "validation": train[-held:]}
-    return parts, tuple(characters.tolist())
-
-
 def data(config: Config) -> Dataset:
     """The text in lanes. A share for validation is the end of what is left to train on."""
-    parts, characters = texts(config)
+    parts, characters = tiny_shakespeare.tokens(config.validation)
     splits = {name: lanes(part, ROWS, (len(part) - 1) // ROWS) for name, part in parts.items()}
     splits["train"] = lanes(parts["train"], config.batch_size, config.length)
     return Dataset("tiny_shakespeare", splits, characters, in_order)
@@ -113,7 +101,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Perplexity, and the losses of counts of pairs and of up to 5 characters."""
     test = trained.dataset.splits["test"]
     loss = metrics_of_all(trained.learner, trained.state, test, key)["loss"]
-    parts, characters = texts(trained.config)
+    parts, characters = tiny_shakespeare.tokens(trained.config.validation)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     return {
         "test/perplexity": float(np.exp(loss)),
@@ -133,12 +121,9 @@ def sample(
 
     Raises UserError where the prime has a character that the training text lacks.
     """
-    characters, number = trained.dataset.classes, text.numbers(trained.dataset.classes)
-    if unknown := [character for character in prime or "" if character not in number]:
-        known = "".join(characters)
-        raise UserError(f"prime has {unknown[0]!r}, unknown to the network: expected of {known!r}")
+    characters = trained.dataset.classes
     network, params = model(trained.config, trained.dataset), trained.state.params
-    first = jnp.array([[number[character] for character in prime or "\n"]] * count, jnp.int32)
+    first = jnp.array([text.prime_numbers(prime or "\n", characters)] * count, jnp.int32)
     chosen = temperature or trained.config.temperature
     for tokens in np.asarray(generate(network, params, key, first, WRITTEN, chosen)):
         yield (prime or "") + "".join(characters[token] for token in tokens)
@@ -146,10 +131,11 @@ def sample(
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
     """The loss against the epoch beside the counts', and texts written as it fell."""
-    from .drawing import learning_curve, texts_by_loss
+    from dlfun.plots.language_model import learning_curve, texts_by_loss
+
     from .earlier import moments
 
-    parts, characters = texts(trained.config)
+    parts, characters = tiny_shakespeare.tokens(trained.config.validation)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     lines = {"pairs": counted[1], f"{CONTEXT + 1} characters": counted[CONTEXT]}
     yield "learning_curve", learning_curve(rows, lines)

@@ -1,0 +1,1 @@
+"""Sequences in, sequences out: encoders and decoders, attention, the Transformer."""
