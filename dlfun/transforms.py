@@ -4,7 +4,7 @@ The result splits its batch over devices as its learners do (`Learner.averages`)
 they predict, unless its docstring says otherwise.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -175,6 +175,34 @@ def drawing(learner: Learner, draw: Callable[[Key], Mapping[str, Array]]) -> Lea
         return learner.update(state, drawn(batch, draw_key), update_key)
 
     return learner._replace(init=init, update=update)
+
+
+def cropped(learner: Learner, lengths: Mapping[str, str], widths: Sequence[int]) -> Learner:
+    """Learner that reads, of sequences filled up to the longest of all, what a batch's longest has.
+
+    The columns that are keys of `lengths` are cut to the smallest of `widths` in which the lengths
+    of the batch, the columns that are values, have room: each width is a program of its own, chosen
+    as it runs. Whole sequences are read where no width is enough. The compiler splits the batch
+    over devices (`averages` is False): all of them have to choose alike.
+    """
+
+    def choose(function: Callable[..., Any]) -> Callable[..., Any]:
+        def chosen(state: State, batch: Batch, key: Key) -> Any:
+            time = max(batch[name].shape[1] for name in lengths)
+            kept = [*(width for width in sorted(widths) if width < time), time]
+
+            def cut(width: int) -> Callable[[State], Any]:
+                columns = {name: batch[name][:, :width] for name in lengths}
+                return lambda state: function(state, {**batch, **columns}, key)
+
+            longest = jnp.stack([batch[name].max() for name in lengths.values()]).max()
+            branch = jnp.searchsorted(jnp.array(kept), longest)
+            return jax.lax.switch(branch, [cut(width) for width in kept], state)
+
+        return chosen
+
+    update, evaluate = choose(learner.update), choose(learner.evaluate)
+    return learner._replace(update=update, evaluate=evaluate, averages=False)
 
 
 def with_state_metrics(

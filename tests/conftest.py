@@ -43,6 +43,7 @@ from dlfun.data import (
     csv_table,
     english_treebank,
     movie_reviews,
+    multi30k,
     spoken_digit,
     tiny_shakespeare,
 )
@@ -98,6 +99,10 @@ REVIEWS = {
 _SENTENCES = ["The dog barks .", "Dogs", "A cat sees the dog ."], ["D N V .", "N", "D N V D N ."]
 _TAGGED = tuple([line.split() for line in lines] * 6 for lines in _SENTENCES)
 TREEBANK = {"train": _TAGGED, "validation": _TAGGED, "test": _TAGGED}
+_GERMAN = ["ein hund bellt .", "hunde", "eine katze sieht den hund ."]
+_ENGLISH = ["a dog barks .", "dogs", "a cat sees the dog ."]
+_PAIRS = tuple([line.split() for line in lines] * 6 for lines in (_GERMAN, _ENGLISH))
+CAPTIONS = {"train": _PAIRS, "validation": _PAIRS, "test": _PAIRS}
 
 
 @contextlib.contextmanager
@@ -113,6 +118,7 @@ def _reading(dataset):
         patch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
         patch.setattr(movie_reviews, "sentences", lambda data_dir=None: REVIEWS)
         patch.setattr(english_treebank, "sentences", lambda data_dir=None: TREEBANK)
+        patch.setattr(multi30k, "sentences", lambda data_dir=None: CAPTIONS)
         patch.setattr(csv_table, "find", lambda folder, *_: _small_csv(folder))
         patch.setattr(spoken_digit, "load", lambda name=spoken_digit.NAME: _small_recordings())
         yield dataset

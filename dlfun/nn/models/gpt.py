@@ -1,10 +1,8 @@
 """GPT: a Transformer that predicts the next token of a text (Radford et al., 2018)."""
 
 from collections.abc import Callable
-from functools import partial
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
@@ -21,8 +19,9 @@ Logits = Callable[[Int[Array, "rows context"]], Float[Array, "rows context vocab
 class GPT(nn.Module):
     """Embeddings of tokens and of positions, pre-norm blocks, logits by the tokens' embeddings.
 
-    As in nanoGPT (Karpathy 2022): no biases, GELU, kernels and embeddings from N(0, 0.02²), the
-    last kernel before each sum from N(0, 0.02² / 2 layers).
+    As in nanoGPT (Karpathy 2022): no biases, kernels and embeddings from N(0, 0.02²), the last
+    kernel before each sum from N(0, 0.02² / 2 layers). GELU is GPT's, by tanh: nanoGPT's exact one
+    takes a third longer on a CPU.
 
     Attributes:
         vocabulary: number of tokens.
@@ -63,7 +62,7 @@ class GPT(nn.Module):
                 4 * self.features,
                 dropout=self.dropout,
                 inner_dropout=False,
-                activation=partial(jax.nn.gelu, approximate=False),
+                activation=nn.gelu,
                 use_bias=False,
                 kernel_init=normal,
                 last_kernel_init=nn.initializers.normal(0.02 / (2 * self.layers) ** 0.5),

@@ -1,0 +1,93 @@
+"""Translation: a network that is told the words so far learns to predict the next one."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jaxtyping import Int
+
+from dlfun import metrics
+from dlfun.algorithms.minimize import LossAndMetrics, minimize
+from dlfun.learner import Batch, Key, Learner
+from dlfun.nn import losses
+from dlfun.nn.decoding import beam_search
+
+
+class Translator(Protocol):
+    """A Flax module of an encoder and a decoder, with these methods beside its call.
+
+    Its call gives logits [batch, time, vocabulary] of "y" from "x", "length", and the word before
+    each of "y". All arrays of a memory and of a carry have an axis of sentences first.
+    """
+
+    def encode(self, x: Array, length: Array) -> Any:
+        """What the decoder reads of the sentences, the same at each step: a memory."""
+
+    def begin(self, memory: Any, longest: int) -> Any:
+        """The carry before the first word of translations of at most `longest` words."""
+
+    def step(self, memory: Any, carry: Any, word: Array, position: Array) -> tuple[Array, Any]:
+        """Logits of the next words, and the new carry."""
+
+
+def translation(
+    model: Any,
+    optimizer: optax.GradientTransformation,
+    end: int,
+    *,
+    smoothing: float | Array = 0.0,
+    beams: int = 1,
+    longest: int = 50,
+) -> Learner:
+    """Learner of "y" from "x" by teacher forcing: the word before is the true one.
+
+    The loss that is minimized is the mean of the smoothed cross entropy over words, the one that is
+    reported, "loss", has no smoothing: nats a word, `end` among them. Predictions are translations
+    found by `beam_search`, int32 [batch, longest], filled up with `end`.
+
+    Args:
+        model: a `Translator`.
+        optimizer: gradient transformation.
+        end: number of the token that ends a sentence, and is read before the first word.
+        smoothing: share of each label that is spread over all words (Szegedy et al., 2016, sec. 7).
+        beams: translations that are kept at each step.
+        longest: words of a translation at most.
+    """
+
+    def before(y: Int[Array, "batch time"]) -> Int[Array, "batch time"]:
+        return jnp.concatenate([jnp.full_like(y[:, :1], end), y[:, :-1]], axis=1)
+
+    def init(key: Key, batch: Batch) -> Mapping[str, Any]:
+        return model.init(key, batch["x"], batch["length"], before(batch["y"]))
+
+    def objective(
+        variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
+    ) -> LossAndMetrics:
+        y, weight = batch["y"], batch["weight"]
+        columns = batch["x"], batch["length"], before(y), weight if training else None
+        logits = model.apply(variables, *columns, rngs={"dropout": key})
+        live = jnp.arange(y.shape[1]) < batch["y_length"][:, None]
+        weight = jnp.where(live, weight[:, None], 0).reshape(-1)
+        logits, y = logits.reshape(-1, logits.shape[-1]), y.reshape(-1)
+        loss = metrics.mean(losses.cross_entropy(logits, y), weight)
+        measured = {"loss": loss} | metrics.accuracy(logits, y, weight)
+        if not training:
+            return LossAndMetrics(loss, measured)
+        smoothed = losses.smoothed_cross_entropy(logits, y, smoothing)
+        return LossAndMetrics(metrics.mean(smoothed, weight), measured)
+
+    def predict(variables: Mapping[str, Any], batch: Batch) -> Int[Array, "batch longest"]:
+        apply = partial(model.apply, variables)
+        memory = apply(batch["x"], batch["length"], method="encode")
+        carry = apply(memory, longest, method="begin")
+        # A beam goes on from another one of its own sentence: the memory needs no reordering.
+        repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), memory)
+        first = jnp.full(len(batch["x"]), end, jnp.int32)
+        step = partial(apply, repeated, method="step")
+        return beam_search(step, carry, first, longest, beams, end).tokens[:, 0]
+
+    return minimize(init, objective, optimizer, predict)
