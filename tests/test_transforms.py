@@ -9,12 +9,13 @@ from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
 from dlfun.data.augmentation import compose, cut_out, flip, shift
 from dlfun.learner import AXIS, Learner, batch_noise, sum_over_devices
-from dlfun.metrics import values
+from dlfun.metrics import Ratio, values
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.transforms import (
     augmented,
     compare,
+    cropped,
     cross_validated,
     drawing,
     in_minibatches,
@@ -241,3 +242,29 @@ def test_drawn_examples_are_new_in_each_update_and_do_not_depend_on_padding():
     assert not (seen[0] == seen[2]).any()
     assert len(np.unique(seen[0])) == 20
     np.testing.assert_array_equal(learner.evaluate(None, batch(), KEY), batch()["x"])
+
+
+def test_a_batch_is_cut_to_a_width_that_holds_its_longest():
+    seen = []
+
+    def update(state, batch, key):
+        seen.append(batch["x"].shape[1])
+        width = jnp.asarray(float(batch["x"].shape[1]))
+        loss = Ratio((batch["x"].sum(1) * batch["weight"]).sum(), batch["weight"].sum())
+        return width, {"loss": loss}
+
+    whole = Learner(lambda key, batch: jnp.zeros(()), update, lambda s, b, k: update(s, b, k)[1])
+    learner = cropped(whole, {"x": "length", "y": "y_length"}, (3, 5, 9))
+    for lengths, y_lengths, width in (
+        ([1, 3], [2, 2], 3),
+        ([1, 3], [2, 4], 5),
+        ([7, 1], [1, 1], 7),
+    ):
+        x = jnp.where(jnp.arange(7) < jnp.array(lengths)[:, None], 1.0, 0.0)
+        batch = {"x": x, "length": jnp.array(lengths), "y": x, "y_length": jnp.array(y_lengths)}
+        batch |= {"weight": jnp.ones(2)}
+        state, measured = jax.jit(learner.update)(jnp.zeros(()), batch, KEY)
+        assert state == width
+        assert float(measured["loss"].total) == sum(lengths)
+        assert learner.evaluate(state, batch, KEY)["loss"].total == sum(lengths)
+    assert set(seen) == {3, 5, 7}
