@@ -10,17 +10,19 @@ the paper's blocks are post-norm (`--no-pre-norm`), sinusoids as positions, Adam
 two epochs, then a cosine. Printed: 36.5 BLEU (bentrevett/pytorch-seq2seq, 3 + 3 blocks of 256).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Lt
 
 from dlfun.algorithms.translation import translation
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
+from dlfun.data import multi30k
 from dlfun.data.dataset import Dataset
 from dlfun.data.parallel_text import END
 from dlfun.errors import UserError
-from dlfun.experiment import Claim, Quick
+from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Learner
 from dlfun.nn.models.transformer import Transformer
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -28,7 +30,20 @@ from dlfun.transforms import cropped
 
 from .translation_rnn import LENGTHS, LONGEST, WIDTHS, data, inputs, measure, outputs
 
-__all__ = ["CLAIMS", "QUICK", "Config", "data", "inputs", "learner", "measure", "outputs"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "CLAIMS",
+    "QUICK",
+    "Config",
+    "data",
+    "figures",
+    "inputs",
+    "learner",
+    "measure",
+    "outputs",
+]
 
 SOURCE = "36.5: bentrevett/pytorch-seq2seq"
 CLAIMS = [Claim("test/bleu", SOURCE, printed=36.5, at_least=35)]
@@ -84,3 +99,10 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         longest=LONGEST,
     )
     return cropped(made, LENGTHS, WIDTHS)
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """Translations of the first sentences of the test set."""
+    from .translation_rnn.drawing import translations
+
+    yield "translations", translations(trained, multi30k.sentences()["test"])

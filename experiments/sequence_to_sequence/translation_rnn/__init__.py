@@ -120,13 +120,9 @@ def languages(config: Any) -> Languages:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """BLEU on the test set; five of its translations are printed."""
+    """BLEU on the test set."""
     _, references = multi30k.sentences()["test"]
-    sources, _ = multi30k.sentences()["test"]
-    written = translated(trained, trained.dataset.splits["test"])
-    for source, ours, reference in zip(sources[:5], written, references, strict=False):
-        print(f"{' '.join(source)}\n  → {' '.join(ours)}\n  = {' '.join(reference)}")
-    return {"test/bleu": bleu(written, references)}
+    return {"test/bleu": bleu(translated(trained, trained.dataset.splits["test"]), references)}
 
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
@@ -147,10 +143,11 @@ def outputs(trained: Trained, names: Sequence[str], predictions: Any) -> Iterato
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """The weights of attention of some translations of the test set, if there is attention."""
-    from .drawing import alignments
+    """Translations of the first sentences of the test set, and the weights of their attention."""
+    from .drawing import alignments, translations
 
     config, known = trained.config, languages(trained.config)
+    yield "translations", translations(trained, multi30k.sentences()["test"])
     if config.attention != "none":
         model = network(config, len(known.source), len(known.target))
         yield "alignment", alignments(trained, model, known)

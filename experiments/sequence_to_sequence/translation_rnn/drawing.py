@@ -1,5 +1,6 @@
-"""The figure: which words of a sentence are read as each word of its translation is written."""
+"""Figures: translations, and which words of a sentence are read for each word of them."""
 
+import textwrap
 from functools import partial
 from typing import Any
 
@@ -8,23 +9,43 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlfun.data.dataset import take
-from dlfun.data.parallel_text import END, Languages
+from dlfun.data.parallel_text import END, Languages, Pairs
 from dlfun.experiment import Trained
 from dlfun.nn.models.recurrent_translator import RecurrentTranslator
-from dlfun.plots.style import SMALL, figure, plain, truncate
+from dlfun.plots.style import INK, LABEL, SMALL, figure, plain, truncate
 
 from .scoring import translated
 
-SHOWN = 4
-"""Sentences whose alignment is drawn: the first ones of the test set."""
+SHOWN, ALIGNED = 5, 4
+"""The first sentences of the test set: their translations, and their alignments, are drawn."""
+LINE, WIDTH = 0.2, 100
+"""Inches from one line to the next, and characters of a line at most."""
+
+
+def translations(trained: Trained, test: Pairs) -> Figure:
+    """Sentences of the test set, their translations, and those of a person."""
+    ours = translated(trained, take(trained.dataset.splits["test"], np.arange(SHOWN)))
+    lines: list[tuple[str, str]] = []
+    for source, written, reference in zip(test[0], ours, test[1], strict=False):
+        for words, weight in ((source, "normal"), (written, "bold"), (reference, "normal")):
+            lines += [(line, weight) for line in textwrap.wrap(" ".join(words), WIDTH)]
+        lines.append(("", "normal"))
+    detail = "each with its translation, bold, and that of a person"
+    drawn = figure(10, 1.1 + LINE * len(lines), f"{SHOWN} sentences of the test set", detail)
+    axes = drawn.subplots()
+    axes.axis("off")
+    axes.set_ylim(len(lines), 0)
+    for row, (line, weight) in enumerate(lines):
+        axes.text(0, row, plain(line), fontsize=LABEL, fontweight=weight, va="top", color=INK)
+    return drawn
 
 
 def alignments(trained: Trained, model: RecurrentTranslator, known: Languages) -> Figure:
     """Weights of attention, a row for each word of a translation, a column for each it reads."""
-    split = take(trained.dataset.splits["test"], np.arange(SHOWN))
+    split = take(trained.dataset.splits["test"], np.arange(ALIGNED))
     sentences = [[*words, END] for words in translated(trained, split)]
     number = {word: at for at, word in enumerate(known.target)}
-    before = np.full((SHOWN, max(map(len, sentences))), number[END], np.int32)
+    before = np.full((ALIGNED, max(map(len, sentences))), number[END], np.int32)
     for row, sentence in zip(before, sentences, strict=True):
         row[1 : len(sentence)] = [number[word] for word in sentence[:-1]]
     read = jax.jit(partial(model.apply, method="alignment"))
