@@ -74,11 +74,10 @@ def translation(
         weight = jnp.where(live, weight[:, None], 0).reshape(-1)
         logits, y = logits.reshape(-1, logits.shape[-1]), y.reshape(-1)
         loss = metrics.mean(losses.cross_entropy(logits, y), weight)
-        measured = {"loss": loss} | metrics.accuracy(logits, y, weight)
         if not training:
-            return LossAndMetrics(loss, measured)
+            return LossAndMetrics(loss, metrics.accuracy(logits, y, weight))
         smoothed = losses.smoothed_cross_entropy(logits, y, smoothing)
-        return LossAndMetrics(metrics.mean(smoothed, weight), measured)
+        return LossAndMetrics(metrics.mean(smoothed, weight), {"loss": loss})
 
     def predict(variables: Mapping[str, Any], batch: Batch) -> Int[Array, "batch longest"]:
         apply = partial(model.apply, variables)

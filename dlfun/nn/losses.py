@@ -47,8 +47,9 @@ def smoothed_cross_entropy(
 
     With smoothing ε of K classes: (1 - ε)(-log softmax(z)_y) + ε/K Σ_k -log softmax(z)_k.
     """
-    uniform = -jax.nn.log_softmax(logits).mean(axis=-1)
-    return (1 - smoothing) * cross_entropy(logits, label) + smoothing * uniform
+    # That is -log softmax(z)_y + ε (z_y - mean z): of many classes, one softmax in place of two.
+    label_logit = jnp.take_along_axis(logits, label[:, None], axis=-1)[:, 0]
+    return cross_entropy(logits, label) + smoothing * (label_logit - logits.mean(axis=-1))
 
 
 def cross_entropy_of_distributions(

@@ -81,6 +81,6 @@ def test_a_translator_learns_to_copy_and_stops_at_the_end():
     state = learner.init(KEY, batch)
     for _ in range(150):
         state, measured = learner.update(state, batch, KEY)
-    assert values(measured)["accuracy"] == 1
+    assert values(measured)["loss"] < 0.2
     expected = jnp.pad(jnp.where(live, x, END), ((0, 0), (0, 1)), constant_values=END)
     np.testing.assert_array_equal(learner.predict(state, batch), expected)

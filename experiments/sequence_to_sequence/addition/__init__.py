@@ -99,6 +99,6 @@ def outputs(trained: Trained, names: Sequence[str], predictions: Any) -> Iterato
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
     """The share of characters and of whole answers that are right, against the epoch."""
-    from .drawing import shares_right
+    from .drawing import PRINTED, shares_right
 
-    yield "accuracy", shares_right(rows)
+    yield "accuracy", shares_right(rows, PRINTED if trained.config.digits == 3 else {})

@@ -46,7 +46,7 @@ QUICK = Quick(
 )
 LENGTHS = {"x": "length", "y": "y_length"}
 """The columns of a batch that hold sentences, and those that hold their lengths."""
-WIDTHS = (14, 20)
+WIDTHS = (20,)
 """Lengths to which batches are cut, where that holds all of their sentences."""
 LONGEST = 50
 """Words of a translation at most."""
