@@ -13,7 +13,7 @@ PRINTED = {1: 0.4116, 5: 0.7436, 8: 0.9228, 10: 0.9774, 14: 0.9970, 15: 0.9902}
 
 
 def shares_right(rows: Sequence[dict[str, Any]], printed: Mapping[int, float]) -> Figure:
-    """Characters and whole answers of the test set that are right, and printed characters, if any."""
+    """Characters and whole answers of the test set that are right, and the printed characters."""
     test = [row for row in rows if row["split"] == "test"]
     title = f"{percent(test[-1]['accuracy'])} of the characters of sums are right"
     drawn = figure(8, 5, title, f"{percent(test[-1]['exact_accuracy'])} of whole answers")
