@@ -1,0 +1,20 @@
+"""Environments for reinforcement learning, by the names and with the limits of Gymnasium."""
+
+from dlfun.environments.cart_pole import cart_pole
+from dlfun.environments.environment import LAST, Environment, Episodes, latest, play
+from dlfun.errors import UserError, nearest
+
+__all__ = ["ENVIRONMENTS", "LAST", "Environment", "Episodes", "find", "latest", "play"]
+
+ENVIRONMENTS = {
+    environment.name: environment
+    for environment in (cart_pole("CartPole-v0", 200, 195), cart_pole("CartPole-v1", 500, 475))
+}
+
+
+def find(name: str) -> Environment:
+    """The environment `name`. Raises UserError where there is none."""
+    if name not in ENVIRONMENTS:
+        known = ", ".join(ENVIRONMENTS)
+        raise UserError(f"no environment '{name}'{nearest(name, ENVIRONMENTS)}; there are: {known}")
+    return ENVIRONMENTS[name]

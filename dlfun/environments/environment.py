@@ -1,0 +1,83 @@
+"""An environment as two pure functions, and episodes played in it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from dlfun.learner import Key
+
+LAST = 100
+"""Episodes over which the return is averaged that decides whether an environment is solved."""
+
+State = Float[Array, " state"]
+Policy = Callable[
+    [Float[Array, "episodes state"], Float[Array, " episodes"]], Int[Array, " episodes"]
+]
+"""(a state of each episode, a number from U(0, 1) for each) → actions."""
+
+
+class Environment(NamedTuple):
+    """A Markov decision process whose state is a vector that the agent sees.
+
+    Actions are numbered from 0. An episode ends where its state is terminal, or is cut (truncated)
+    after `limit` steps.
+    """
+
+    name: str
+    reset: Callable[[Key], State]
+    """Key → first state."""
+    step: Callable[[State, Int[Array, ""]], tuple[State, Float[Array, ""], Bool[Array, ""]]]
+    """(state, action) → next state, reward, whether the next state is terminal."""
+    state_size: int
+    actions: int
+    limit: int
+    threshold: float
+    """Mean return of 100 episodes from which it counts as solved."""
+
+
+class Episodes(NamedTuple):
+    """Episodes side by side, [time, episodes, …]; those that have ended are padded."""
+
+    states: Float[Array, "time episodes state"]
+    actions: Int[Array, "time episodes"]
+    rewards: Float[Array, "time episodes"]
+    """0 after the end."""
+    present: Float[Array, "time episodes"]
+    """1 for each step that was made, 0 after the end."""
+
+    def returns(self) -> Float[Array, " episodes"]:
+        """Σₜ rₜ of each episode."""
+        return self.rewards.sum(axis=0)
+
+
+def play(environment: Environment, policy: Policy, keys: Key) -> Episodes:
+    """An episode for each key, from its first state to its end."""
+
+    def step(carry: tuple[Array, Array], noise: Array) -> tuple[tuple[Array, Array], Episodes]:
+        states, present = carry
+        actions = policy(states, noise)
+        after, reward, terminated = jax.vmap(environment.step)(states, actions)
+        made = present.astype(reward.dtype)
+        # A state that has ended stays as it is: going on from it might overflow.
+        kept = jnp.where(present[:, None], after, states)
+        return (kept, present & ~terminated), Episodes(states, actions, reward * made, made)
+
+    for_start, for_noise = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+    # Drawn before the loop, in which each operation costs its overhead.
+    noise = jax.vmap(lambda key: jax.random.uniform(key, (environment.limit,)))(for_noise)
+    start = jax.vmap(environment.reset)(for_start), jnp.ones(len(keys), bool)
+    return lax.scan(step, start, noise.T)[1]
+
+
+def latest(
+    returns: Float[Array, " last"], new: Float[Array, " episodes"], ended: Bool[Array, " episodes"]
+) -> Float[Array, " last"]:
+    """The latest returns, oldest first, after those of the `new` episodes that have ended."""
+    counted = jnp.concatenate([jnp.ones(len(returns), bool), ended])
+    # A stable sort puts what does not count first, and leaves the rest in its order.
+    order = jnp.argsort(counted, stable=True)
+    return jnp.concatenate([returns, new])[order[-len(returns) :]]
