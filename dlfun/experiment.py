@@ -14,8 +14,9 @@ An experiment is a module, or a package where it needs code of its own, with the
   `stages(config, dataset)`, a sequence of `Stage`;
 - where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
-  training, as {"split/name": value}; `sample(trained, key, count)`, for the command `sample`,
-  which passes `prime=` and `temperature=`, too, where one is asked for and `sample` takes it;
+  training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or `Animation`s
+  for the command `sample`, which passes `prime=` and `temperature=`, too, where one is asked for
+  and `sample` takes it;
   `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
   the rows of metrics.jsonl.
@@ -37,6 +38,7 @@ from dlfun.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
     from dlfun.data.dataset import Dataset
     from dlfun.learner import Key, Learner, State
@@ -121,6 +123,14 @@ class Inputs(NamedTuple):
     """A name for each example, as it is printed: a sentence, the path of a recording."""
     columns: Mapping[str, Any]
     """Columns of a batch, NumPy arrays with a row for each name; `learner.predict` reads them."""
+
+
+class Animation(NamedTuple):
+    """A sample that moves: the command `sample` writes it as a GIF."""
+
+    frames: Sequence["Image"]
+    milliseconds: int
+    """Time for which each is shown; GIF knows multiples of 10."""
 
 
 class Experiment(NamedTuple):

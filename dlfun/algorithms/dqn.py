@@ -25,7 +25,7 @@ from dlfun import metrics
 from dlfun.algorithms import replay
 from dlfun.algorithms.minimize import LossAndMetrics, MinimizeState, minimize
 from dlfun.algorithms.replay import Replay, Transition
-from dlfun.environments import LAST, Environment, latest, play
+from dlfun.environments import Environment, Latest, no_episodes, play, record, return_metrics
 from dlfun.errors import UserError
 from dlfun.learner import Batch, Key, Learner, example_keys
 from dlfun.metrics import Metrics, Ratio
@@ -39,8 +39,7 @@ class Acting(NamedTuple):
     """Steps of the episode so far."""
     total: Float[Array, ""]
     """Σ r of the episode so far."""
-    returns: Float[Array, " last"]
-    """Those of the last 100 episodes; 0 for those that have not been played yet."""
+    latest: Latest
     replay: Replay
 
 
@@ -108,7 +107,8 @@ def dqn(
     The steps of a batch are made one after another, at random with probability ε, else by the
     network; then follows one step of gradient descent. Columns of the batch are not read. Metrics
     of an update are "loss", counted where a step of descent is made, and "return", of the episodes
-    that end. Evaluation plays an episode for each example, without random actions: "return".
+    that end. Evaluation plays an episode for each example, without random actions: "return"
+    and "squared_return". Predictions are the values of actions in the states of a column "state".
 
     Args:
         environment: the agent acts in it.
@@ -153,7 +153,9 @@ def dqn(
     def act(params: Any, acting: Acting, keys: Key, present: Array) -> tuple[Acting, Steps]:
         """A step for each key that is present."""
         # All that is random is drawn before the loop, in which each operation costs its overhead.
-        first, explore, choose = jnp.moveaxis(jax.vmap(lambda k: jax.random.split(k, 3))(keys), 1, 0)
+        first, explore, choose = jnp.moveaxis(
+            jax.vmap(lambda k: jax.random.split(k, 3))(keys), 1, 0
+        )
         number = acting.replay.added + jnp.cumsum(present) - 1
         random = jax.vmap(jax.random.uniform)(explore) < epsilon(number)
         guess = jax.vmap(lambda key: jax.random.randint(key, (), 0, environment.actions))(choose)
@@ -181,15 +183,15 @@ def dqn(
         carry, steps = lax.scan(step, carry, (random, guess, starts, present))
         steps = steps._replace(ended=steps.ended & present)
         stored = replay.add(acting.replay, steps.transition, present)
-        returns = latest(acting.returns, steps.total, steps.ended)
-        return Acting(*carry, returns, stored), steps
+        latest = record(acting.latest, steps.total, steps.ended)
+        return Acting(*carry, latest, stored), steps
 
     def init(key: Key, batch: Batch) -> DQNState:
         for_network, for_state = jax.random.split(key)
         online = learning(None).init(for_network, batch)
         buffer = replay.empty(capacity, environment.state_size)
-        zero, returns = jnp.zeros(()), jnp.zeros(LAST)
-        acting = Acting(environment.reset(for_state), jnp.int32(0), zero, returns, buffer)
+        start = environment.reset(for_state)
+        acting = Acting(start, jnp.int32(0), jnp.zeros(()), no_episodes(), buffer)
         return DQNState(online, online.params, acting)
 
     def update(state: DQNState, batch: Batch, key: Key) -> tuple[DQNState, Metrics]:
@@ -215,6 +217,9 @@ def dqn(
     def evaluate(state: DQNState, batch: Batch, key: Key) -> Metrics:
         keys = example_keys(key, len(batch["weight"]))
         played = play(environment, lambda s, _: value(state.online.params, s).argmax(axis=1), keys)
-        return {"return": metrics.mean(played.returns(), batch["weight"])}
+        return return_metrics(played, batch["weight"])
 
-    return Learner(init, update, evaluate)
+    def predict(state: DQNState, batch: Batch) -> Float[Array, "batch actions"]:
+        return value(state.online.params, batch["state"])
+
+    return Learner(init, update, evaluate, predict)

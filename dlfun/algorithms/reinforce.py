@@ -21,8 +21,17 @@ from jaxtyping import Array, Float, Int
 
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, minimize
-from dlfun.environments import LAST, Environment, latest, play
+from dlfun.environments import Environment, no_episodes, play, record, return_metrics
 from dlfun.learner import Batch, Key, Learner, example_keys, gather_devices
+
+
+def draw_action(
+    logits: Float[Array, "episodes actions"], noise: Float[Array, " episodes"]
+) -> Int[Array, " episodes"]:
+    """Actions from softmax(logits), by the inverse of its cumulative sum at `noise` in [0, 1)."""
+    below = jax.nn.softmax(logits).cumsum(axis=1) < noise[:, None]
+    # Rounding may leave the last sum below 1.
+    return jnp.minimum(below.sum(axis=1, dtype=jnp.int32), logits.shape[1] - 1)
 
 
 def returns_to_go(
@@ -49,9 +58,9 @@ def reinforce(
 
     Columns of the batch are not read. Metrics are "loss", the mean over episodes of
     −Σₜ log π(aₜ | sₜ) (Gₜ − b(sₜ)) + ½ Σₜ (Gₜ − b(sₜ))², the latter with a baseline only, and
-    "return", that of Σₜ rₜ. Evaluation plays an episode for each example by the same policy. The
-    state's collection "returns" holds those of the last 100 episodes of training, 0 for those that
-    have not been played yet.
+    "return" and "squared_return", of Σₜ rₜ. Evaluation plays an episode for each example by the
+    same policy. Predictions are the logits of actions in the states of a column "state". The
+    state's collection "latest" holds the returns of the last 100 episodes of training.
 
     Args:
         environment: the agent acts in it.
@@ -63,14 +72,15 @@ def reinforce(
     networks = {"policy": policy} | ({"baseline": baseline} if baseline else {})
 
     def apply(name: str, params: Any, states: Float[Array, "*batch state"]) -> Array:
-        rows: Any = networks[name].apply({"params": params[name]}, states.reshape(-1, states.shape[-1]))
-        return rows.reshape(*states.shape[:-1], -1)
+        rows = states.reshape(-1, states.shape[-1])
+        output: Any = networks[name].apply({"params": params[name]}, rows)
+        return output.reshape(*states.shape[:-1], -1)
 
     def init(key: Key, batch: Batch) -> Mapping[str, Any]:
         states, keys = jnp.zeros((1, environment.state_size)), jax.random.split(key)
         pairs = zip(networks.items(), keys, strict=False)
         params = {name: network.init(k, states)["params"] for (name, network), k in pairs}
-        return {"params": params, "returns": jnp.zeros(LAST)}
+        return {"params": params, "latest": no_episodes()}
 
     def objective(
         variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
@@ -79,30 +89,27 @@ def reinforce(
         fixed = lax.stop_gradient(params)
 
         def sample(states: Array, noise: Array) -> Int[Array, " episodes"]:
-            below = jax.nn.softmax(apply("policy", fixed, states)).cumsum(axis=1) < noise[:, None]
-            # Rounding may leave the last sum below 1.
-            return jnp.minimum(below.sum(axis=1), environment.actions - 1)
+            return draw_action(apply("policy", fixed, states), noise)
 
         played = play(environment, sample, example_keys(key, len(weight)))
         error = returns_to_go(played.rewards, discount)
         if baseline is not None:
             error = error - apply("baseline", params, played.states)[..., 0]
-        log_probabilities = jax.nn.log_softmax(apply("policy", params, played.states))
-        chosen = jnp.take_along_axis(log_probabilities, played.actions[..., None], axis=-1)[..., 0]
-        each = -chosen * lax.stop_gradient(error)
+        logits = apply("policy", params, played.states)
+        chosen = jax.nn.one_hot(played.actions, environment.actions)
+        log_probability = (jax.nn.log_softmax(logits) * chosen).sum(axis=-1)
+        each = -log_probability * lax.stop_gradient(error)
         if baseline is not None:
             each = each + jnp.square(error) / 2
-        total = played.returns()
-        result = LossAndMetrics(
-            metrics.mean((each * played.present).sum(axis=0), weight),
-            {"return": metrics.mean(total, weight)},
-        )
+        loss = metrics.mean((each * played.present).sum(axis=0), weight)
+        result = LossAndMetrics(loss, return_metrics(played, weight))
         if not training:
             return result
-        everywhere = (a.ravel() for a in gather_devices((total, weight)))
-        new, counted = everywhere
-        return result._replace(
-            collections={"returns": latest(variables["returns"], new, counted > 0)}
-        )
+        returns, counted = (a.ravel() for a in gather_devices((played.returns(), weight)))
+        latest = record(variables["latest"], returns, counted > 0)
+        return result._replace(collections={"latest": latest})
 
-    return minimize(init, objective, optimizer)
+    def predict(variables: Mapping[str, Any], batch: Batch) -> Float[Array, "batch actions"]:
+        return apply("policy", variables["params"], batch["state"])
+
+    return minimize(init, objective, optimizer, predict)

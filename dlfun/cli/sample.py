@@ -13,6 +13,8 @@ from dlfun.cli.console import Run, warn
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from dlfun.experiment import Animation
+
 GAP = 2
 """Pixels between the images of a grid, and around them."""
 
@@ -21,7 +23,8 @@ GAP = 2
 class Sample:
     """Draw samples from a trained run: texts are printed, images written into the run directory.
 
-    Several images of one size are also written as one, in rows and columns.
+    Animations are written as GIF. Several images of one size are also written as one, in rows and
+    columns.
     """
 
     run_dir: Run
@@ -38,6 +41,7 @@ class Sample:
 
     def __call__(self) -> int:
         from dlfun import config
+        from dlfun.experiment import Animation
         from dlfun.train import driver, run_directory
         from dlfun.train.samples import draw_samples
 
@@ -51,6 +55,8 @@ class Sample:
         for number, sample in enumerate(samples):
             if isinstance(sample, str):
                 print(sample)
+            elif isinstance(sample, Animation):
+                print(_write_animation(folder / f"seed{self.seed}-{number}.gif", sample))
             else:
                 images.append(sample)
                 print(_write(folder / f"seed{self.seed}-{number}.png", sample))
@@ -83,4 +89,22 @@ def _write(path: Path, image: object) -> Path:
     path.parent.mkdir(exist_ok=True)
     with atomic(path) as part:
         image.save(part, format="png")
+    return path
+
+
+def _write_animation(path: Path, animation: "Animation") -> Path:
+    """Write an animation as a GIF that begins again at its end."""
+    from dlfun.train.run_directory import atomic
+
+    path.parent.mkdir(exist_ok=True)
+    first, *others = animation.frames
+    with atomic(path) as part:
+        first.save(
+            part,
+            format="gif",
+            save_all=True,
+            append_images=others,
+            duration=animation.milliseconds,
+            loop=0,
+        )
     return path

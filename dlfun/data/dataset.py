@@ -84,9 +84,12 @@ def with_test(splits: dict[str, Split]) -> dict[str, Split]:
     return splits
 
 
-def ticks(steps: int) -> Dataset:
-    """A dataset of `steps` empty examples, for learners that draw their own or act on their own."""
-    sizes = {"train": steps, "test": 1}
+def ticks(steps: int, test: int = 1) -> Dataset:
+    """A dataset of `steps` empty examples, for learners that draw their own or act on their own.
+
+    `test` empty ones are to be evaluated on.
+    """
+    sizes = {"train": steps, "test": test}
     splits = {name: {"tick": np.zeros(size, np.float32)} for name, size in sizes.items()}
     return Dataset("no data", splits, order=in_order)
 

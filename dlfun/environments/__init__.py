@@ -1,10 +1,28 @@
 """Environments for reinforcement learning, by the names and with the limits of Gymnasium."""
 
 from dlfun.environments.cart_pole import cart_pole
-from dlfun.environments.environment import LAST, Environment, Episodes, latest, play
+from dlfun.environments.environment import (
+    Environment,
+    Episodes,
+    Latest,
+    no_episodes,
+    play,
+    record,
+    return_metrics,
+)
 from dlfun.errors import UserError, nearest
 
-__all__ = ["ENVIRONMENTS", "LAST", "Environment", "Episodes", "find", "latest", "play"]
+__all__ = [
+    "ENVIRONMENTS",
+    "Environment",
+    "Episodes",
+    "Latest",
+    "find",
+    "no_episodes",
+    "play",
+    "record",
+    "return_metrics",
+]
 
 ENVIRONMENTS = {
     environment.name: environment

@@ -36,7 +36,7 @@ def step(
     state: Float[Array, "4"], action: Int[Array, ""]
 ) -> tuple[Float[Array, "4"], Float[Array, ""], Bool[Array, ""]]:
     """The state after a push to the left (action 0) or to the right (1), the reward 1, the end."""
-    x, speed, angle, turning = state
+    _, speed, angle, turning = state
     sine, cosine = jnp.sin(angle), jnp.cos(angle)
     force = FORCE * (2 * action - 1).astype(state.dtype)
     pole = POLE_MASS * HALF_LENGTH

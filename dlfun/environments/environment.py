@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from dlfun import metrics
 from dlfun.learner import Key
+from dlfun.metrics import Metrics
 
 LAST = 100
 """Episodes over which the return is averaged that decides whether an environment is solved."""
@@ -73,11 +75,35 @@ def play(environment: Environment, policy: Policy, keys: Key) -> Episodes:
     return lax.scan(step, start, noise.T)[1]
 
 
-def latest(
-    returns: Float[Array, " last"], new: Float[Array, " episodes"], ended: Bool[Array, " episodes"]
-) -> Float[Array, " last"]:
-    """The latest returns, oldest first, after those of the `new` episodes that have ended."""
-    counted = jnp.concatenate([jnp.ones(len(returns), bool), ended])
-    # A stable sort puts what does not count first, and leaves the rest in its order.
-    order = jnp.argsort(counted, stable=True)
-    return jnp.concatenate([returns, new])[order[-len(returns) :]]
+def return_metrics(played: Episodes, weight: Float[Array, " episodes"]) -> Metrics:
+    """The means of the return R and of R², from which its deviation follows."""
+    total = played.returns()
+    return {
+        "return": metrics.mean(total, weight),
+        "squared_return": metrics.mean(jnp.square(total), weight),
+    }
+
+
+class Latest(NamedTuple):
+    """The returns of the last 100 episodes, in a ring."""
+
+    returns: Float[Array, " last"]
+    """0 for those that have not been played yet."""
+    count: Int[Array, ""]
+    """Episodes that have ended so far."""
+
+
+def no_episodes() -> Latest:
+    """Before the first episode has ended."""
+    return Latest(jnp.zeros(LAST), jnp.int32(0))
+
+
+def record(
+    latest: Latest, returns: Float[Array, " episodes"], ended: Bool[Array, " episodes"]
+) -> Latest:
+    """The latest returns after those of the episodes that have ended, oldest first."""
+    number = latest.count + jnp.cumsum(ended, dtype=jnp.int32) - 1
+    count = latest.count + jnp.sum(ended, dtype=jnp.int32)
+    kept = ended & (number >= count - LAST)
+    row = jnp.where(kept, number % LAST, LAST)  # Outside the ring: dropped.
+    return Latest(latest.returns.at[row].set(returns, mode="drop"), count)

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 Path = tuple[str, ...]
-NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats"])
-"""Parts of a state without parameters: the optimizer's memory and running statistics."""
-MEMORY = frozenset(["optimizer"])
+NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats", "acting"])
+"""Parts of a state without parameters: the optimizer's memory, running statistics, and an agent in
+its environment with what it remembers."""
+MEMORY = frozenset(["optimizer", "acting"])
 """Parts of a state that a trained network does without."""
 
 

@@ -1,0 +1,1 @@
+"""Learning to act: policies and the values of actions, from rewards."""
