@@ -26,7 +26,7 @@ from jaxtyping import install_import_hook
 import tests.typecheck  # noqa: F401  # The hook names it.
 
 # Not dlfun.optimizers: the float fields of its dataclasses may be traced arrays.
-PARTS = ("algorithms", "data", "metrics", "nn", "random", "train", "transforms")
+PARTS = ("algorithms", "data", "environments", "metrics", "nn", "random", "train", "transforms")
 # The code of an experiment beside its Config, data and learner.
 ROOT = Path(__file__).parent.parent
 FILES = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("experiments/*/*/[!_]*.py")]

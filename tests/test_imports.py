@@ -12,6 +12,7 @@ ROOT = [path.stem for path in PACKAGE.glob("[!_]*.py")]
 ALLOWED = {
     "nn": {"nn", "learner", "metrics", "errors", "config", "random"},
     "data": {"data", "errors", "config", "random"},
+    "environments": {"environments", "learner", "metrics", "errors"},
 }
 FORBIDDEN = {module: {"algorithms", "train", "sweep", "plots", "cli"} for module in ROOT} | {
     "algorithms": {"train", "sweep", "plots", "cli"},

@@ -195,8 +195,10 @@ def dqn(
         return DQNState(online, online.params, acting)
 
     def update(state: DQNState, batch: Batch, key: Key) -> tuple[DQNState, Metrics]:
-        if len(batch["weight"]) > capacity:
-            raise UserError(f"a buffer of {capacity:,} transitions holds less than a batch's steps")
+        if (steps := len(batch["weight"])) > capacity:
+            raise UserError(
+                f"a buffer of {capacity:,} transitions is smaller than a batch of {steps:,} steps"
+            )
         for_steps, for_replay = jax.random.split(key)
         present = batch["weight"] > 0
         keys = example_keys(for_steps, len(present))

@@ -26,7 +26,7 @@ __all__ = [
 
 ENVIRONMENTS = {
     environment.name: environment
-    for environment in (cart_pole("CartPole-v0", 200, 195), cart_pole("CartPole-v1", 500, 475))
+    for environment in (cart_pole("CartPole-v0", 200, 195.0), cart_pole("CartPole-v1", 500, 475.0))
 }
 
 

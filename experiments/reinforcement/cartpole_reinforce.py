@@ -8,8 +8,9 @@ CartPole-v1 (Barto, Sutton, Anderson 1983), equal to Gymnasium's: 1 for each ste
 stays up, 500 at most. It counts as solved where the mean return of the last 100 of 2,000 episodes
 of training, which act by the policy's probabilities, is at least 475. Two agents (Williams 1992),
 each with a policy 4-128-2 as in PyTorch's example reinforce.py, play ten episodes for each step of
-Adam, at a rate that falls to 0. One subtracts a baseline from the returns, a network 4-128-1 fitted to them (Sutton, Barto
-2018, sec. 13.4). A claim is of the share of seeds that solve it: run it with `--seeds 10`.
+Adam, at a rate that falls to 0. One subtracts a baseline from the returns, a network 4-128-1 fitted
+to them (Sutton, Barto 2018, sec. 13.4). A claim is of the share of seeds that solve it: run it with
+`--seeds 10`.
 """
 
 from collections.abc import Iterator
