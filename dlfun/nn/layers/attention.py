@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, Initializer
 from dlfun.nn.layers.dropout import Dropout
-from dlfun.nn.layers.recurrent import is_zero
 
 Mask = Bool[Array, "#batch #heads #queries keys"]
 Read = tuple[Float[Array, "batch queries features"], Float[Array, "batch queries keys"]]

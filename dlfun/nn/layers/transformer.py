@@ -9,10 +9,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, Initializer
 from dlfun.nn.layers.attention import Cache, Mask, MultiHeadAttention, causal_mask, write
 from dlfun.nn.layers.dropout import Dropout
-from dlfun.nn.layers.recurrent import is_zero
 
 
 def sinusoids(length: int, features: int) -> Float[np.ndarray, "length features"]:

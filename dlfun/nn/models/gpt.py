@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from dlfun.config import is_zero
 from dlfun.nn.decoding import Step
 from dlfun.nn.layers.attention import causal_mask
 from dlfun.nn.layers.dropout import Dropout
-from dlfun.nn.layers.recurrent import is_zero
 from dlfun.nn.layers.transformer import TransformerBlock
 
 Logits = Callable[[Int[Array, "rows context"]], Float[Array, "rows context vocabulary"]]
