@@ -43,7 +43,7 @@ def boxes(trained: Trained) -> Figure:
     for axes in grid.flat:
         axes.axis("off")
     worst = np.argsort(overlaps[1], kind="stable")[:SHOWN]
-    for row, chosen in zip(grid, (range(min(SHOWN, len(read))), worst), strict=True):
+    for row, chosen in zip(grid, (np.arange(min(SHOWN, len(read))), worst), strict=True):
         for axes, number in zip(row, chosen, strict=False):
             axes.imshow(test["image"][number].mean(axis=-1), cmap="gray", vmin=0, vmax=255)
             for box, (colour, dash) in zip(drawn_boxes, LINES.values(), strict=True):
