@@ -88,15 +88,17 @@ def policy_gradient(name: str, hidden: int, discount: float) -> Callable[[int], 
         steps = 0
         for _ in range(episodes):
             state, ended = made.reset()[0], False
-            logs, rewards = [], []
+            logs: list[torch.Tensor] = []
+            rewards: list[float] = []
             while not ended:
                 chosen = Categorical(logits=policy(torch.as_tensor(state)[None]))
                 action = chosen.sample()
                 logs.append(chosen.log_prob(action))
                 state, reward, terminated, truncated, _ = made.step(int(action))
-                rewards.append(reward)
+                rewards.append(float(reward))
                 ended = terminated or truncated
-            returns, total = [], 0.0
+            returns: list[float] = []
+            total = 0.0
             for reward in reversed(rewards):
                 total = reward + discount * total
                 returns.insert(0, total)

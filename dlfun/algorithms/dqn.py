@@ -195,9 +195,9 @@ def dqn(
         return DQNState(online, online.params, acting)
 
     def update(state: DQNState, batch: Batch, key: Key) -> tuple[DQNState, Metrics]:
-        if (steps := len(batch["weight"])) > capacity:
+        if (size := len(batch["weight"])) > capacity:
             raise UserError(
-                f"a buffer of {capacity:,} transitions is smaller than a batch of {steps:,} steps"
+                f"a buffer of {capacity:,} transitions is smaller than a batch of {size:,} steps"
             )
         for_steps, for_replay = jax.random.split(key)
         present = batch["weight"] > 0

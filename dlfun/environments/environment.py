@@ -89,7 +89,7 @@ class Latest(NamedTuple):
 
     returns: Float[Array, " last"]
     """0 for those that have not been played yet."""
-    count: Int[Array, ""]
+    ended: Int[Array, ""]
     """Episodes that have ended so far."""
 
 
@@ -101,9 +101,9 @@ def no_episodes() -> Latest:
 def record(
     latest: Latest, returns: Float[Array, " episodes"], ended: Bool[Array, " episodes"]
 ) -> Latest:
-    """The latest returns after those of the episodes that have ended, oldest first."""
-    number = latest.count + jnp.cumsum(ended, dtype=jnp.int32) - 1
-    count = latest.count + jnp.sum(ended, dtype=jnp.int32)
+    """The latest returns after those of the new episodes that have ended, oldest first."""
+    number = latest.ended + jnp.cumsum(ended, dtype=jnp.int32) - 1
+    count = latest.ended + jnp.sum(ended, dtype=jnp.int32)
     kept = ended & (number >= count - LAST)
     row = jnp.where(kept, number % LAST, LAST)  # Outside the ring: dropped.
     return Latest(latest.returns.at[row].set(returns, mode="drop"), count)

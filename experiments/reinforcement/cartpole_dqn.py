@@ -128,6 +128,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator[Animation]:
     from dlfun.plots.cart_pole import animations
 
     def best(states: Array, noise: Array) -> Array:
+        assert trained.learner.predict is not None
         return trained.learner.predict(trained.state, {"state": states}).argmax(axis=1)
 
     yield from animations(find(trained.config.environment), best, key, count)
@@ -139,4 +140,4 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
 
     c = trained.config
     title = f"Deep Q-learning: a mean return of {latest_return(trained):.0f} in the end"
-    yield "returns", returns(title, rows, {"": "agent"}, find(c.environment), c.steps, "steps")
+    yield "returns", returns(title, rows, {"": ""}, find(c.environment), c.steps, "steps")

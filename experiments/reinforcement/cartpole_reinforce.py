@@ -108,6 +108,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator[Animation]:
     from dlfun.plots.cart_pole import animations
 
     def policy(states: Array, noise: Array) -> Array:
+        assert trained.learner.predict is not None
         logits = trained.learner.predict(trained.state, {"state": states})
         return draw_action(logits["baseline"], noise)
 

@@ -119,5 +119,5 @@ def test_the_latest_returns_are_those_of_training_alone():
     state = learner.init(KEY, batch)
     new, measured = jax.jit(learner.update)(state, batch, KEY)
     latest = new.collections["latest"]
-    assert latest.count == 2
+    assert latest.ended == 2
     assert float(latest.returns.sum()) == pytest.approx(float(measured["return"].total))

@@ -8,6 +8,7 @@ from PIL import Image
 import dlfun
 from dlfun.cli.main import main
 from dlfun.errors import UserError
+from dlfun.experiment import Animation
 from tests import toy
 
 
@@ -57,6 +58,22 @@ def test_images_of_one_size_are_written_as_one_too(capsys, monkeypatch, trained)
     for number in range(5):
         top, left = 2 + 4 * (number // 3), 2 + 5 * (number % 3)
         assert (grid[top : top + 2, left : left + 3] == 10 * number).all()
+
+
+def test_an_animation_is_written_as_a_gif(capsys, monkeypatch, trained):
+    def moving(trained, key, count):
+        frames = [Image.new("L", (3, 2), 60 * number) for number in range(4)]
+        return [Animation(frames, 20)] * count
+
+    toy.register(monkeypatch, sample=moving)
+    assert main(["sample", str(trained), "--count", "2", "--seed", "9"]) == 0
+    paths = capsys.readouterr().out.splitlines()
+    assert [path.rpartition("/")[2] for path in paths] == ["seed9-0.gif", "seed9-1.gif"]
+    with Image.open(paths[1]) as image:
+        assert (image.n_frames, image.size, image.info["duration"]) == (4, (3, 2), 20)
+        for number in range(image.n_frames):
+            image.seek(number)
+            assert (np.asarray(image.convert("L")) == 60 * number).all()
 
 
 def test_a_prime_and_a_temperature_come_to_the_experiment(capsys, monkeypatch, trained):

@@ -117,7 +117,7 @@ def test_the_last_hundred_returns_are_kept():
         expected += returns[ended].tolist()
         kept = np.sort(expected[-100:] + [0.0] * (100 - len(expected)))
         np.testing.assert_allclose(np.sort(latest.returns), kept)
-    assert latest.count == len(expected)
+    assert latest.ended == len(expected)
 
 
 def test_an_unknown_environment_is_named():
