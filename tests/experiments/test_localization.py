@@ -88,11 +88,11 @@ def test_a_box_is_the_extent_of_the_digits_ink(digits):
 
 
 def test_fragments_darken_no_ink_and_spoil_the_threshold(digits):
-    clutter, alone = canvases(some(digits), 8)
+    clutter, alone = canvases(some(digits), 4)
     np.testing.assert_array_equal(clutter["box"], alone["box"])
     assert (clutter["image"] >= alone["image"]).all()
     boxes = jnp.asarray(bright_boxes(np.asarray(clutter["image"])))
-    assert float(iou(boxes, clutter["box"]).mean()) < 0.3
+    assert float(iou(boxes, clutter["box"]).mean()) < 0.4
 
 
 def test_canvases_depend_on_the_key_alone(digits):

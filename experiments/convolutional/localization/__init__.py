@@ -1,11 +1,11 @@
 """A network tells which digit lies among fragments of others on a canvas, and where.
 
-Figure: test accuracy ≥ 98 %, mean IoU ≥ 0.80, IoU ≥ 0.5 for ≥ 97 %; by thresholding IoU ≤ 0.2
+Figure: test accuracy ≥ 98 %, mean IoU ≥ 0.80, IoU ≥ 0.5 for ≥ 97 %; by thresholding IoU ≤ 0.3
 Time: ?
 Command: python launch.py train localization
 
 Classification with localization [T2]: one network ends in a class and a box. A digit of MNIST lies
-at a random place of 64×64 pixels, with eight fragments of 8×8 pixels of other digits, as in
+at a random place of 64×64 pixels, with four fragments of 8×8 pixels of other digits, as in
 cluttered MNIST (Mnih et al. 2014): each update draws new canvases, and the test set is drawn once.
 The box is the extent of the digit's ink; it is scored by IoU, intersection over union. Without
 fragments the box around all bright pixels would be the digit's; with them it is not.
@@ -41,7 +41,7 @@ CLAIMS = [
     Claim("test/accuracy", "[T2]", at_least=0.98),
     Claim("test/iou", "[T2]", at_least=0.8),
     Claim("test/found", "[T2]", at_least=0.97),
-    Claim("test/threshold_iou", "beside it", at_most=0.2),
+    Claim("test/threshold_iou", "beside it", at_most=0.3),
 ]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 4},
@@ -51,7 +51,7 @@ QUICK = Quick(
     ],
 )
 OBJECTIVE = Objective("iou", "max")
-INPUTS = normalize(0.05, 0.2)
+INPUTS = normalize(0.04, 0.18)
 """Canvases with mean 0 and deviation 1, roughly."""
 
 
@@ -61,7 +61,7 @@ class Config:
 
     canvas: Annotated[int, Ge(1)] = 64
     """Height and width of the canvas in pixels."""
-    fragments: Annotated[int, Ge(0)] = 8
+    fragments: Annotated[int, Ge(0)] = 4
     """Fragments of other digits on a canvas."""
     box_weight: Annotated[float, Ge(0)] = 0.1
     """Factor of the box's loss beside the class's."""
@@ -70,7 +70,7 @@ class Config:
     hidden: Annotated[int, Ge(1)] = 128
     """Hidden units that the class and the box are read from."""
     examples: Examples = 60_000
-    epochs: Epochs = 10
+    epochs: Epochs = 6
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
