@@ -1,7 +1,7 @@
 """A small GPT writes in the manner of Shakespeare; counting characters does better.
 
-Figure: not measured yet
-Time: not measured yet
+Figure: claimed ≤ 1.92 nats a character (one seed: 1.919); counting comes to 1.669
+Time: 20 min on a fourth of a CPU core, on a busy machine
 Command: python launch.py train shakespeare_transformer
 
 nanoGPT's setting for a CPU (Karpathy 2022): 4 blocks of 4 heads and 128 features read 64 characters
@@ -164,14 +164,9 @@ def sample(
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """The loss against the epoch beside the counts', and a text."""
-    from dlfun.plots.language_model import learning_curve, texts_by_loss
-    from dlfun.random import stream
+    """The loss against the epoch beside the counts'."""
+    from dlfun.plots.language_model import learning_curve
 
     losses = counted(trained.config)
     lines = {"pairs": losses[1], f"{CONTEXT + 1} characters": losses[CONTEXT]}
     yield "learning_curve", learning_curve(rows, lines)
-    last = next(row for row in reversed(rows) if row["split"] == "test")
-    written = next(sample(trained, stream(trained.config.seed, "figures"), 1))
-    detail = f"drawn at temperature {trained.config.temperature}"
-    yield "texts", texts_by_loss([(trained.step, last["loss"], written)], detail)
