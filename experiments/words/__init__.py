@@ -1,0 +1,1 @@
+"""Experiments with vectors of words, and with texts as bags of words."""

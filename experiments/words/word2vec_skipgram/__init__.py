@@ -1,0 +1,166 @@
+"""Skip-gram learns vectors of words from the words around them, and similar words get similar ones.
+
+Figure: TODO
+Time: TODO
+Command: python launch.py train word2vec_skipgram
+
+word2vec (Mikolov et al. 2013) on the 1.2 million words of the Brown corpus: vectors of 100 numbers,
+windows of 5 words to each side, frequent words subsampled, a learning rate that falls linearly, 20
+epochs; once with 5 negative samples and once with a hierarchical softmax. The measure is Spearman's ρ between the cosines of
+pairs of words and the scores that people gave them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from dlfun.algorithms.word2vec import hierarchical_softmax, negative_sampling, word2vec
+from dlfun.config import BatchSize, Epochs, Seed
+from dlfun.data import corpus, text, word_similarity
+from dlfun.data.dataset import Dataset, take
+from dlfun.data.word_vectors import WordVectors
+from dlfun.errors import UserError, nearest
+from dlfun.experiment import Claim, Inputs, Quick, Trained
+from dlfun.learner import Key, Learner
+from dlfun.transforms import compare
+
+from .scores import analogies, nearest_words, similarity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CLAIMS = [Claim("test/negative_sampling_wordsim", "gensim 4.4", printed=0.42, at_least=0.39)]
+QUICK = Quick({"epochs": 2}, CLAIMS)
+PAGE = 1_000
+"""Words of a page, which is an example."""
+TEST_PAGES = 20
+"""Pages, about, whose loss is evaluated after each epoch; they are trained on, too."""
+NEIGHBOURS = 10
+"""Neighbours of a word that are printed."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Vectors of words by word2vec."""
+
+    dataset: str = "brown"
+    """brown, the Brown corpus, or text:PATH, a text file or a folder of files *.txt, with a
+    sentence a line."""
+    min_count: Annotated[int, Ge(1)] = 5
+    """Occurrences below which a word is left out."""
+    model: Literal["skipgram", "cbow"] = "skipgram"
+    """skipgram: each word of a window predicts the middle word; cbow: their mean does."""
+    outputs: tuple[Literal["negative_sampling", "hierarchical_softmax"], ...] = (
+        "negative_sampling",
+        "hierarchical_softmax",
+    )
+    """Ways of predicting a word, each of which gets vectors of its own."""
+    size: Annotated[int, Ge(1)] = 100
+    """Numbers of a vector."""
+    window: Annotated[int, Ge(1)] = 5
+    """Words that a window reaches to each side at most; how far it does is drawn."""
+    negatives: Annotated[int, Ge(1)] = 5
+    """Noise words of a prediction, under negative sampling."""
+    sample: Annotated[float, Gt(0)] = 1e-3
+    """Share of the text above which a word is often left out."""
+    learning_rate: Annotated[float, Gt(0)] = 0.025
+    """Learning rate at the start."""
+    epochs: Epochs = 20
+    batch_size: BatchSize = 4
+    seed: Seed = 0
+
+
+def data(config: Config) -> Dataset:
+    """The text in pages; the vocabulary is `classes`."""
+    words, x, sentence = corpus.pages(
+        corpus.sentences(config.dataset), config.min_count, PAGE, config.window
+    )
+    train = {"x": x, "sentence": sentence}
+    test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
+    return Dataset(config.dataset, {"train": train, "test": test}, words)
+
+
+def learner(config: Config, dataset: Dataset) -> Learner:
+    """word2vec by each way of predicting a word."""
+    if not config.outputs:
+        raise UserError("--outputs names none: expected negative_sampling or hierarchical_softmax")
+    train = dataset.splits["train"]
+    counts = np.bincount(train["x"][train["sentence"] >= 0], minlength=len(dataset.classes))
+    layers = {
+        "negative_sampling": lambda: negative_sampling(counts, config.negatives),
+        "hierarchical_softmax": lambda: hierarchical_softmax(counts),
+    }
+    steps = config.epochs * dataset.steps_per_epoch(config.batch_size)
+    return compare(
+        {
+            name: word2vec(
+                counts,
+                steps,
+                layers[name](),
+                model=config.model,
+                size=config.size,
+                window=config.window,
+                sample=config.sample,
+                rate=config.learning_rate,
+            )
+            for name in config.outputs
+        }
+    )
+
+
+def vectors(trained: Trained) -> dict[str, WordVectors]:
+    """The vectors that each way of predicting a word has made."""
+    words = trained.dataset.classes
+    return {name: WordVectors(words, np.asarray(s.words)) for name, s in trained.state.items()}
+
+
+def measure(trained: Trained, key: Key) -> dict[str, float]:
+    """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words."""
+    tests = word_similarity.load()
+    measured = {}
+    for name, made in vectors(trained).items():
+        for pairs, scored in tests.pairs.items():
+            rho, known = similarity(made, scored)
+            measured |= {f"test/{name}_{pairs}": rho, f"test/{pairs}_pairs": float(known)}
+        right, known = np.sum([(0, 0), *analogies(made, tests.analogies).values()], axis=0)
+        measured[f"test/{name}_analogy_accuracy"] = float(right / known) if known else np.nan
+        measured["test/analogies"] = float(known)
+    return measured
+
+
+def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
+    """Words of the vocabulary, whose neighbours are predicted."""
+    number = text.numbers(trained.dataset.classes)
+    words = [item.lower() for item in items]
+    for word in words:
+        if word not in number:
+            known = f"the {len(number):,} words of {trained.dataset.name}"
+            raise UserError(f"'{word}' is not among {known}{nearest(word, number)}")
+    return Inputs(words, {"x": np.array([number[word] for word in words], np.int32)})
+
+
+def outputs(
+    trained: Trained, names: Sequence[str], predictions: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, list[str]]]:
+    """The words with the largest cosines, the nearest first."""
+    words = trained.dataset.classes
+    number = text.numbers(words)
+    for row, name in enumerate(names):
+        yield {
+            way: [words[k] for k in nearest_words(cosines[row], number[name], NEIGHBOURS)]
+            for way, cosines in predictions.items()
+        }
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """Neighbours of some words, accuracy by kind of analogy, and words in the plane."""
+    from .drawing import by_section, in_the_plane, table_of_neighbours
+
+    made = vectors(trained)
+    first = next(iter(made.values()))
+    yield "neighbours", table_of_neighbours(first)
+    yield "analogies", by_section(made, word_similarity.load().analogies)
+    yield "map", in_the_plane(first)

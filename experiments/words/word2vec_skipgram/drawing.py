@@ -1,0 +1,109 @@
+"""The figures: neighbours of words, accuracy on analogies, and words in the plane."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from dlfun.data import text
+from dlfun.data.word_vectors import WordVectors
+from dlfun.plots.style import INK, LABEL, PALETTE, SMALL, figure, percent, plain, tidy, truncate
+
+from .scores import analogies, nearest_words, unit
+
+ASKED = (
+    *("father", "doctor", "june", "three", "red", "england", "river", "music", "war", "religion"),
+    *("walked", "good"),
+)
+SHOWN = 5
+"""Neighbours of each of them."""
+GROUPS = {
+    "family": ("father", "mother", "brother", "sister", "son", "daughter", "wife", "husband"),
+    "months": ("january", "march", "april", "june", "july", "september", "october", "december"),
+    "numbers": ("two", "three", "four", "five", "six", "seven", "ten", "twenty"),
+    "colours": ("red", "blue", "green", "white", "black", "yellow", "brown", "pink"),
+    "the body": ("head", "hand", "eyes", "arm", "leg", "shoulder", "neck", "fingers"),
+    "countries": ("england", "france", "germany", "italy", "russia", "china", "japan", "cuba"),
+}
+
+
+def table_of_neighbours(made: WordVectors) -> Figure:
+    """Some words, and the nearest to each with their cosines."""
+    number, vectors = text.numbers(made.words), unit(made.vectors)
+    asked = [word for word in ASKED if word in number] or made.words[: len(ASKED)]
+    drawn = figure(
+        11, 0.8 + 0.36 * len(asked), "Words that are used alike have similar vectors",
+        f"the {SHOWN} nearest words and their cosines, the nearest first",
+    )  # fmt: skip
+    axes = drawn.subplots()
+    axes.set(xlim=(0, SHOWN + 1), ylim=(len(asked) - 0.5, -0.5))
+    axes.axis("off")
+    for row, word in enumerate(asked):
+        cosines = vectors @ vectors[number[word]]
+        axes.text(0, row, plain(word), fontsize=LABEL, fontweight="bold", color=INK, va="center")
+        for column, near in enumerate(nearest_words(cosines, number[word], SHOWN), 1):
+            name = truncate(made.words[near])
+            axes.text(
+                column, row, plain(f"{name} {cosines[near]:.2f}"), fontsize=LABEL, va="center"
+            )
+    return drawn
+
+
+def by_section(
+    made: Mapping[str, WordVectors], sections: Mapping[str, Sequence[tuple[str, str, str, str]]]
+) -> Figure:
+    """Bars of the accuracy on each kind of analogy, by the way of predicting a word."""
+    counted = {name: analogies(vectors, sections) for name, vectors in made.items()}
+    first = next(iter(counted.values()))
+    names = [*reversed(first)]
+    total = {
+        name: sum(right for right, _ in of.values()) / max(sum(n for _, n in of.values()), 1)
+        for name, of in counted.items()
+    }
+    best = max(total, key=lambda name: total[name])
+    drawn = figure(
+        9, 6.5, f"A million words teach few analogies: {percent(total[best], 1)} right",
+        "share of right answers, a is to b as c is to …, by kind (questions of known words)",
+    )  # fmt: skip
+    axes, height = drawn.subplots(), 0.8 / len(counted)
+    for place, (way, of) in enumerate(counted.items()):
+        shares = [of[name][0] / of[name][1] for name in names]
+        at = np.arange(len(names)) + height * (len(counted) / 2 - place - 0.5)
+        label = f"{way.replace('_', ' ')} {percent(total[way], 1)}"
+        axes.barh(at, shares, height, color=PALETTE[place], label=label)
+    axes.set_yticks(range(len(names)), [plain(f"{name} ({first[name][1]})") for name in names])
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    tidy(axes, "accuracy", "")
+    return drawn
+
+
+def in_the_plane(made: WordVectors) -> Figure:
+    """Words of some kinds on the first two principal components of their vectors."""
+    number = text.numbers(made.words)
+    groups = {
+        name: known
+        for name, words in GROUPS.items()
+        if (known := [word for word in words if word in number])
+    } or {"the most frequent words": list(made.words[:50])}
+    shown = [word for words in groups.values() for word in words]
+    points = unit(made.vectors)[[number[word] for word in shown]]
+    points = points - points.mean(axis=0)
+    left, values, _ = np.linalg.svd(points, full_matrices=False)
+    plane = (left * values)[:, :2]
+    explained = (values[:2] ** 2).sum() / (values**2).sum()
+    drawn = figure(
+        9, 7, "Words of a kind lie together",
+        f"principal components of {len(shown)} words: {percent(explained, 0)} of the variance",
+    )  # fmt: skip
+    axes = drawn.subplots()
+    start = 0
+    for (name, words), colour in zip(groups.items(), PALETTE, strict=False):
+        x, y = plane[start : start + len(words)].T
+        axes.scatter(x, y, s=12, color=colour, label=name)
+        for word, *at in zip(words, x, y, strict=True):
+            axes.annotate(plain(word), at, (3, 2), textcoords="offset points", fontsize=SMALL,
+                          color=colour)  # fmt: skip
+        start += len(words)
+    tidy(axes, "first component", "second component")
+    return drawn
