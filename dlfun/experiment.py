@@ -18,6 +18,7 @@ An experiment is a module, or a package where it needs code of its own, with the
   for the command `sample`, which passes `prime=` and `temperature=`, too, where one is asked for
   and `sample` takes it;
   `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
+  `vectors(trained)`, word vectors by name, which `export` writes as word2vec does;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
   the rows of metrics.jsonl.
 """
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dlfun.data.dataset import Dataset
+    from dlfun.data.word_vectors import WordVectors
     from dlfun.learner import Key, Learner, State
 
 _log = logging.getLogger(__name__)
@@ -156,6 +158,7 @@ class Experiment(NamedTuple):
     outputs: Callable[[Trained, Sequence[str], Any], Iterable[Mapping[str, Any]]] | None
     """The values to print for each example, by name, from names and predictions. Without it,
     predictions are logits of the dataset's classes."""
+    vectors: "Callable[[Trained], Mapping[str, WordVectors]] | None"
 
 
 def format_metric(name: str, value: float, sd: float | None = None) -> str:
@@ -205,6 +208,7 @@ def from_module(name: str, module: ModuleType) -> Experiment:
         figures=given.get("figures"),
         inputs=given.get("inputs"),
         outputs=given.get("outputs"),
+        vectors=given.get("vectors"),
     )
 
 

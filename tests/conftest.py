@@ -40,12 +40,16 @@ from jax import lax
 from dlfun import data
 from dlfun.data import (
     Dataset,
+    brown,
     csv_table,
     english_treebank,
     movie_reviews,
     multi30k,
     spoken_digit,
+    subjectivity,
     tiny_shakespeare,
+    trec,
+    word_similarity,
 )
 from dlfun.train import program_cache
 
@@ -103,6 +107,15 @@ _GERMAN = ["ein hund bellt .", "hunde", "eine katze sieht den hund ."]
 _ENGLISH = ["a dog barks .", "dogs", "a cat sees the dog ."]
 _PAIRS = tuple([line.split() for line in lines] * 6 for lines in (_GERMAN, _ENGLISH))
 CAPTIONS = {"train": _PAIRS, "validation": _PAIRS, "test": _PAIRS}
+QUESTIONS = {
+    name: {"number": ["How many dogs ?", "How far ?"] * 4, "human": ["Who barks ?", "Who ?"] * 4}
+    for name in ("train", "test")
+}
+PROSE = ["The dog sees the cat , and the cat sees the dog .", "A dog barks at a cat ."] * 40
+WORD_TESTS = word_similarity.WordTests(
+    {name: [("dog", "cat", 9.0), ("dog", "barks", 5.0)] for name in word_similarity.FILES},
+    {"animals": [("dog", "barks", "cat", "sees")]},
+)
 
 
 @contextlib.contextmanager
@@ -117,6 +130,10 @@ def _reading(dataset):
         patch.setattr(data, "read", read)
         patch.setattr(tiny_shakespeare, "text", lambda data_dir=None: text)
         patch.setattr(movie_reviews, "sentences", lambda data_dir=None: REVIEWS)
+        patch.setattr(subjectivity, "sentences", lambda data_dir=None: REVIEWS)
+        patch.setattr(trec, "questions", lambda data_dir=None: QUESTIONS)
+        patch.setattr(brown, "sentences", lambda data_dir=None: PROSE)
+        patch.setattr(word_similarity, "load", lambda data_dir=None: WORD_TESTS)
         patch.setattr(english_treebank, "sentences", lambda data_dir=None: TREEBANK)
         patch.setattr(multi30k, "sentences", lambda data_dir=None: CAPTIONS)
         patch.setattr(csv_table, "find", lambda folder, *_: _small_csv(folder))

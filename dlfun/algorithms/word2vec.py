@@ -26,6 +26,8 @@ from dlfun.metrics import Metrics, Ratio
 
 LEAST = 1e-4
 """Share of the learning rate that is left at the end, as in word2vec.c."""
+TINY = 1e-30
+"""Least probability whose logarithm is taken."""
 
 
 class Embeddings(NamedTuple):
@@ -109,7 +111,7 @@ def negative_sampling(
 
 
 def hierarchical_softmax(
-    counts: Int[np.ndarray, " words"], block: int = 8, group: int = 128
+    counts: Int[np.ndarray, " words"], block: int = 4, group: int = 256
 ) -> OutputLayer:
     """The layer that predicts the branch at each node of a word's path (Morin, Bengio 2005).
 
@@ -129,55 +131,57 @@ def hierarchical_softmax(
     return OutputLayer(choose, block, group)
 
 
-class Task(NamedTuple):
-    """What is predicted in some blocks of text, as a function of the rows that it reads."""
+class Gradients(NamedTuple):
+    """The loss of some blocks, and its gradients by the rows of both tables that they read."""
 
-    loss: Callable[[Array, Array], Array]
-    """(vectors of the blocks' words, rows of the outputs) → -Σ weight · log σ(±u·h)."""
+    loss: Float[Array, ""]
+    count: Float[Array, ""]
+    """Words, or pairs of words, that were predicted."""
     rows: Int[Array, "blocks outputs"]
-    """The rows of the output table."""
-    number: Float[Array, ""]
-    """Predictions: pairs of skip-gram, words of CBOW."""
+    to_words: Float[Array, "blocks width size"]
+    to_outputs: Float[Array, "blocks outputs size"]
 
 
-def block_task(
+def block_gradients(
     model: Literal["skipgram", "cbow"], window: int, output: OutputLayer
-) -> Callable[[Key, Array, Array], Task]:
-    """The function (key, words, sentences) → task of some blocks, [blocks, block + 2·window].
+) -> Callable[[Array, Array, Key, Array, Array], Gradients]:
+    """The function (word vectors, outputs, key, words, sentences) → gradients of some blocks.
 
-    A block's first and last `window` words are those around the middle words. The window of each of
-    these reaches 1 to `window` words, uniformly drawn, to both sides within its sentence.
+    `words` and `sentences`, [blocks, block + 2·window], hold `window` words before and after the
+    middle words. The window of each of these reaches 1 to `window` words, uniformly drawn, to both
+    sides within its sentence. The loss is -Σ weight · log σ(±u·h), + where a label is 1.
     """
     block = output.block
     columns, middle = np.arange(block + 2 * window), slice(window, window + block)
     distance = np.abs(columns[middle, None] - columns)
 
-    def task(key: Key, words: Array, sentences: Array) -> Task:
+    def gradients(
+        vectors: Array, outputs: Array, key: Key, words: Array, sentences: Array
+    ) -> Gradients:
         reach_key, noise_key = jax.random.split(key)
         reach = jax.random.randint(reach_key, (len(words), block, 1), 1, window + 1)
         own = sentences[:, middle, None]
         near = (distance > 0) & (distance <= reach) & (own == sentences[:, None]) & (own >= 0)
-        pair = near.astype(jnp.float32)
+        pair, h = near.astype(vectors.dtype), vectors[words]
         if model == "cbow":
-            weight = near.any(axis=2, keepdims=True).astype(jnp.float32) * jnp.eye(block)
+            number = pair.sum(axis=2, keepdims=True)
+            h = pair @ h / jnp.maximum(number, 1)
+            predicting = jnp.minimum(number, 1) * jnp.eye(block)
         else:
-            weight = pair.swapaxes(1, 2)
-        rows, label, weights = output.choose(noise_key, words[:, middle], weight)
+            predicting = pair.swapaxes(1, 2)
+        rows, label, weight = output.choose(noise_key, words[:, middle], predicting)
+        u = outputs[rows]
+        sign = 2 * label[:, None] - 1
+        right = jax.nn.sigmoid(sign * (h @ u.swapaxes(1, 2)))
+        loss = -(weight * jnp.log(jnp.maximum(right, TINY))).sum()
+        by_score = weight * sign * (right - 1)
+        to_words = by_score @ u
+        if model == "cbow":
+            # word2vec gives each word the gradient of the mean, undivided (Irsoy et al. 2021).
+            to_words = pair.swapaxes(1, 2) @ to_words
+        return Gradients(loss, predicting.sum(), rows, to_words, by_score.swapaxes(1, 2) @ h)
 
-        def loss(h: Array, u: Array) -> Array:
-            if model == "cbow":
-                total = pair @ h
-                mean = total / jnp.maximum(pair.sum(axis=2, keepdims=True), 1)
-                # word2vec gives each word the gradient of the mean, undivided (Irsoy et al. 2021).
-                h = total + lax.stop_gradient(mean - total)
-            score = h @ u.swapaxes(1, 2)
-            return -(
-                weights * jax.nn.log_sigmoid(jnp.where(label[:, None] > 0, score, -score))
-            ).sum()
-
-        return Task(loss, rows, weight.sum())
-
-    return task
+    return gradients
 
 
 def word2vec(
@@ -209,7 +213,7 @@ def word2vec(
         sample: t of `keep_probabilities`.
         rate: learning rate at the start; gradients are summed over predictions.
     """
-    task = block_task(model, window, output)
+    gradients = block_gradients(model, window, output)
     keep_probability = keep_probabilities(counts, sample)
     block, group = output.block, output.group
     width = np.arange(block + 2 * window)
@@ -234,33 +238,30 @@ def word2vec(
         eta = rate * jnp.maximum(1 - state.done.astype(jnp.float32) / steps, LEAST)
 
         def read(number: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
-            table, outputs, total, count = carry
+            vectors, outputs, total, count = carry
             at = number * group + blocks
-            loss, rows, predictions = task(
-                jax.random.fold_in(key, number), words[at], sentences[at]
+            found = gradients(
+                vectors, outputs, jax.random.fold_in(key, number), words[at], sentences[at]
             )
-            value, (to_words, to_outputs) = jax.value_and_grad(loss, (0, 1))(
-                table[words[at]], outputs[rows]
-            )
-            table = table.at[words[at]].add(-eta * to_words)
-            outputs = outputs.at[rows].add(-eta * to_outputs)
-            return table, outputs, total + value, count + predictions
+            vectors = vectors.at[words[at]].add(-eta * found.to_words)
+            outputs = outputs.at[found.rows].add(-eta * found.to_outputs)
+            return vectors, outputs, total + found.loss, count + found.count
 
         zero = jnp.zeros(())
         parts = -(-kept.sum(dtype=jnp.int32) // group)
-        table, outputs, total, count = lax.fori_loop(
+        vectors, outputs, total, count = lax.fori_loop(
             0, parts, read, (state.words, state.outputs, zero, zero)
         )
         done = state.done + batch["weight"].any().astype(jnp.int32)
-        return Embeddings(table, outputs, done), {"loss": Ratio(total, count)}
+        return Embeddings(vectors, outputs, done), {"loss": Ratio(total, count)}
 
     def evaluate(state: Embeddings, batch: Batch, key: Key) -> Metrics:
         def page(columns: tuple[Array, ...]) -> tuple[Array, Array]:
             x, sentence, key = columns
             words, sentences = packed(x, sentence, sentence >= 0)
             at = np.arange(0, len(x), block)[:, None] + width
-            loss, rows, count = task(key, words[at], sentences[at])
-            return loss(state.words[words[at]], state.outputs[rows]), count
+            found = gradients(state.words, state.outputs, key, words[at], sentences[at])
+            return found.loss, found.count
 
         keys = example_keys(key, len(batch["x"]))
         total, count = lax.map(page, (batch["x"], batch["sentence"], keys))

@@ -19,7 +19,10 @@ FOLDER, WEIGHTS, CARD = "export", "model.safetensors", "README.md"
 
 @dataclass(frozen=True)
 class Export:
-    """Write a run's parameters as safetensors, with a model card."""
+    """Write a run's parameters as safetensors, with a model card.
+
+    Word vectors are also written as word2vec does, as NAME.txt and NAME.bin.
+    """
 
     run_dir: Run
     """Run directory."""
@@ -35,7 +38,7 @@ class Export:
 
 
 def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last") -> list[Path]:
-    """Write model.safetensors and README.md into a folder; return the files.
+    """Write model.safetensors and README.md into a folder, and word vectors; return the files.
 
     An array's name is its path in the learner's state, joined by dots: Dense_0.kernel. Running
     statistics are among them, the optimizer's memory is not. Raises UserError as `read_run` does,
@@ -44,6 +47,7 @@ def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last"
     import numpy as np
     from safetensors.numpy import save_file
 
+    from dlfun.data import word_vectors
     from dlfun.nn.networks import MEMORY, parameters
     from dlfun.train import run_directory
     from dlfun.train.driver import read_run
@@ -63,7 +67,15 @@ def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last"
         facts = {"experiment": opened.experiment.name, "step": str(opened.trained.step)}
         save_file(arrays, part, metadata={"format": "flax", **facts})
     run_directory.write_text(folder / CARD, text)
-    return [folder / WEIGHTS, folder / CARD]
+    files = [folder / WEIGHTS, folder / CARD]
+    made = opened.experiment.vectors(opened.trained) if opened.experiment.vectors else {}
+    for name, found in made.items():
+        for file in (folder / f"{name}.txt", folder / f"{name}{word_vectors.BINARY}"):
+            with run_directory.atomic(file) as part, part.open("wb") as opened_file:
+                binary = file.suffix == word_vectors.BINARY
+                word_vectors.write(opened_file, *found, binary)
+            files.append(file)
+    return files
 
 
 def card(

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import dlfun
+from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.cli.main import main
+from dlfun.data.folds import balanced_folds
 from dlfun.errors import UserError
 from dlfun.learner import metrics_of_all
 from dlfun.train.loop import sample_batch
 from experiments.recurrent import sentiment, tagging
-from experiments.recurrent.sentiment.folds import balanced_folds
-from experiments.recurrent.sentiment.naive_bayes import fold_accuracies
 from experiments.recurrent.tagging.encoding import most_frequent_tag_accuracy
 from experiments.recurrent.tagging.model import Spelling
 from tests.works import compiled

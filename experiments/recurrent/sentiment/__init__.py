@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
+from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import movie_reviews, text
 from dlfun.data.dataset import Dataset, take
+from dlfun.data.folds import balanced_folds
 from dlfun.data.order import by_length
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Quick, Stage, Trained
@@ -31,9 +33,7 @@ from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, cross_validated
 
-from .folds import balanced_folds
 from .model import SentenceClassifier, classifier, with_mean_prediction
-from .naive_bayes import fold_accuracies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Multinomial naive Bayes on the words of sentences, the baseline of sentiment."""
+"""Multinomial naive Bayes on the words of sentences."""
 
 import numpy as np
 from jaxtyping import Int
