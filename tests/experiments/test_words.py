@@ -1,0 +1,92 @@
+"""Word vectors and bags of words: scores by hand, and the commands on a text of one's own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dlfun.cli.main import main
+from dlfun.data import word_vectors
+from dlfun.data.word_vectors import WordVectors
+from dlfun.train import driver
+from experiments.words.bag_of_words.sets import one_hot_cosine, without_repeats
+from experiments.words.word2vec_skipgram.scores import analogies, nearest_words, similarity
+
+MADE = WordVectors(
+    ("king", "man", "queen", "woman", "far"),
+    np.array([[1, 1, 0], [1, 0, 0], [0.1, 1, 1], [0, 0, 1], [-9, -9, -9]], np.float32),
+)
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_similarity_is_spearmans_rank_correlation():
+    """Cosines 1/√2, 0 and less than 0; two of three ranks are exchanged: 1 - 6·2/(3·8) = ½."""
+    pairs = [("king", "man", 5.0), ("man", "woman", 9.0), ("man", "far", 1.0), ("man", "dog", 3.0)]
+    rho, known = similarity(MADE, pairs)
+    assert (rho, known) == (pytest.approx(0.5), 3)
+    assert np.isnan(similarity(MADE, pairs[3:])[0])
+
+
+def test_analogies_leave_the_given_words_out():
+    sections = {
+        "family": [("man", "king", "woman", "queen"), ("man", "king", "woman", "far")],
+        "unknown": [("a", "b", "c", "d")],
+    }
+    assert analogies(MADE, sections) == {"family": (1, 2)}
+
+
+def test_the_nearest_words_are_without_the_word_itself():
+    np.testing.assert_array_equal(nearest_words(np.array([0.1, 1, 0.5, 0.9]), 1, 2), [3, 2])
+
+
+def test_bags_of_words():
+    x = np.array([[5, 3, 5, 5, 0, 0], [2, 2, 3, 4, 3, 2]])
+    np.testing.assert_array_equal(without_repeats(x), [[5, 3, 0, 0, 0, 0], [2, 0, 3, 4, 0, 0]])
+    assert one_hot_cosine([("film", "movie"), ("big", "large")]) == 0
+    assert one_hot_cosine([("film", "film")]) == 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, small_mnist_in_module):
+    folder = tmp_path_factory.mktemp("words")
+    (folder / "a.txt").write_text("the dog sees the cat\na cat sees a dog and the dog barks\n" * 20)
+    small = ["--size", "4", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{folder}"]
+    path = folder / "run"
+    assert main(["train", "word2vec_skipgram", *small, "--run-dir", str(path)]) == 0
+    return path
+
+
+def test_neighbours_of_words_of_ones_own_text(capsys, trained):
+    status, out, err = run(capsys, "predict", trained, "Dog", "cat", "--json")
+    assert status == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["input"] for row in rows] == ["dog", "cat"]
+    vectors = word_vectors_of(trained)["negative_sampling"]
+    unit = vectors.vectors / np.linalg.norm(vectors.vectors, axis=1, keepdims=True)
+    order = np.argsort(-(unit @ unit[vectors.words.index("dog")]))
+    assert rows[0]["negative_sampling"] == [
+        vectors.words[k] for k in order if vectors.words[k] != "dog"
+    ]
+    status, out, err = run(capsys, "predict", trained, "dig")
+    assert (status, out) == (2, "")
+    assert "'dig' is not among the 7 words" in err
+    assert "(did you mean 'dog'?)" in err
+
+
+def word_vectors_of(path):
+    experiment, trained = driver.read(path, print)
+    return experiment.vectors(trained)
+
+
+def test_vectors_are_exported_in_both_formats(capsys, trained, tmp_path):
+    assert run(capsys, "export", trained, "--out", tmp_path / "out")[0] == 0
+    for name, made in word_vectors_of(trained).items():
+        for ending in ("txt", "bin"):
+            words, vectors = word_vectors.read(tmp_path / "out" / f"{name}.{ending}")
+            assert words == made.words
+            np.testing.assert_array_equal(vectors, made.vectors)
