@@ -135,7 +135,7 @@ class Gradients(NamedTuple):
     """The loss of some blocks, and its gradients by the rows of both tables that they read."""
 
     loss: Float[Array, ""]
-    count: Float[Array, ""]
+    predicted: Float[Array, ""]
     """Words, or pairs of words, that were predicted."""
     rows: Int[Array, "blocks outputs"]
     to_words: Float[Array, "blocks width size"]
@@ -245,7 +245,7 @@ def word2vec(
             )
             vectors = vectors.at[words[at]].add(-eta * found.to_words)
             outputs = outputs.at[found.rows].add(-eta * found.to_outputs)
-            return vectors, outputs, total + found.loss, count + found.count
+            return vectors, outputs, total + found.loss, count + found.predicted
 
         zero = jnp.zeros(())
         parts = -(-kept.sum(dtype=jnp.int32) // group)
@@ -261,7 +261,7 @@ def word2vec(
             words, sentences = packed(x, sentence, sentence >= 0)
             at = np.arange(0, len(x), block)[:, None] + width
             found = gradients(state.words, state.outputs, key, words[at], sentences[at])
-            return found.loss, found.count
+            return found.loss, found.predicted
 
         keys = example_keys(key, len(batch["x"]))
         total, count = lax.map(page, (batch["x"], batch["sentence"], keys))

@@ -81,7 +81,7 @@ def test_a_word_of_cbow_gets_the_gradient_of_the_mean_undivided():
             for w in around:
                 expected[w] += (right - (1 - bit)) * outputs[node]
     np.testing.assert_allclose(found.to_words[0], expected, rtol=1e-4, atol=1e-5)
-    assert found.count == 3
+    assert found.predicted == 3
 
 
 def test_negative_sampling_by_hand():
@@ -98,7 +98,7 @@ def test_negative_sampling_by_hand():
         expected += np.log1p(np.exp(-score[middle]))
         expected += 5 / 3 * sum(np.log1p(np.exp(score[n])) for n in noise if n != middle)
     assert float(found.loss) == pytest.approx(expected, rel=1e-5)
-    assert found.count == 2
+    assert found.predicted == 2
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -53,10 +53,9 @@ def test_bags_of_words():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, small_mnist_in_module):
-    folder = tmp_path_factory.mktemp("words")
+    folder, path = (tmp_path_factory.mktemp(name) for name in ("text", "run"))
     (folder / "a.txt").write_text("the dog sees the cat\na cat sees a dog and the dog barks\n" * 20)
     small = ["--size", "4", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{folder}"]
-    path = folder / "run"
     assert main(["train", "word2vec_skipgram", *small, "--run-dir", str(path)]) == 0
     return path
 

@@ -96,8 +96,8 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         "hierarchical_softmax": partial(hierarchical_softmax, counts),
     }
     steps = config.epochs * dataset.steps_per_epoch(config.batch_size)
-    shape = {"model": config.model, "size": config.size, "window": config.window}
-    rates = {"sample": config.sample, "rate": config.learning_rate}
+    shape: dict[str, Any] = {"model": config.model, "size": config.size, "window": config.window}
+    rates: dict[str, Any] = {"sample": config.sample, "rate": config.learning_rate}
     return compare(
         {n: word2vec(counts, steps, layers[n](), **shape, **rates) for n in config.outputs}
     )
@@ -112,7 +112,7 @@ def vectors(trained: Trained) -> dict[str, WordVectors]:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words."""
     tests = word_similarity.load()
-    measured = {}
+    measured: dict[str, float] = {}
     for name, made in vectors(trained).items():
         for pairs, scored in tests.pairs.items():
             rho, known = similarity(made, scored)

@@ -101,8 +101,8 @@ def in_the_plane(made: WordVectors) -> Figure:
     for (name, words), colour in zip(groups.items(), PALETTE, strict=False):
         x, y = plane[start : start + len(words)].T
         axes.scatter(x, y, s=12, color=colour, label=name)
-        for word, *at in zip(words, x, y, strict=True):
-            axes.annotate(plain(word), at, (3, 2), textcoords="offset points", fontsize=SMALL,
+        for word, a, b in zip(words, x, y, strict=True):
+            axes.annotate(plain(word), (a, b), (3, 2), textcoords="offset points", fontsize=SMALL,
                           color=colour)  # fmt: skip
         start += len(words)
     tidy(axes, "first component", "second component")
