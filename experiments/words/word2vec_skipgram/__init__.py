@@ -1,14 +1,17 @@
 """Skip-gram learns vectors of words from the words around them, and similar words get similar ones.
 
-Figure: TODO
-Time: TODO
+Figure: ρ of WordSim 0.420, MEN 0.439, SimLex 0.140 (three seeds); gensim 0.420, 0.435, 0.154 (two)
+Time: 2 min by negative sampling on 2 busy CPU cores; both ways not measured yet
 Command: python launch.py train word2vec_skipgram
 
 word2vec (Mikolov et al. 2013) on the 1.2 million words of the Brown corpus: vectors of 100 numbers,
 windows of 5 words to each side, frequent words subsampled, a learning rate that falls linearly, 20
 epochs; once with 5 negative samples and once with a hierarchical softmax. The measure is Spearman's
-ρ between the cosines of pairs of words and the scores that people gave them. gensim 4.4 under the
-same settings is printed beside.
+ρ between the cosines of pairs of words and the scores that people gave them, beside gensim 4.4
+under the same settings; the hierarchical softmax has not been trained to its end here yet.
+
+The nearest ten words of the 1,000 most frequent ones share 0.25 with gensim's (Jaccard index), less
+than the 0.34 that two seeds of gensim share: all words of a block share their noise words here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +37,26 @@ from .scores import analogies, nearest_words, similarity
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIMS = [Claim("test/negative_sampling_wordsim", "gensim 4.4", printed=0.42, at_least=0.39)]
-QUICK = Quick({"epochs": 2}, CLAIMS)
+SOURCE = "gensim 4.4, equal settings"
+WITHIN = 0.03
+"""What Spearman's ρ may be below gensim's."""
+
+
+def beside_gensim(**printed: tuple[float, float, float]) -> list[Claim]:
+    """Claims of ρ by the way of predicting a word, from gensim's: WordSim, MEN and SimLex."""
+    return [
+        Claim(f"test/{way}_{name}", SOURCE, rho, at_least=round(rho - WITHIN, 3))
+        for way, found in printed.items()
+        for name, rho in zip(word_similarity.FILES, found, strict=True)
+    ]
+
+
+CLAIMS = beside_gensim(
+    negative_sampling=(0.420, 0.435, 0.154), hierarchical_softmax=(0.379, 0.488, 0.098)
+)
+QUICK = Quick(
+    {"epochs": 2}, [Claim("test/negative_sampling_simlex", "a tenth of the epochs", at_least=0.1)]
+)
 PAGE = 1_000
 """Words of a page, which is an example."""
 TEST_PAGES = 20

@@ -63,7 +63,7 @@ def by_section(
     }
     best = max(total, key=lambda name: total[name])
     drawn = figure(
-        9, 6.5, f"A million words teach few analogies: {percent(total[best], 1)} right",
+        9, 6.5, f"Analogies answered: {percent(total[best], 1)} at best",
         "share of right answers, a is to b as c is to …, by kind (questions of known words)",
     )  # fmt: skip
     axes, height = drawn.subplots(), 0.8 / len(counted)
