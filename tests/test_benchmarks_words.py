@@ -12,8 +12,8 @@ from dlfun.data.word_vectors import WordVectors
 def test_the_overlap_of_neighbours(monkeypatch):
     monkeypatch.setattr(words, "NEIGHBOURS", 1)
     a = WordVectors(("a", "b", "c"), np.array([[1, 0], [1, 0.1], [0, 1]], np.float32))
-    # The nearest of a and c are the same two in the other order of words; that of b is another.
-    b = WordVectors(("c", "b", "a"), np.array([[0, 1], [0.5, 0.6], [1, 0.4]], np.float32))
+    # That of a and of c is b in both; of b it is a here, and c there.
+    b = WordVectors(("c", "b", "a"), np.array([[0, 1], [0.4, 0.9], [1, 0.4]], np.float32))
     assert words.overlap(a, a) == 1
     assert words.overlap(a, b) == pytest.approx(2 / 3)
 
