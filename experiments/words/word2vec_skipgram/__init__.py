@@ -98,6 +98,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The text in pages; the vocabulary is `classes`."""
+    word_similarity.load()  # What `measure` needs is missed before the training.
     words, x, sentence = corpus.pages(
         corpus.sentences(config.dataset), config.min_count, PAGE, config.window
     )
