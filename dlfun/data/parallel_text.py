@@ -10,7 +10,7 @@ from dlfun.data.dataset import Split
 from dlfun.errors import UserError
 
 END = "<end>"
-"""Ends each sentence, and comes before the first word of a translation that is being written."""
+"""Ends each translation, and comes before the first word of one that is being written."""
 
 Sentences = Sequence[Sequence[str]]
 Pairs = tuple[Sentences, Sentences]
@@ -47,18 +47,21 @@ def read(source: Path, target: Path) -> Pairs:
 
 
 def languages(pairs: Pairs, min_count: int) -> Languages:
-    """The words of each language that occur `min_count` times, and `END`."""
-    return Languages(*(text.vocabulary(ended(part), min_count) for part in pairs))
+    """The words of each language that occur `min_count` times, and `END` of the second."""
+    sources, targets = pairs
+    return Languages(
+        text.vocabulary(sources, min_count), text.vocabulary(ended(targets), min_count)
+    )
 
 
 def columns(pairs: tuple[Sentences, Sentences | None], known: Languages) -> Split:
     """Columns "x" int32 [n, time] and "length" int32 [n]; "y" and "y_length" of the translations.
 
-    The last number of a sentence is that of `END`, which `length` counts. Raises UserError on an
-    empty sentence.
+    The last number of a translation is that of `END`, which `y_length` counts. Sources have none:
+    at a high learning rate it drew all attention to itself. Raises UserError on an empty sentence.
     """
     sources, targets = pairs
-    split = text.encode(ended(sources), text.numbers(known.source))
+    split = text.encode(sources, text.numbers(known.source))
     if targets is not None:
         y = text.encode(ended(targets), text.numbers(known.target))
         split |= {"y": y["x"], "y_length": y["length"]}

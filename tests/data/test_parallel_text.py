@@ -38,11 +38,11 @@ def test_the_first_line_without_a_translation_is_named(files, source, target, wo
     assert "\n" not in str(error.value)
 
 
-def test_columns_hold_ended_sentences():
+def test_columns_hold_sentences_and_ended_translations():
     pairs = ([["a", "b"], ["a"]], [["x"], ["x", "y", "x"]])
     known = languages(pairs, 1)
     split = columns(pairs, known)
-    assert split["length"].tolist() == [3, 2]
+    assert split["length"].tolist() == [2, 1]
     assert split["y_length"].tolist() == [2, 4]
     number = {word: at for at, word in enumerate(known.target)}
     assert split["y"][0].tolist() == [number["x"], number[END], 0, 0]
