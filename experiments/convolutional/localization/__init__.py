@@ -1,7 +1,7 @@
 """A network tells which digit lies among fragments of others on a canvas, and where.
 
-Figure: claimed accuracy ≥ 98 %, mean IoU ≥ 0.80, ≥ 0.5 for ≥ 97 %; not measured to its end yet
-Time: not measured yet
+Figure: accuracy 97.46 % (claimed ≥ 98 %), mean IoU 0.876, ≥ 0.5 for 99.7 %; one seed
+Time: 52 min on a busy machine
 Command: python launch.py train localization
 
 Classification with localization [T2]: one network ends in a class and a box. A digit of MNIST lies
