@@ -22,6 +22,8 @@ class Progress:
 
     def __init__(self, trials: int, seeds: int) -> None:
         self.trials, self.seeds, self.done, self.known = trials, seeds, 0, 0
+        self.ended = 0
+        """Trainings that have ended of trials that have not."""
         self.best, self.best_line = math.inf, ""
         self.console = stderr_console()
         self.bar = Bar(
@@ -66,7 +68,7 @@ class Progress:
     def under_way(self, trainings: float) -> None:
         """Show how much is done of the trainings that run now, as a number of whole ones."""
         now, total = time.monotonic(), self.trials * self.seeds
-        done = min(self.done + trainings, total)
+        done = min(self.done + self.ended + trainings, total)
         self.bar.update(self.task, completed=int(done), best=self.best_line)
         if self.bar.disable and now - self.shown_at > INTERVAL and done > self.known:
             self.shown_at = now

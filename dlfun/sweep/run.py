@@ -104,11 +104,16 @@ def _train(
     epochs = max(getattr(config, "epochs", 1) for config in going.values())
     for epoch in rungs(plan.search, epochs):
         until = epoch if epoch < epochs else None  # Stages may have more epochs: to their end.
-        for n, results in _execute(plan, folder, going, until, execute):
+        tried = going
+        for n, results in _execute(plan, folder, tried, until, execute, progress):
             reached[n] = results
-            if any(result["status"] in ENDED for result in results.values()):
+            if all(result["status"] in ENDED for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
                 _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, progress)
+        # No signal came, so all others have reached the epoch: none is left behind.
+        for n in [n for n in going if _status(reached[n]) == "diverged"]:
+            del going[n]
+            _tell(study, batch[n], Trial(n, {}, "diverged", reached[n]), plan, progress)
         if not going or plan.search.prune == "none":
             return
         metric, maximize = choose_metric(plan, reached[min(going)])
@@ -127,7 +132,12 @@ def _train(
 
 
 def _execute(
-    plan: Plan, folder: Path, tried: dict[int, Any], until: int | None, execute: Execute
+    plan: Plan,
+    folder: Path,
+    tried: dict[int, Any],
+    until: int | None,
+    execute: Execute,
+    progress: Progress,
 ) -> Iterator[tuple[int, Results]]:
     """(number, results) of each trial, once all its seeds have been trained until an epoch."""
     sizes = runs.read_json(folder / SIZES, dict[str, int]) if (folder / SIZES).exists() else {}
@@ -157,7 +167,10 @@ def _execute(
         n, seed, _ = members[run]
         results = by_trial.setdefault(n, {})
         results[seed] = _plain(result, run)
-        if len(results) == len(seeds):
+        if whole := len(results) == len(seeds):
+            del by_trial[n]
+        progress.ended = sum(r["status"] in ENDED for t in by_trial.values() for r in t.values())
+        if whole:
             yield n, dict(sorted(results.items()))
 
 

@@ -21,17 +21,20 @@ MEMORY_COPIES = 4
 """State, gradients, the last good epoch and temporaries."""
 
 
-def choose_size(trainer: "GroupTrainer", programs: Programs, numbers: Sequence[int]) -> int:
+def choose_size(trainer: "GroupTrainer", numbers: Sequence[int]) -> int:
     """Members at once, a multiple of the devices, by measurements of half a second.
+
+    `numbers` are members that stand at the same step.
 
     On a CPU the cores are full with a member each, unless the members are tiny; on a GPU small
     networks are bound by the launching of kernels, and many cost as much as one.
     """
-    devices = programs.members
+    devices = trainer.programs(0).members
     size, best, best_rate = devices, devices, 0.0
     while True:
         filled = list(itertools.islice(itertools.cycle(numbers), size))
         position, _ = trainer.begin(filled)
+        programs = trainer.programs(position.stage)
         if size > devices and not _fits(position, programs):
             return best
         try:

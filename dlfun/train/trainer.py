@@ -244,11 +244,9 @@ class GroupTrainer:
             return 1, key
         spread = self.programs(0).members
         if key not in sizes:
-            numbers = [n for part in pending.values() for n in part]
-            size = sizes[key] = choose_size(self, self.programs(0), numbers)
-            self.note(
-                f"{len(numbers)} trainings share a program, {min(size, len(numbers))} at once"
-            )
+            size = sizes[key] = choose_size(self, max(pending.values(), key=len))
+            count = sum(map(len, pending.values()))
+            self.note(f"{count} trainings share a program, {min(size, count)} at once")
         return max(spread, sizes[key] // spread * spread), key
 
     def _train_chunk(

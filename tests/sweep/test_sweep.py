@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,7 @@ from dlfun.sweep.plan import Search
 from dlfun.sweep.run import choose_metric
 from dlfun.sweep.study import LocalStudy
 from dlfun.train import run_directory as runs
+from dlfun.train.trainer import GroupTrainer
 from tests import toy
 from tests.processes import launch
 
@@ -198,6 +200,28 @@ def test_resume_runs_nothing_again(capsys, small_mnist, tmp_path, monkeypatch):
     assert sorted(told) == [0, 1, 2, 3]
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert run(capsys, *MLP, *over, "--run-dir", tmp_path / "whole")[0] == 0
+    assert table(folder) == table(tmp_path / "whole")
+
+
+def test_a_signal_leaves_no_seed_behind(capsys, small_mnist, tmp_path, monkeypatch):
+    """It comes while the last of a trial's three seeds is trained: the trial goes on."""
+    folder, chunks = tmp_path / "sweep", []
+    train = GroupTrainer._train_chunk
+
+    def stopped(trainer, chunk, *arguments):
+        chunks.append(chunk)
+        if len(chunks) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return train(trainer, chunk, *arguments)
+
+    sweep = [*MLP, "--epochs", "3", *RATES, "--seeds", "3", "--run-dir"]
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupTrainer, "_train_chunk", stopped)
+        assert run(capsys, *sweep, folder)[0] == 130
+    statuses = [runs.read_result(seed)["status"] for seed in sorted(folder.glob("trials/0000/*"))]
+    assert statuses == ["completed", "completed", "interrupted"]
+    assert run(capsys, "sweep", "--resume", folder)[0] == 0
+    assert run(capsys, *sweep, tmp_path / "whole")[0] == 0
     assert table(folder) == table(tmp_path / "whole")
 
 

@@ -181,6 +181,16 @@ def test_interrupted_members_go_on(in_twos, tmp_path):
         assert files(a) == files(b)
 
 
+def test_members_at_different_steps_go_on(in_twos, tmp_path):
+    """As a kill in the first chunk leaves them, before their number at once was measured."""
+    together(THREE[:2], tmp_path, until=1)
+    members = [Member(config, tmp_path / str(number)) for number, config in enumerate(THREE)]
+    results = dict(train_members("mnist_mlp", members, Options(), "a test"))
+    assert {result["status"] for result in results.values()} == {"completed"}
+    for number in range(3):
+        assert distance(in_twos[0] / str(number), tmp_path / str(number)) == 0
+
+
 def test_what_does_not_fit_is_halved(tmp_path, monkeypatch):
     members, notes, fit = vary(*rates(1e-3, 3e-3, 1e-2, 1e-1)), [], loop.fit
 
@@ -214,6 +224,6 @@ def test_the_pace_is_measured_by_training(tmp_path):
     (one,) = group(EXPERIMENT, THREE)
     settled = Options(devices=1, parallel="jit", feed="memory")
     training = trainer.GroupTrainer(one, members, settled, runs.describe("mnist_mlp", BASE, {}, ""))
-    size = chunks.choose_size(training, training.programs(0), [0, 1, 2])
+    size = chunks.choose_size(training, [0, 1, 2])
     assert size in (2, 4)
     assert all(files(member.run) == {"config.json"} for member in members)
