@@ -16,7 +16,7 @@ class LayerError(ValueError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name closest to `name` as `" (did you mean 'x'?)"`, or `""` when none is close."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 

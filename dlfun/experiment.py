@@ -343,7 +343,7 @@ def describe(name: str, path: Path) -> dict[str, str]:
             source = first.group()
         docstring = ast.get_docstring(ast.parse(source)) or ""
     except (OSError, ValueError, SyntaxError) as error:
-        docstring = f"cannot be read: {_reason(path, error)}"
+        docstring = f"cannot be read: {_reason(path, error)}\n\nFigure: none\nTime: none"
     lines = dict(re.findall(r"^(Figure|Time): (.*?)\.?$", docstring, re.MULTILINE))
     return {
         "name": name,

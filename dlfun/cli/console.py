@@ -9,7 +9,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-PROGRAM = "launch.py"
+COMMAND = ("dlfun",) if Path(sys.argv[0]).stem == "dlfun" else ("python", "launch.py")
+"""The words that a command line begins with, as the installed program or from a checkout."""
+PROGRAM = COMMAND[-1]
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
 
 

@@ -15,7 +15,7 @@ from annotated_types import Ge
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
-from dlfun.cli.console import PROGRAM, Run, note, now, show, unprefixed, warn
+from dlfun.cli.console import COMMAND, PROGRAM, Run, note, now, show, unprefixed, warn
 from dlfun.cli.parse import parse
 from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
@@ -142,7 +142,7 @@ def _run(plan: Plan, folder: Path, running: Running) -> int:
             run(plan, folder, execute, progress)
     except KeyboardInterrupt:
         storage = ["--storage", plan.search.storage] if plan.search.storage else []
-        onward = ["python", PROGRAM, "sweep", "--resume", str(folder), *storage]
+        onward = [*COMMAND, "sweep", "--resume", str(folder), *storage]
         note(f"go on with: {shlex.join(onward)}")
         raise
     return _report(plan, folder, False)
@@ -166,7 +166,7 @@ class SweepReport:
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:
     from dlfun.sweep.report import report
 
-    rows, values = report(plan, folder, warn)
+    rows, values = report(plan, folder, COMMAND, warn)
     if as_json:
         print(json.dumps(values, indent=2))
         return 0

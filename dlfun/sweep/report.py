@@ -1,6 +1,6 @@
 """The report of a sweep: table, CSV, JSON, figures and the command of the best trial."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from dlfun.sweep.study import RECORD, opened_study
 from dlfun.train import run_directory as runs
 
 
-def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table, dict[str, Any]]:
+def report(
+    plan: Plan, folder: Path, command: Sequence[str], warn: Callable[[str], None]
+) -> tuple[Table, dict[str, Any]]:
     """The ranked trials, for a terminal and as JSON values.
 
-    Writes table.csv, table.json and plots/ into the sweep's folder.
+    Writes table.csv, table.json and plots/ into the sweep's folder. `command` are the words that
+    a command line of dlfun begins with.
     """
     with opened_study(plan, folder) as study:
         trials = study.trials()
@@ -33,7 +36,7 @@ def report(plan: Plan, folder: Path, warn: Callable[[str], None]) -> tuple[Table
     rows = table.rank(trials, metric, maximize)
     values = table.described(rows, metric, maximize) | {"rerun": [], "best": ""}
     if rows and rows[0].trial.status == "completed":
-        values["rerun"] = table.rerun(plan.experiment, base_flags(plan), rows[0])
+        values["rerun"] = table.rerun(command, plan.experiment, base_flags(plan), rows[0])
         values["best"] = table.best_line(rows[0])
     else:
         warn("no trial was completed")

@@ -189,7 +189,9 @@ def described(rows: Sequence[Row], metric: str, maximize: bool) -> dict[str, Any
     }
 
 
-def rerun(experiment: str, base_flags: Sequence[str], row: Row) -> list[str]:
+def rerun(
+    command: Sequence[str], experiment: str, base_flags: Sequence[str], row: Row
+) -> list[str]:
     """The commands that train a row's trial again, one a seed."""
-    start = ["python", "launch.py", "train", experiment, *base_flags, *flags(row.trial.values)]
+    start = [*command, "train", experiment, *base_flags, *flags(row.trial.values)]
     return [shlex.join([*start, "--seed", str(seed)]) for seed in row.scores]

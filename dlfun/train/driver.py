@@ -76,7 +76,18 @@ def train(
     with stop_signal() as stopped, Display(run, epochs, shown, silent=not leads) as display:
         first = _first_parameters(options, stages[0], run, display.note)
         if leads:
-            onward.extend(run, experiment, config, alone.data, description, display.note)
+            rows = _rows(options)
+            onward.extend(
+                run,
+                experiment,
+                config,
+                alone.data,
+                description,
+                lambda saved: checkpoint.restore(saved, first_position(stages, saved.stage, rows)),
+                display.note,
+            )
+            if run_directory.read_result(run).get("status") in run_directory.FINAL:
+                run_directory.read_metrics(run)  # Raises where rows are lost.
         trainer = GroupTrainer(
             alone,
             [Member(config, run)],
@@ -90,6 +101,11 @@ def train(
         for _, result in trainer.train({}, stopped.is_set, display):
             display.ended(result)
     return result
+
+
+def _rows(options: Options) -> int:
+    """The devices that each keep totals of their own."""
+    return (options.devices or 1) if options.parallel not in (None, "jit") else 1
 
 
 def with_absolute_folders(config: Any) -> Any:
@@ -212,8 +228,7 @@ def read_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> 
     saved = find(run / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} has no whole checkpoint: train it first")
-    rows = (options.devices or 1) if options.parallel not in (None, "jit") else 1
-    position = checkpoint.restore(saved, first_position(stages, saved.stage, rows))
+    position = checkpoint.restore(saved, first_position(stages, saved.stage, _rows(options)))
     if (options.devices or 1) > jax.device_count():  # One will do, to rounding.
         options = dataclasses.replace(options, devices=1, parallel="jit")
     options = settle(options, stages)
@@ -242,8 +257,12 @@ def read_settings(run: Path) -> tuple[str, Any, Options]:
     if folder and not os.environ.get("DLFUN_DATA") and Path(folder).is_dir():
         os.environ["DLFUN_DATA"] = folder
     name = description["experiment"]
-    config = configs.from_dict(experiments.load(name).Config, description["config"])
-    return name, config, configs.from_dict(Options, description["options"])
+    experiment = experiments.load(name)
+    try:
+        config = configs.from_dict(experiment.Config, description["config"])
+        return name, config, configs.from_dict(Options, description["options"])
+    except UserError as error:
+        raise UserError(f"{run / run_directory.CONFIG}: {error}") from None
 
 
 def evaluate(

@@ -1,5 +1,6 @@
 """Logs of a run: metrics.jsonl and TensorBoard events; and its progress on the terminal."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,7 +93,15 @@ def stderr_console() -> Console:
     """A console on standard error; its lines are not broken."""
     # Rich would take a file for a terminal where FORCE_COLOR is set.
     on_terminal = sys.stderr.isatty()
-    return Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=on_terminal)
+    # Rich would end the process with status 1, without a reason.
+    console.on_broken_pipe = _raise_closed  # type: ignore[method-assign]
+    return console
+
+
+def _raise_closed() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    raise BrokenPipeError("standard error was closed by its reader")
 
 
 class Display:

@@ -20,12 +20,20 @@ Note = Callable[[str], None]
 
 
 def extend(
-    run: FilePath, experiment: Experiment, config: Any, data: Any, description: Any, note: Note
+    run: FilePath,
+    experiment: Experiment,
+    config: Any,
+    data: Any,
+    description: Any,
+    restore: Callable[[checkpoint.CheckpointInfo], Any],
+    note: Note,
 ) -> None:
     """Let a run go on where the same training was asked for with fewer epochs of its last stage.
 
     The result is then that of an unbroken training, to the bit: each update must be the same, and
     its trace is compared. Where nothing differs, or anything else, nothing is done.
+
+    `restore` raises UserError where a checkpoint does not fit, as one of an older dlfun may not.
 
     Raises UserError where the updates depend on the number of epochs, or no checkpoint is left.
     """
@@ -35,6 +43,8 @@ def extend(
     result = run_directory.read_result(run)
     before = {name: earlier[name] for name in IDENTITY}
     now = json.loads(json.dumps({name: description[name] for name in IDENTITY}))
+    if before["experiment"] != now["experiment"]:
+        return
     checked = configs.from_dict(type(config), before["config"])
     old, new = (configs.flatten_json(one) for one in (configs.to_dict(checked), now["config"]))
     changed = [path for path in new if new[path] != old.get(path)]
@@ -66,6 +76,7 @@ def extend(
         saved = checkpoint.latest(run / run_directory.CHECKPOINTS, note)
         if saved is None:
             raise UserError(f"{asked} and has no whole checkpoint: it cannot go on to {new[path]}")
+        restore(saved)
         run_directory.read_metrics(run)  # Raises where rows are lost, which nobody could tell then.
         # In this order: a process that is killed between the two leaves a run as it was.
         if result.get("status") == "completed":

@@ -117,11 +117,11 @@ def test_rerun_trains_the_same_configurations():
     config = experiment.load("mnist_mlp").Config
     values = {"optimizer.learning_rate": 1e-5, "hidden": (64, 32), "dataset": "tfds:a b"}
     (row,) = rank([trial(0, [0.9, 0.7])._replace(values=values)], METRIC, True)
-    commands = rerun("mnist_mlp", ["--epochs", "3"], row)
+    commands = rerun(["dlfun"], "mnist_mlp", ["--epochs", "3"], row)
     assert len(commands) == 2
     for seed, command in enumerate(commands):
-        python, program, *rest = shlex.split(command)
-        assert [python, program, *rest[:2]] == ["python", "launch.py", "train", "mnist_mlp"]
+        program, *rest = shlex.split(command)
+        assert [program, *rest[:2]] == ["dlfun", "train", "mnist_mlp"]
         assert cli.parse(config, rest[2:], "x") == apply(config(epochs=3, seed=seed), values)
 
 

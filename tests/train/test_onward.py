@@ -6,8 +6,9 @@ import numpy as np
 
 import dlfun
 from dlfun.cli.main import main
+from dlfun.errors import UserError
 from dlfun.nn.networks import MEMORY, parameters, replace_parameters
-from dlfun.train import run_directory
+from dlfun.train import checkpoint, run_directory
 from tests import toy
 
 
@@ -70,6 +71,42 @@ def test_a_kill_between_the_two_writes_leaves_the_run_as_it_was(capsys, tmp_path
     assert result(tmp_path)["status"] == "interrupted"
     assert run(capsys, *train, "--tuning", "1")[0] == 0
     assert result(tmp_path) == before
+
+
+def test_what_cannot_go_on_is_left_as_it_was(capsys, tmp_path, monkeypatch):
+    """A checkpoint of a dlfun whose model was another, another experiment, and lost rows."""
+    toy.register(monkeypatch)
+    train = ["train", "toy", "--devices", "1", "--run-dir", tmp_path]
+    assert run(capsys, *train, "--tuning", "1")[0] == 0
+    written = {path: path.read_bytes() for path in tmp_path.glob("*.json*")}
+
+    def refused(*arguments, words):
+        status, _, err = run(capsys, *arguments)
+        assert (status, words in err) == (2, True), err
+        assert {path: path.read_bytes() for path in written} == written
+
+    with monkeypatch.context() as patch:
+
+        def other_model(*_):
+            raise UserError("does not fit the model")
+
+        patch.setattr(checkpoint, "restore", other_model)
+        refused(*train, "--tuning", "2", words="does not fit the model")
+    refused("train", "xor_mlp", "--run-dir", tmp_path, words="(experiment: toy → xor_mlp")
+    written[tmp_path / "metrics.jsonl"] = b""
+    (tmp_path / "metrics.jsonl").write_bytes(b"")
+    refused(*train, "--tuning", "1", words="it has 0 of ")
+
+
+def test_a_field_of_an_older_config_is_named_with_its_file(capsys, tmp_path, monkeypatch):
+    toy.register(monkeypatch)
+    assert run(capsys, "train", "toy", "--devices", "1", "--run-dir", tmp_path)[0] == 0
+    config = run_directory.read_json(tmp_path / "config.json", dict)
+    config["config"]["raet"] = 1.0
+    run_directory.write_json(tmp_path / "config.json", config)
+    status, _, err = run(capsys, "evaluate", tmp_path)
+    assert status == 2
+    assert f"{tmp_path / 'config.json'}: Config has no field 'raet' (did you mean 'rate'?)" in err
 
 
 def test_a_schedule_over_the_epochs_forbids_it(capsys, tmp_path, small_mnist):
