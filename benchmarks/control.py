@@ -73,14 +73,18 @@ def acting(quick: bool) -> Comparison:
     return Comparison(work, "steps", {"dlfun": ours, "Gymnasium": theirs})
 
 
-def learning(quick: bool) -> Comparison:
-    """Deep Q-learning from the step on at which it learns, at the last ε."""
+def learning(quick: bool, agents: int) -> Comparison:
+    """Deep Q-learning from the step on at which it learns, at the last ε.
+
+    Agents are seeds of one population, as a sweep trains them; beside them, one loop of PyTorch.
+    """
     experiment, updates = experiments.load("cartpole_dqn"), 20 if quick else 500
     config = experiment.Config(learning_starts=1, first_epsilon=EPSILON, last_epsilon=EPSILON)
     learner = experiment.stages(config, experiment.data(config))[0].learner
     batch = {"weight": jnp.ones(config.batch_size)}
 
     @jax.jit
+    @jax.vmap
     def train(state: Any, key: jax.Array) -> Any:
         def body(number: jax.Array, state: Any) -> Any:
             with nonempty(batch):
@@ -88,15 +92,17 @@ def learning(quick: bool) -> Comparison:
 
         return lax.fori_loop(0, updates, body, state)
 
-    state = [learner.init(jax.random.key(0), batch)]
+    keys = jax.random.split(jax.random.key(0), agents)
+    state = [jax.vmap(lambda key: learner.init(key, batch))(keys)]
 
     def ours() -> int:
-        state[0] = jax.block_until_ready(train(state[0], jax.random.key(1)))
-        return updates * config.batch_size
+        state[0] = jax.block_until_ready(train(state[0], keys))
+        return updates * config.batch_size * agents
 
     loop = control_pytorch.deep_q_learning(NAME, config, EPSILON)
     programs = {"dlfun": ours, OTHER: lambda: loop(updates * config.batch_size)}
-    return Comparison("deep Q-learning, one agent", "steps", programs)
+    named = "one agent" if agents == 1 else f"{agents} agents"
+    return Comparison(f"deep Q-learning, {named}", "steps", programs)
 
 
 def policy_gradient(quick: bool) -> Comparison:
@@ -130,8 +136,13 @@ def main(arguments: Sequence[str]) -> int:
             raise UserError(f"{module}, to compare with, is not installed: pip install {module}")
     measured = [
         row
-        for comparison in (acting, learning, policy_gradient)
-        for row in rows(comparison(benchmark.quick), benchmark.repeats)
+        for comparison in (
+            acting(benchmark.quick),
+            learning(benchmark.quick, 1),
+            learning(benchmark.quick, 10),
+            policy_gradient(benchmark.quick),
+        )
+        for row in rows(comparison, benchmark.repeats)
     ]
     header = ("work", "counted", "dlfun, 1/s", "other, 1/s", "other", "dlfun / other")
     table = Rows("Agents in an environment", header, measured)

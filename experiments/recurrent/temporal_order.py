@@ -1,7 +1,7 @@
-"""A GRU, and mostly an LSTM, tells the order of two symbols far apart; a plain RNN does not.
+"""An LSTM and a GRU tell the order of two symbols far apart; a plain RNN does not.
 
-Figure: test accuracy of 3 seeds: GRU 100 %, RNN 25 %, LSTM 100, 100 and 49 %: not reached
-Time: 95 s on 1 CPU core
+Figure: test accuracy of five seeds: LSTM and GRU 100 % in each, RNN 25.5 ± 1.3 %
+Time: 190 s on 1 CPU core
 Command: python launch.py train temporal_order
 
 Task 6a of Hochreiter and Schmidhuber (1997): X or Y at the first place and X or Y at the second,
@@ -57,7 +57,7 @@ class Config:
     """Initial bias of the LSTM's forget gate and of the GRU's update gate."""
     steps: Annotated[int, Ge(1)] = 500
     """Updates in an epoch, each on new sequences."""
-    epochs: Epochs = 6
+    epochs: Epochs = 12
     batch_size: BatchSize = 64
     test: Annotated[int, Ge(1)] = 2000
     """Sequences to test on."""

@@ -65,12 +65,12 @@ class Config:
     """Fragments of other digits on a canvas."""
     box_weight: Annotated[float, Ge(0)] = 0.1
     """Factor of the box's loss beside the class's."""
-    channels: Widths = (8, 16, 32, 64)
+    channels: Widths = (16, 32, 64, 128)
     """Channels of each convolution; between them, pooling halves the image."""
     hidden: Annotated[int, Ge(1)] = 128
     """Hidden units that the class and the box are read from."""
     examples: Examples = 60_000
-    epochs: Epochs = 6
+    epochs: Epochs = 10
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
