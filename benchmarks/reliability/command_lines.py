@@ -248,9 +248,9 @@ class Refusal(NamedTuple):
     def wrong(self) -> bool:
         """True if it is anything but a last line that says why, status 2, and nothing left."""
         lines = self.errors.splitlines()
-        told = [number for number, line in enumerate(lines, 1) if line.startswith("error: ")]
+        error_lines = [number for number, line in enumerate(lines, 1) if line.startswith("error: ")]
         # A sweep may have said before what it is about to do.
-        return told != [len(lines)] or len(lines) > 2 or self.status != 2 or bool(self.left)
+        return error_lines != [len(lines)] or len(lines) > 2 or self.status != 2 or bool(self.left)
 
 
 def prepare(folder: Path) -> None:

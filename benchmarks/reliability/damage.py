@@ -32,7 +32,7 @@ class Reader(NamedTuple):
     """A command that reads a run or a sweep."""
 
     arguments: tuple[str, ...]
-    told: Callable[[str], Any]
+    summarize: Callable[[str], Any]
     """What it has printed → what it tells and leaves in the working directory, without times."""
 
 
@@ -142,7 +142,7 @@ def try_all(
     expected = {}
     for reader in READERS[what]:
         status, out, errors = run(reader.arguments)
-        expected[reader] = status, _told(reader, out)
+        expected[reader] = status, _summary(reader, out)
         restore(what, whole)
     for path in sorted(whole.rglob("*")):
         name = path.relative_to(whole).as_posix()
@@ -156,15 +156,15 @@ def try_all(
                 else:
                     (Path(what) / name).write_bytes(content)
                 status, out, errors = run(reader.arguments)
-                same = (status, _told(reader, out)) == expected[reader]
-                found = judge(name, status, out, errors, same)
-                yield Outcome(f"{what}/{name}", damage, " ".join(reader.arguments), found, errors)
+                same = (status, _summary(reader, out)) == expected[reader]
+                verdict = judge(name, status, out, errors, same)
+                yield Outcome(f"{what}/{name}", damage, " ".join(reader.arguments), verdict, errors)
                 restore(what, whole)
 
 
-def _told(reader: Reader, out: str) -> Any:
+def _summary(reader: Reader, out: str) -> Any:
     try:
-        return reader.told(out)
+        return reader.summarize(out)
     except Exception as error:
         return repr(error)
 

@@ -100,10 +100,10 @@ def kill_often(arguments: Sequence[str], kills: int, scratch: Path, seed: int) -
                 break
             totals += Totals(kills=1)
             done |= completed(folder)
-        found, _ = run(arguments, folder, sizes_of(unbroken))
+        resumed_status, _ = run(arguments, folder, sizes_of(unbroken))
         again_trained = sum(completed(folder).get(path) != when for path, when in done.items())
         totals += compare(unbroken, folder)
-        totals += Totals(finished=1, doubled=again_trained, failed=int(found != status))
+        totals += Totals(finished=1, doubled=again_trained, failed=int(resumed_status != status))
         shutil.rmtree(folder)
     return totals
 
@@ -171,8 +171,8 @@ def sizes_of(sweep: Path) -> str | None:
 
 def trainings(folder: Path) -> dict[str, Path]:
     """The run directories at or below a folder, by their path in it."""
-    found = sorted(path.parent for path in folder.rglob(runs.CONFIG))
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    directories = sorted(path.parent for path in folder.rglob(runs.CONFIG))
+    return {path.relative_to(folder).as_posix(): path for path in directories}
 
 
 def completed(folder: Path) -> dict[str, int]:
@@ -186,19 +186,25 @@ def completed(folder: Path) -> dict[str, int]:
 
 def compare(unbroken: Path, killed: Path) -> Totals:
     """What differs between two folders that the same command has made."""
-    expected, found = trainings(unbroken), trainings(killed)
-    totals = Totals(lost=len(expected.keys() - found), doubled=len(found.keys() - expected))
-    for name in expected.keys() & found:
-        one, other = expected[name], found[name]
+    expected, actual = trainings(unbroken), trainings(killed)
+    totals = Totals(lost=len(expected.keys() - actual), doubled=len(actual.keys() - expected))
+    for name in expected.keys() & actual:
+        one, other = expected[name], actual[name]
         totals += Totals(metrics_differ=int(results(one) != results(other)))
         totals += Totals(metrics_differ=int(rows(one) != rows(other)))
         for which in ("last", "best"):
-            ours, theirs = arrays(one, which), arrays(other, which)
-            differ = sum(ours.get(path) != theirs.get(path) for path in ours.keys() | theirs)
-            totals += Totals(arrays=len(ours), arrays_differ=differ)
+            expected_arrays, actual_arrays = arrays(one, which), arrays(other, which)
+            differ = sum(
+                expected_arrays.get(path) != actual_arrays.get(path)
+                for path in expected_arrays.keys() | actual_arrays
+            )
+            totals += Totals(arrays=len(expected_arrays), arrays_differ=differ)
     if (unbroken / PLAN).exists():
-        wanted, told = trials(unbroken), trials(killed)
-        totals += Totals(lost=len(wanted.keys() - told), doubled=(told - wanted).total())
+        expected_trials, actual_trials = trials(unbroken), trials(killed)
+        totals += Totals(
+            lost=len(expected_trials.keys() - actual_trials),
+            doubled=(actual_trials - expected_trials).total(),
+        )
     return totals
 
 

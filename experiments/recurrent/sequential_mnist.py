@@ -71,9 +71,9 @@ def data(config: Config) -> Dataset:
     dataset = load(config.dataset)
     shape = dataset.splits["train"]["image"].shape[1:]
     if shape != (SIDE, SIDE, 1):
-        found = "×".join(map(str, shape))
+        actual = "×".join(map(str, shape))
         raise UserError(
-            f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {found}"
+            f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {actual}"
         )
     return subset(dataset, config.seed, train=config.examples)
 
