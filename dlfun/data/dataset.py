@@ -36,10 +36,10 @@ class Dataset(NamedTuple):
         for split, columns in self.splits.items():
             lengths = {name: len(column) for name, column in columns.items()}
             if len(set(lengths.values())) != 1 or not min(lengths.values()):
-                found = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
+                sizes = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
                 raise UserError(
                     f"{self.name}: the arrays of split '{split}' must have as many examples each, "
-                    f"at least 1: {found or 'there are none'}"
+                    f"at least 1: {sizes or 'there are none'}"
                 )
 
     def size(self, split: str) -> int:

@@ -81,8 +81,8 @@ def result_of(status: str, step: int, seconds: float, metrics: Splits) -> dict[s
 def _has_rows(run: Path, snapshot: Snapshot) -> bool:
     """True if metrics.jsonl has a row for each split that was measured at a position."""
     step = snapshot.position.step
-    found = {row["split"] for row in run_directory.read_metrics(run) if row["step"] == step}
-    return found >= snapshot.splits.keys()
+    splits = {row["split"] for row in run_directory.read_metrics(run) if row["step"] == step}
+    return splits >= snapshot.splits.keys()
 
 
 class Lockstep:
