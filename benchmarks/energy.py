@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     unit: str
     """The unit of the rate: spins or examples."""
     programs: Mapping[str, Callable[[], int]]
-    """By name; each works to its end and returns how many units it did."""
+    """Programs by name; each runs to its end and returns its number of units of work."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _examples(quick: bool) -> dict[str, np.ndarray]:
 
 
 def _som(name: str, x: np.ndarray, quick: bool, rule: Any) -> Comparison:
-    """dlfun sees all examples, MiniSom a tenth of them: enough for its pace."""
+    """A comparison under one rule; MiniSom reads a tenth of the examples, enough to time it."""
     from minisom import MiniSom
 
     side, sigma, few = (5 if quick else 20), 3.0, max(1, len(x) // 10)

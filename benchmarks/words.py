@@ -166,7 +166,7 @@ def timed(programs: Mapping[str, Callable[[], int]], repeats: int) -> list[tuple
 
 
 def row(work: str, programs: Mapping[str, Callable[[], int]], repeats: int) -> tuple[str, ...]:
-    """The rates of dlfun's program, the first, and of another; how often the first has the other's.
+    """The rates of dlfun's program, the first, and of another, and their ratio.
 
     The last cell is the same ratio of processor time.
     """

@@ -1,4 +1,4 @@
-"""What is lost by kills, damage and misuse: `python -m benchmarks.reliability --help`."""
+"""Count losses by kills, damage and misuse: `python -m benchmarks.reliability --help`."""
 
 import contextlib
 import io
@@ -131,7 +131,7 @@ def working_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what commands print."""
+    """Discard the output of commands."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 

@@ -33,11 +33,11 @@ class Reader(NamedTuple):
 
     arguments: tuple[str, ...]
     summarize: Callable[[str], Any]
-    """What it has printed → what it tells and leaves in the working directory, without times."""
+    """Printed text → its content and the files left in the working directory, without times."""
 
 
 class Outcome(NamedTuple):
-    """What a command has made of a damaged file."""
+    """The result of a command that has read a damaged file."""
 
     file: str
     damage: str
@@ -76,7 +76,7 @@ def result(out: str) -> Any:
 
 
 def history(out: str) -> Any:
-    """And those after each epoch."""
+    """The metrics after each epoch."""
     return [result(out), without_times(runs.read_metrics(Path("run")))]
 
 
@@ -118,7 +118,7 @@ def prepare() -> None:
 def damaged(
     content: bytes, flips: int, chance: random.Random
 ) -> Iterator[tuple[str, bytes | None]]:
-    """The content gone, None for the file too; cut off somewhere; one bit flipped, some times."""
+    """Damaged contents with a name: None for no file, nothing, a part, and single flipped bits."""
     yield "removed", None
     yield "emptied", b""
     length = chance.randrange(1, len(content))
@@ -170,13 +170,13 @@ def _summary(reader: Reader, out: str) -> Any:
 
 
 def restore(what: str, whole: Path) -> None:
-    """Make a folder what it was."""
+    """Replace the folder `what` by its copy `whole`."""
     shutil.rmtree(what)
     shutil.copytree(whole, what)
 
 
 def run(arguments: Sequence[str]) -> tuple[int | None, str, str]:
-    """Status of a command in this process, None where it raised, and what it has printed."""
+    """Status of a command in this process, None where it raised, and its output."""
     out, errors, status = io.StringIO(), io.StringIO(), None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
@@ -187,7 +187,7 @@ def run(arguments: Sequence[str]) -> tuple[int | None, str, str]:
 
 
 def judge(name: str, status: int | None, out: str, errors: str, same: bool) -> str:
-    """The verdict on a command that has read a damaged file; `same` if it did what it else does."""
+    """The verdict on a command that has read a damaged file; `same` if its result is unchanged."""
     if status is None or "Traceback" in errors:
         return "traceback"
     refusals = sum(line.startswith("error: ") for line in errors.splitlines())

@@ -1,4 +1,4 @@
-"""Kill training at random moments, go on, and compare with what was never interrupted.
+"""Kill trainings at random moments, resume them, and compare with uninterrupted ones.
 
 Each command is a process of its own, forked from one that has imported the libraries: of the time
 that a command takes otherwise, most goes into importing them, when there is nothing to lose.
@@ -54,7 +54,7 @@ LONGEST = 300.0
 
 
 class Totals(NamedTuple):
-    """What became of some trainings that were killed."""
+    """Counts over commands that were killed and resumed."""
 
     kills: int = 0
     finished: int = 0
@@ -73,7 +73,7 @@ class Totals(NamedTuple):
 
     @property
     def wrong(self) -> int:
-        """All that must be 0."""
+        """The sum of the counts that must be 0."""
         return sum(self[self._fields.index("arrays_differ") :])
 
     def __add__(self, other: tuple) -> "Totals":
@@ -165,7 +165,7 @@ def written_since(folder: Path, when: int) -> bool:
 
 
 def sizes_of(sweep: Path) -> str | None:
-    """How many members a sweep trained at once, which its timing decides, and bits depend on."""
+    """The file with the number of members that a sweep trained at once, on which bits depend."""
     return (sweep / SIZES).read_text() if (sweep / SIZES).exists() else None
 
 
@@ -176,7 +176,7 @@ def trainings(folder: Path) -> dict[str, Path]:
 
 
 def completed(folder: Path) -> dict[str, int]:
-    """When the results of those that are completed were written."""
+    """The time at which the result of each completed training was written."""
     return {
         name: (path / runs.RESULT).stat().st_mtime_ns
         for name, path in trainings(folder).items()
@@ -185,7 +185,7 @@ def completed(folder: Path) -> dict[str, int]:
 
 
 def compare(unbroken: Path, killed: Path) -> Totals:
-    """What differs between two folders that the same command has made."""
+    """Differences between two folders that the same command has made."""
     expected, actual = trainings(unbroken), trainings(killed)
     totals = Totals(lost=len(expected.keys() - actual), doubled=len(actual.keys() - expected))
     for name in expected.keys() & actual:
@@ -232,7 +232,7 @@ def arrays(run: Path, which: Any) -> dict[str, tuple[str, bytes]]:
 
 
 def trials(sweep: Path) -> Counter[int]:
-    """How often the results of each trial are recorded."""
+    """The number of records of each trial's results."""
     lines = (sweep / RECORD).read_bytes().splitlines()
     recorded = (runs.json_of(line, dict[str, Any]) for line in lines)
     return Counter(row["trial"] for row in recorded if "status" in row)

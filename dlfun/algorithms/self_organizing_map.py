@@ -43,7 +43,7 @@ class Grid(NamedTuple):
     topology: Topology = "rectangular"
 
     def positions(self) -> Float[np.ndarray, "units 2"]:
-        """The place r of each unit: (i, j), or of a hexagonal grid (i or i − ½, j √3/2).
+        """The position r of each unit: (i, j), or of a hexagonal grid (i or i − ½, j √3/2).
 
         Every second row of a hexagonal grid, counted from the last, is shifted by −½, so that the
         six neighbours of a unit are at distance 1 (as in MiniSom). Raises UserError of a map of no

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 Carry = Any
-"""What a model remembers: a pytree of arrays whose first axis is that of the rows."""
+"""The memory of a model: a pytree of arrays whose first axis is that of the rows."""
 Step = Callable[
     [Carry, Int[Array, " rows"], Int[Array, ""]], tuple[Float[Array, "rows vocabulary"], Carry]
 ]

@@ -61,7 +61,7 @@ def unified(title: str, shown: Sequence[Map]) -> Figure:
 
 
 def components(title: str, grid: Grid, planes: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """One component of the units' weights in each panel."""
+    """A panel for each component of the units' weights."""
     values = [(name, grid, plane) for name, plane in planes]
     return _numbers(title, "a component of the units' weights in each panel", values, "viridis", "")
 
@@ -91,7 +91,7 @@ def prototypes(
     images: Float[np.ndarray, "units height width"],
     colours: Float[np.ndarray, "units rgb"],
 ) -> Figure:
-    """The units' weights as images in [0, 1] at their places, each tinted by a colour."""
+    """The units' weights as images in [0, 1] at their positions, each tinted by a colour."""
     positions = grid.positions()
     span = np.ptp(positions, axis=0) + 1
     drawn = figure(9, 9 * span[1] / span[0] + 0.9, title, detail)

@@ -168,7 +168,7 @@ def _condition(path: str, text: str, hint: Any, swept: Dimension | None, config:
 
 
 def _dimension(path: str, spec: str, hint: Any) -> Dimension:
-    """Raises ValueError that says what was expected."""
+    """The dimension that `spec` describes. Raises ValueError naming the expected form."""
     call = re.fullmatch(r"(log|range|int)\s*\((.*)\)", spec)
     if not call:
         values = [convert(part, hint) for part in split(spec)]

@@ -57,7 +57,7 @@ class Progress:
         self.under_way(0)
 
     def told(self, number: int, settings: str, shown: str, objective: float | None) -> None:
-        """Show a trial that has ended; of its objective lower is better."""
+        """Show a trial that has ended; a lower objective is better."""
         self.done += self.seeds
         if objective is not None and objective < self.best:
             self.best, self.best_line = objective, f"best so far: trial {number}, {shown}"

@@ -161,7 +161,7 @@ class SharedStudy:
 
 
 def _number(trial: Any) -> int:
-    """A trial's place in the sweep, which it keeps when it is put back."""
+    """A trial's number in the sweep, which it keeps when it is put back."""
     return trial.user_attrs.get("index", trial.number)
 
 

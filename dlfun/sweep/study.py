@@ -145,11 +145,11 @@ class LocalStudy:
         ]
 
     def busy(self) -> bool:
-        """False: no other process works on these trials."""
+        """Always False, as no other process trains these trials."""
         return False
 
     def alive(self, claims: Sequence[Claim]) -> contextlib.AbstractContextManager[None]:
-        """Nothing: the folder's lock keeps the claims."""
+        """Do nothing: the folder's lock keeps the claims."""
         return contextlib.nullcontext()
 
     def tell(self, claim: Claim, result: Trial, value: float | None) -> None:

@@ -37,7 +37,7 @@ class Row(NamedTuple):
     """A trial's place among the others."""
 
     rank: int
-    """From 1."""
+    """The position in order of merit, from 1."""
     trial: Trial
     mean: float
     """Mean of the metric over seeds; nan where a seed has none."""

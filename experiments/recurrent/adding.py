@@ -84,7 +84,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Whether each cell has solved the task, 1 or 0."""
+    """1 for each cell that has solved the task, else 0."""
     losses = evaluate_split(trained.learner, trained.state, trained.dataset.splits["test"])
     return {f"test/{cell}_solved": float(losses[f"{cell}_loss"] < SOLVED) for cell in CELLS}
 

@@ -52,7 +52,7 @@ class Config:
     size: Literal[14, 28] = 14
     """Pixels of a side: 14 averages 2×2 pixels."""
     permuted: bool = False
-    """Whether the pixels come in a random order, the same for all images."""
+    """Read the pixels in a random order, the same for all images."""
     hidden: Annotated[int, Ge(1)] = 64
     """Units of each network."""
     examples: Examples = 60_000

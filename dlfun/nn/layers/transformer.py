@@ -134,7 +134,7 @@ class TransformerBlock(nn.Module):
         return Cache(jnp.zeros(shape), jnp.zeros(shape))
 
     def _rest(self, x: Array, memory: Memory | None, training: Array | None = None) -> Array:
-        """What comes after self-attention."""
+        """The layers of the block that follow self-attention."""
         if memory is not None:
 
             def read(x: Array) -> Array:

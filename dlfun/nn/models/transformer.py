@@ -13,7 +13,7 @@ from dlfun.nn.layers.transformer import Memory, TransformerBlock, sinusoids
 
 
 class Transformer(nn.Module):
-    """Blocks over the source sentence, and blocks that write and read what those have made of it.
+    """Blocks that encode the source sentence, and blocks that read their output and write.
 
     Embeddings from N(0, 1/features) times √features plus sinusoids of the positions; logits by the
     embeddings of the target language (Press, Wolf, 2017).

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: PED-ANOVA over the completed trials."""
+"""Importance of hyperparameters: PED-ANOVA over the completed trials."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ ENOUGH = 10
 
 
 def shares(sweep: Sweep, dimensions: list[Dimension]) -> dict[str, float]:
-    """The part of each dimension in what sets the best tenth of trials apart; they sum to 1.
+    """The importance of each dimension for being in the best tenth of trials; they sum to 1.
 
     PED-ANOVA (Watanabe, Bansal and Hutter, 2023). Empty where trials are too few or all alike.
     """

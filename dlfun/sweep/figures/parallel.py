@@ -83,7 +83,7 @@ def _heights(row: Row, axes_of: list[Scale]) -> list[float]:
 
 
 def _height(axis: Scale, coordinate: float) -> float:
-    """A place on an axis as a share of its length."""
+    """A coordinate on an axis as a share of its length."""
     coordinates = [axis.at(axis.values[0]), axis.at(axis.values[-1]), coordinate]
     low, high, here = map(math.log, coordinates) if axis.log else coordinates
     return (here - low) / (high - low) if high > low else 0.5

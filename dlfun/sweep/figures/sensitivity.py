@@ -27,7 +27,7 @@ LINES = [
 
 
 def restrict(sweep: Sweep, category: Dimension, number: Dimension) -> Sweep:
-    """The trials in which both are swept."""
+    """The sweep with only the trials that set both dimensions."""
 
     def complete(rows: list[Row]) -> list[Row]:
         return [row for row in rows if {category.path, number.path} <= row.trial.values.keys()]

@@ -103,7 +103,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
 
 
 def keep_small_machine(previous: Stack, fresh: Stack) -> Stack:
-    """The large machine starts, the small one is kept."""
+    """The large machine's first state, with the trained small machine."""
     return Stack(machines(previous), fresh.top)
 
 

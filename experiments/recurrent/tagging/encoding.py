@@ -24,7 +24,7 @@ class Numbers(NamedTuple):
     words: dict[str, int]
     letters: dict[str, int]
     tags: dict[str, int]
-    """From 0 on, in the order of the alphabet."""
+    """Numbers from 0 on, in the order of the alphabet."""
 
 
 def find_numbers(train: tuple[Sentences, Sentences], min_count: int) -> Numbers:

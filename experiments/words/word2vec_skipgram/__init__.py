@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SOURCE = "gensim 4.4, equal settings"
 WITHIN = 0.03
-"""What Spearman's ρ may be below gensim's."""
+"""The largest allowed difference of Spearman's ρ below gensim's."""
 
 
 def gensim_claims(**printed: tuple[float, float, float]) -> list[Claim]:
