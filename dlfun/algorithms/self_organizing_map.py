@@ -137,7 +137,7 @@ def self_organizing_map(
     distance to the winner, before its move in training. Predictions are the winners' numbers.
 
     Args:
-        grid: the units and their places.
+        grid: the units and their positions.
         examples: from which the units start, drawn by the key; at least as many as units.
         steps: length of the training, over which η and σ decay: in examples, or under the batch
             rule in updates.
