@@ -54,11 +54,11 @@ def acting(quick: bool) -> Comparison:
     compiled = jax.jit(lambda keys: play(environment, random, keys).states)
     keys = jax.random.split(jax.random.key(0), episodes)
 
-    def ours() -> int:
+    def run_dlfun() -> int:
         # Steps after the end of an episode are computed as all others are.
         return jax.block_until_ready(compiled(keys)).shape[0] * episodes
 
-    def theirs() -> int:
+    def run_gymnasium() -> int:
         import gymnasium
 
         made, steps = gymnasium.make(NAME), 10 * episodes
@@ -70,7 +70,7 @@ def acting(quick: bool) -> Comparison:
         return steps
 
     work = f"random actions, {episodes:,} episodes at once"
-    return Comparison(work, "steps", {"dlfun": ours, "Gymnasium": theirs})
+    return Comparison(work, "steps", {"dlfun": run_dlfun, "Gymnasium": run_gymnasium})
 
 
 def learning(quick: bool, agents: int) -> Comparison:

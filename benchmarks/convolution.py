@@ -64,15 +64,18 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
     settings = {"quick": benchmark.quick}
     repeats = 1 if benchmark.quick else benchmark.repeats
     seconds: dict[str, dict[str, list[float]]] = {name: {} for name in WORKERS}
-    with Worker(WORKERS["dlfun"], settings) as ours, Worker(WORKERS["PyTorch"], settings) as theirs:
-        workers = {"dlfun": ours, "PyTorch": theirs}
+    with (
+        Worker(WORKERS["dlfun"], settings) as dlfun_worker,
+        Worker(WORKERS["PyTorch"], settings) as torch_worker,
+    ):
+        workers = {"dlfun": dlfun_worker, "PyTorch": torch_worker}
         for subject in subjects(settings):
             for _ in range(repeats):
                 for name, worker in workers.items():
                     for task in worker.about["tasks"]:
                         if task.startswith(f"{subject} "):
-                            told = worker.ask(task)["answer"]
-                            seconds[name].setdefault(task, []).append(told)
+                            duration = worker.ask(task)["answer"]
+                            seconds[name].setdefault(task, []).append(duration)
             print(subject, file=sys.stderr)
         products = [w.ask("product")["answer"] for _ in range(repeats) for w in workers.values()]
     return {
@@ -86,14 +89,14 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
 
 def subjects(settings: Mapping[str, Any]) -> list[str]:
     """Groups of tasks that are measured together, with the frameworks in turns."""
-    found, nets, _, _ = work(settings)
-    parts = [f"{layer.name} {part}" for layer in found for part in PARTS]
+    convolutions, nets, _, _ = work(settings)
+    parts = [f"{layer.name} {part}" for layer in convolutions for part in PARTS]
     return parts + [network.name for network in nets]
 
 
 def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) -> Rows:
     """GFLOP/s of each layer by lowering, dlfun's choice and PyTorch's, as a share of the peak."""
-    ours, theirs = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
+    dlfun_times, torch_times = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
     peak = report["peak_flops_per_second"]
     rows = []
     for layer in work(settings)[0]:
@@ -102,11 +105,11 @@ def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) ->
         def rate(
             times: Mapping[str, Sequence[float]], way: str, name: str = name, flops: float = flops
         ) -> str:
-            found = times.get(f"{name} {way}")
-            return f"{flops / median(found) / 1e9:.0f}" if found else ""
+            durations = times.get(f"{name} {way}")
+            return f"{flops / median(durations) / 1e9:.0f}" if durations else ""
 
-        best = min(median(theirs[f"{name} {way}"]) for way in FORMATS)
-        chosen = median(ours[f"{name} chosen"])
+        best = min(median(torch_times[f"{name} {way}"]) for way in FORMATS)
+        chosen = median(dlfun_times[f"{name} chosen"])
         shape = (
             f"{layer.batch}×{layer.size}², {layer.channels} → {layer.features}, {layer.window}²"
             + f" / {layer.stride}" * (layer.stride > 1)
@@ -115,9 +118,9 @@ def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) ->
             (
                 layer.name,
                 shape,
-                *(rate(ours, way) for way in LOWERINGS),
-                f"{rate(ours, 'chosen')} ({flops / chosen / peak:.0%})",
-                *(rate(theirs, way) for way in FORMATS),
+                *(rate(dlfun_times, way) for way in LOWERINGS),
+                f"{rate(dlfun_times, 'chosen')} ({flops / chosen / peak:.0%})",
+                *(rate(torch_times, way) for way in FORMATS),
                 f"{best / chosen:.2f}",
             )
         )
@@ -127,15 +130,15 @@ def layers(report: Mapping[str, Any], settings: Mapping[str, Any], part: str) ->
 
 def networks(report: Mapping[str, Any], settings: Mapping[str, Any]) -> Rows:
     """Milliseconds of a training step under Adam."""
-    ours, theirs = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
+    dlfun_times, torch_times = report["seconds"]["dlfun"], report["seconds"]["PyTorch"]
     rows = []
     for network in work(settings)[1]:
         here = {
             task.removeprefix(network.name).strip(): median(times)
-            for task, times in ours.items()
+            for task, times in dlfun_times.items()
             if task.startswith(network.name) and task.endswith("devices")
         }
-        there = {way: median(theirs[f"{network.name} {way}"]) for way in FORMATS}
+        there = {way: median(torch_times[f"{network.name} {way}"]) for way in FORMATS}
         (way, best), (other, rival) = (min(d.items(), key=lambda i: i[1]) for d in (here, there))
         rows.append(
             (

@@ -51,7 +51,7 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
         "dilation": (1, 1),
         "groups": layer.groups,
     }
-    found: dict[str, Callable[..., Array]] = {
+    by_way: dict[str, Callable[..., Array]] = {
         "chosen": partial(conv, strides=layer.stride, padding=layer.padding, groups=layer.groups),
         "native": partial(lowerings.xla_conv, pads=pads, **steps),
         "slices": partial(lowerings.im2col, pads=pads, **steps),
@@ -60,7 +60,7 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
         "F(4×4)": partial(winograd, pads=pads, m=4),
         "F(5×5)": partial(winograd, pads=pads, m=5),
     }
-    return found[way]
+    return by_way[way]
 
 
 def arrays(layer: Layer) -> tuple[Array, Array, Array]:
@@ -104,8 +104,8 @@ def timed(layer: Layer, way: str, part: str, budget: float) -> Callable[[], floa
             given, _ = lax.optimization_barrier(carry)
             return lax.optimization_barrier((given, compute(*given)))
 
-        found = jax.eval_shape(compute, *given)
-        start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), found)
+        shapes = jax.eval_shape(compute, *given)
+        start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
         return lax.fori_loop(0, times, body, (given, start))[1]
 
     gradients = (WHOLE,) if layer.of_image else (SPLIT, WHOLE)

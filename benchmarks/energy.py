@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     unit: str
     """The unit of the rate: spins or examples."""
     programs: Mapping[str, Callable[[], int]]
-    """By name; each works to its end and returns how many units it did."""
+    """Programs by name; each runs to its end and returns its number of units of work."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _examples(quick: bool) -> dict[str, np.ndarray]:
 
 
 def _som(name: str, x: np.ndarray, quick: bool, rule: Any) -> Comparison:
-    """dlfun sees all examples, MiniSom a tenth of them: enough for its pace."""
+    """A comparison under one rule; MiniSom reads a tenth of the examples, enough to time it."""
     from minisom import MiniSom
 
     side, sigma, few = (5 if quick else 20), 3.0, max(1, len(x) // 10)
@@ -131,11 +131,11 @@ def _som(name: str, x: np.ndarray, quick: bool, rule: Any) -> Comparison:
     som, part = MiniSom(side, side, x.shape[1], sigma=sigma), x[:few].astype(np.float64)
     som._weights = np.asarray(start.weights, np.float64).reshape(side, side, -1)
 
-    def ours() -> int:
+    def run_dlfun() -> int:
         jax.block_until_ready(update(start, batch, key))
         return len(x)
 
-    def theirs() -> int:
+    def run_minisom() -> int:
         if rule == "online":
             som.train_batch(part, few)
         else:
@@ -143,7 +143,7 @@ def _som(name: str, x: np.ndarray, quick: bool, rule: Any) -> Comparison:
         return few
 
     work = f"SOM of {side} × {side}, {rule}, {name} of {x.shape[1]} numbers"
-    return Comparison(work, "examples", {"dlfun": ours, "MiniSom": theirs})
+    return Comparison(work, "examples", {"dlfun": run_dlfun, "MiniSom": run_minisom})
 
 
 COMPARISONS: dict[str, Callable[[bool], list[Comparison]]] = {
@@ -167,7 +167,7 @@ def timed(comparison: Comparison, repeats: int) -> dict[str, list[float]]:
 
 def rows(comparison: Comparison, repeats: int) -> list[tuple[str, ...]]:
     """A row for each program that dlfun is compared with."""
-    rates = {name: median(found) for name, found in timed(comparison, repeats).items()}
+    rates = {name: median(samples) for name, samples in timed(comparison, repeats).items()}
     (_, ours), *others = rates.items()
     return [
         (

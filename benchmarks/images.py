@@ -122,8 +122,8 @@ def main(arguments: Sequence[str]) -> int:
                 if epoch:  # The first epoch warms up workers and the file cache.
                     rates[name].append(count / (time.perf_counter() - began))
     print("| pipeline | images/s |\n| --- | --- |")
-    for name, found in rates.items():
-        print(f"| {name} | {statistics.median(found):.0f} |")
+    for name, samples in rates.items():
+        print(f"| {name} | {statistics.median(samples):.0f} |")
     return 0
 
 

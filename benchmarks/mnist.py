@@ -66,7 +66,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
     steps = benchmark.steps
     busy = os.getloadavg()[0]
     examples = TRAINING_SET if steps is None else min(TRAINING_SET, steps * BATCH)
-    found = {
+    networks = {
         name: time_epochs(name, benchmark.repeats, steps, examples) for name in benchmark.networks
     }
     return {
@@ -74,9 +74,9 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         "load_before": busy,
         "repeats": benchmark.repeats,
         "examples": examples,
-        "peak_flops_per_second": max(max(f["products"]) for f in found.values()),
-        "idle": max(f["idle"] for f in found.values()),
-        "networks": found,
+        "peak_flops_per_second": max(max(f["products"]) for f in networks.values()),
+        "idle": max(f["idle"] for f in networks.values()),
+        "networks": networks,
         "whole": {} if steps else whole_processes(benchmark.networks, benchmark.repeats),
     }
 
@@ -102,11 +102,11 @@ def time_epochs(name: str, repeats: int, steps: int | None, examples: int) -> di
                 workers[setting].ask("product")["answer"] for setting in ("dlfun", "tuned")
             ]
             for setting, worker in workers.items():
-                told = worker.ask("epoch")
-                _note(f"{name}: {setting} {told['seconds']:.3f} s")
-                seconds[setting].append(told["seconds"])
-                memory[setting] = told["memory"]
-                idle = [a + b for a, b in zip(idle, told["idle"], strict=True)]
+                epoch = worker.ask("epoch")
+                _note(f"{name}: {setting} {epoch['seconds']:.3f} s")
+                seconds[setting].append(epoch["seconds"])
+                memory[setting] = epoch["memory"]
+                idle = [a + b for a, b in zip(idle, epoch["idle"], strict=True)]
         settings = {setting: worker.about["setting"] for setting, worker in workers.items()}
     return {
         "seconds": seconds,
@@ -120,11 +120,11 @@ def time_epochs(name: str, repeats: int, steps: int | None, examples: int) -> di
 
 def whole_processes(networks: Sequence[str], repeats: int) -> dict[str, list[Mapping[str, Any]]]:
     """Time whole processes of the ten-epoch MLP in turns; measure the memory of all networks."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    processes: dict[str, list[Mapping[str, Any]]] = {}
 
     def add(label: str, finished: whole.Finished) -> None:
         _note(f"{label}: {finished.seconds:.2f} s")
-        found.setdefault(label, []).append(finished._asdict())
+        processes.setdefault(label, []).append(finished._asdict())
 
     for name in networks:
         if name != "mnist_mlp":
@@ -135,7 +135,7 @@ def whole_processes(networks: Sequence[str], repeats: int) -> dict[str, list[Map
         for _ in range(repeats):
             add(f"launch.py train {name}, {config['epochs']} epochs", whole.dlfun_run(name))
             add(f"PyTorch script, {config['epochs']} epochs", whole.book_run(name, config))
-    return found
+    return processes
 
 
 def _note(text: str) -> None:

@@ -100,7 +100,7 @@ def check_networks(names: Sequence[str]) -> None:
 
 
 def _tables(benchmark: Benchmark, networks: Sequence[str], on_cpu: bool) -> Iterator[Rows]:
-    """Each table, once it is measured."""
+    """Yield each table as soon as it is measured."""
     repeats = benchmark.repeats
     yield _singles({name: one_epoch(name, repeats) for name in networks})
     sizes = {

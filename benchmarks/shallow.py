@@ -58,8 +58,10 @@ def learned(stage: Stage, seed: int) -> dict[str, float]:
     work, programs = loop.Work(stage, (seed,)), compile_learner(lambda _: stage.learner)
     for progress in loop.fit(work, loop.start(work, programs), programs):
         evaluated = progress.evaluated or evaluated
-    found = values(loop.member(evaluated["test"], 0))
-    return {name[: -len("_accuracy")]: found[name] for name in found if "accuracy" in name}
+    evaluation = values(loop.member(evaluated["test"], 0))
+    return {
+        name[: -len("_accuracy")]: evaluation[name] for name in evaluation if "accuracy" in name
+    }
 
 
 def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
@@ -76,7 +78,7 @@ def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
 
     train, test = columns("train"), columns("test")
     labels = {split: dataset.splits[split]["label"] for split in ("train", "test")}
-    found = {}
+    accuracies = {}
     for name, column, model in (
         ("sklearn: naive Bayes, pixels", "pixels", GaussianNB(var_smoothing=1e-2)),
         ("sklearn: decision tree, pixels", "pixels", DecisionTreeClassifier(random_state=seed)),
@@ -86,8 +88,8 @@ def fitted(dataset: Dataset, seed: int) -> dict[str, float]:
     ):
         if not isinstance(model, SVC) or len(train[column]) <= SVM_MOST:
             model.fit(train[column], labels["train"])
-            found[name] = float(model.score(test[column], labels["test"]))
-    return found
+            accuracies[name] = float(model.score(test[column], labels["test"]))
+    return accuracies
 
 
 def draw(measured: dict[int, dict[str, float]]) -> Figure:
@@ -134,8 +136,8 @@ def main(arguments: Sequence[str]) -> int:
     print("|", "|".join(["---"] * (1 + len(asked.sizes))), "|", sep="")
     for name in names:
         shares = (measured[size].get(name) for size in asked.sizes)
-        told = ("–" if share is None else f"{share:.1%}" for share in shares)
-        print("|", LABELS.get(name, name), "|", " | ".join(told), "|")
+        cells = ("–" if share is None else f"{share:.1%}" for share in shares)
+        print("|", LABELS.get(name, name), "|", " | ".join(cells), "|")
     if asked.figure:
         save(draw(measured), asked.figure)
     if asked.json:
@@ -150,9 +152,9 @@ def _at(size: int, asked: Benchmark) -> dict[str, float]:
     config = experiment.Config(examples=size, test_examples=asked.test_examples, seed=asked.seed)
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch)
     (stage,) = experiment.stages(config, experiment.data(config))
-    found = learned(stage, asked.seed) | fitted(stage.dataset, asked.seed)
-    print(f"{size:,} images, {epochs} epochs: {found}", file=sys.stderr)
-    return found
+    accuracies = learned(stage, asked.seed) | fitted(stage.dataset, asked.seed)
+    print(f"{size:,} images, {epochs} epochs: {accuracies}", file=sys.stderr)
+    return accuracies
 
 
 if __name__ == "__main__":

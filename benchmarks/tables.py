@@ -22,8 +22,8 @@ class Rows(NamedTuple):
 
 def tables(report: Mapping[str, Any]) -> list[Rows]:
     """Tables of a report of `benchmarks.mnist`."""
-    found = [_epochs(report), _shares(report)]
-    return [*found, _whole(report)] if report["whole"] else found
+    per_network = [_epochs(report), _shares(report)]
+    return [*per_network, _whole(report)] if report["whole"] else per_network
 
 
 def ratio(report: Mapping[str, Any], network: str, setting: str) -> float:
@@ -34,8 +34,8 @@ def ratio(report: Mapping[str, Any], network: str, setting: str) -> float:
 
 def _epochs(report: Mapping[str, Any]) -> Rows:
     rows = []
-    for name, found in report["networks"].items():
-        times = found["seconds"]
+    for name, measured in report["networks"].items():
+        times = measured["seconds"]
         rows.append(
             (
                 name,
@@ -64,20 +64,22 @@ def _epochs(report: Mapping[str, Any]) -> Rows:
 def _shares(report: Mapping[str, Any]) -> Rows:
     peak = report["peak_flops_per_second"]
     rows = []
-    for name, found in report["networks"].items():
-        rates = {key: found["flops"] / median(times) for key, times in found["seconds"].items()}
+    for name, measured in report["networks"].items():
+        rates = {
+            key: measured["flops"] / median(times) for key, times in measured["seconds"].items()
+        }
         rows.append(
             (
                 name,
-                f"{found['flops'] / 1e9:,.1f}",
+                f"{measured['flops'] / 1e9:,.1f}",
                 *(
                     f"{rates[key] / 1e9:,.1f} ({rates[key] / peak:.1%})"
                     for key in ("dlfun", "tuned")
                 ),
-                f"{found['memory']['dlfun'] / GB:.2f}",
-                f"{found['memory']['tuned'] / GB:.2f}",
-                found["settings"]["dlfun"],
-                found["settings"]["tuned"],
+                f"{measured['memory']['dlfun'] / GB:.2f}",
+                f"{measured['memory']['tuned'] / GB:.2f}",
+                measured["settings"]["dlfun"],
+                measured["settings"]["tuned"],
             )
         )
     return Rows(
@@ -98,13 +100,13 @@ def _shares(report: Mapping[str, Any]) -> Rows:
 
 def _whole(report: Mapping[str, Any]) -> Rows:
     rows = []
-    for label, found in report["whole"].items():
+    for label, runs in report["whole"].items():
         rows.append(
             (
                 label,
-                _spread([run["seconds"] for run in found]),
-                f"{max(run['memory'] for run in found) / GB:.2f}",
-                f"{median(run['accuracy'] for run in found):.4f}",
+                _spread([run["seconds"] for run in runs]),
+                f"{max(run['memory'] for run in runs) / GB:.2f}",
+                f"{median(run['accuracy'] for run in runs):.4f}",
             )
         )
     return Rows(

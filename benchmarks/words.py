@@ -122,12 +122,12 @@ def update(dense: bool, dataset: Any, counts: np.ndarray, groups: int) -> Callab
     output, window = negative_sampling(counts, 5), 5
     gradients, optimizer = block_gradients("skipgram", window, output), optax.sgd(0.025)
     x, sentence = (jnp.asarray(dataset.splits["train"][name].ravel()) for name in ("x", "sentence"))
-    places = np.arange(0, output.group, output.block)[:, None]
-    places = places + np.arange(output.block + 2 * window)
+    offsets = np.arange(0, output.group, output.block)[:, None]
+    offsets = offsets + np.arange(output.block + 2 * window)
     groups = min(groups, (len(x) - 2 * window) // output.group)
 
     def step(number: jax.Array, params: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        at, key = number * output.group + places, jax.random.fold_in(jax.random.key(0), number)
+        at, key = number * output.group + offsets, jax.random.fold_in(jax.random.key(0), number)
         if dense:
             gradient = jax.grad(lambda p: gradients(p[0], p[1], key, x[at], sentence[at]).loss)(
                 params
@@ -135,9 +135,9 @@ def update(dense: bool, dataset: Any, counts: np.ndarray, groups: int) -> Callab
             change, _ = optimizer.update(gradient, optimizer.init(params))
             return optax.apply_updates(params, change)
         vectors, outputs = params
-        found = gradients(vectors, outputs, key, x[at], sentence[at])
-        vectors = vectors.at[x[at]].add(-0.025 * found.to_words)
-        return vectors, outputs.at[found.rows].add(-0.025 * found.to_outputs)
+        sparse = gradients(vectors, outputs, key, x[at], sentence[at])
+        vectors = vectors.at[x[at]].add(-0.025 * sparse.to_words)
+        return vectors, outputs.at[sparse.rows].add(-0.025 * sparse.to_outputs)
 
     run = jax.jit(lambda params: jax.lax.fori_loop(0, groups, step, params))
     draw = np.random.default_rng(0)
@@ -156,17 +156,17 @@ def timed(programs: Mapping[str, Callable[[], int]], repeats: int) -> list[tuple
     """Median words a second of each program, in turns: by the clock, and of processor time."""
     rates: list[list[tuple[float, float]]] = [[] for _ in programs]
     for turn in range(repeats + 1):
-        for found, program in zip(rates, programs.values(), strict=True):
+        for samples, program in zip(rates, programs.values(), strict=True):
             clock, processor = time.perf_counter(), time.process_time()
             words = program()
             spent = time.perf_counter() - clock, time.process_time() - processor
             if turn:
-                found.append((words / spent[0], words / spent[1]))
-    return [tuple(map(median, zip(*found, strict=True))) for found in rates]
+                samples.append((words / spent[0], words / spent[1]))
+    return [tuple(map(median, zip(*samples, strict=True))) for samples in rates]
 
 
 def row(work: str, programs: Mapping[str, Callable[[], int]], repeats: int) -> tuple[str, ...]:
-    """The rates of dlfun's program, the first, and of another; how often the first has the other's.
+    """The rates of dlfun's program, the first, and of another, and their ratio.
 
     The last cell is the same ratio of processor time.
     """
@@ -194,11 +194,11 @@ def speed(benchmark: Benchmark, text: Sequence[list[str]], dataset: Any) -> Rows
         return epoch
 
     for model, output in product(MODELS, OUTPUTS):
-        both = {
+        programs = {
             "dlfun": counting(in_dlfun(model, output, dataset)),
             "gensim": counting(in_gensim(model, output, text)),
         }
-        rows.append(row(f"{model}, {output.replace('_', ' ')}", both, benchmark.repeats))
+        rows.append(row(f"{model}, {output.replace('_', ' ')}", programs, benchmark.repeats))
     counts = counts_of(dataset)
     by = {
         name: update(dense, dataset, counts, 200)
@@ -244,12 +244,12 @@ def quality(text: Sequence[list[str]], dataset: Any) -> Rows:
                 program.epoch()
             made.append(program.vectors())
         dlfun, gensim, again = made
-        found = [
+        correlations = [
             f"{similarity(dlfun, p)[0]:.3f} / {similarity(gensim, p)[0]:.3f}"
             for p in pairs.values()
         ]
         shared = f"{overlap(dlfun, gensim):.3f}", f"{overlap(gensim, again):.3f}"
-        rows.append((f"{model}, {output.replace('_', ' ')}", *found, *shared))
+        rows.append((f"{model}, {output.replace('_', ' ')}", *correlations, *shared))
     header = ("training", *pairs, "neighbours shared", "by two seeds of gensim")
     return Rows("Spearman's ρ, dlfun / gensim, and neighbours shared (Jaccard)", header, rows)
 
@@ -270,8 +270,8 @@ def main(arguments: Sequence[str]) -> int:
     dataset = Dataset(
         "brown", {"train": split, "test": {n: c[:1] for n, c in split.items()}}, words
     )
-    found = quality(text, dataset) if benchmark.quality else speed(benchmark, text, dataset)
-    print(tables.markdown(found)) if benchmark.markdown else tables.show(found)
+    table = quality(text, dataset) if benchmark.quality else speed(benchmark, text, dataset)
+    print(tables.markdown(table)) if benchmark.markdown else tables.show(table)
     return 0
 
 

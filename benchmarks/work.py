@@ -31,8 +31,8 @@ def training_flops(network: str, config: Mapping[str, Any]) -> int:
     A product of n multiply-adds takes 2n forward, 2n for the gradient of its weights and 2n for
     that of its input, which the first product does not need. The optimizer is not counted.
     """
-    found = products(network, config)
-    return sum(2 * p.multiply_adds * (2 if p.of_input else 3) for p in found)
+    layers = products(network, config)
+    return sum(2 * p.multiply_adds * (2 if p.of_input else 3) for p in layers)
 
 
 def _dense(inputs: int, hidden: tuple[int, ...], of_input: bool = False) -> list[Product]:
@@ -41,18 +41,20 @@ def _dense(inputs: int, hidden: tuple[int, ...], of_input: bool = False) -> list
 
 
 def _convolutional(channels: tuple[int, ...], hidden: tuple[int, ...]) -> list[Product]:
-    found: list[Product] = []
+    multiplications: list[Product] = []
     side = SIDE
     for before, after in pairwise((1, *channels)):
-        found.append(Product(side**2 * 9 * before * after, of_input=not found))
+        multiplications.append(Product(side**2 * 9 * before * after, of_input=not multiplications))
         side //= 2
-    return found + _dense(side**2 * channels[-1], hidden)
+    return multiplications + _dense(side**2 * channels[-1], hidden)
 
 
 def _recurrent(gates: int, hidden: int, layers: int) -> list[Product]:
     steps = SIDE
-    found: list[Product] = []
+    multiplications: list[Product] = []
     for inputs in (SIDE, *[hidden] * (layers - 1)):
-        found.append(Product(steps * inputs * gates * hidden, of_input=not found))
-        found.append(Product(steps * hidden * gates * hidden))
-    return [*found, Product(hidden * CLASSES)]
+        multiplications.append(
+            Product(steps * inputs * gates * hidden, of_input=not multiplications)
+        )
+        multiplications.append(Product(steps * hidden * gates * hidden))
+    return [*multiplications, Product(hidden * CLASSES)]

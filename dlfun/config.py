@@ -209,7 +209,7 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def flatten_json(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The same of `to_dict`'s values."""
+    """The fields of `to_dict`'s values, by path as `flatten` gives them."""
     fields: dict[str, Any] = {}
     for name, value in values.items():
         path = prefix + name

@@ -240,8 +240,10 @@ def _installed() -> list[Path]:
             spec = importlib.util.find_spec(top)
         except (ImportError, ValueError):
             spec = None
-        found = [Path(path, *inner) for path in (spec and spec.submodule_search_locations) or ()]
-        if not (present := [path for path in found if path.is_dir()]):
+        candidates = [
+            Path(path, *inner) for path in (spec and spec.submodule_search_locations) or ()
+        ]
+        if not (present := [path for path in candidates if path.is_dir()]):
             _log.warning("entry point '%s' of %s: no package '%s'", point.name, GROUP, point.value)
         folders += present
     return folders
@@ -289,13 +291,13 @@ def family(path: Path) -> str:
 
 def load(name: str) -> Experiment:
     """The experiment `name`. Raises UserError where there is none."""
-    known = paths()
-    if name not in known:
+    available = paths()
+    if name not in available:
         raise UserError(
-            f"no experiment '{name}'{nearest(name, known)}; `list` names them all, and "
+            f"no experiment '{name}'{nearest(name, available)}; `list` names them all, and "
             "--experiments DIR adds your own"
         )
-    root, parts = _module(known[name])
+    root, parts = _module(available[name])
     if root != ROOT:
         use_folder(root)  # A process that this one starts imports it before it looks for it.
     for depth in range(len(parts) if root != ROOT else 0):
@@ -307,7 +309,7 @@ def load(name: str) -> Experiment:
     try:
         return from_module(name, importlib.import_module(".".join([PACKAGE, *parts])))
     except SyntaxError as error:
-        reason = _reason(Path(error.filename or known[name]), error)
+        reason = _reason(Path(error.filename or available[name]), error)
         raise UserError(f"experiment '{name}' cannot be read: {reason}") from None
 
 

@@ -1,1 +1,1 @@
-"""What is lost when dlfun is killed, its files are damaged, or it is given bad command lines."""
+"""Losses when dlfun is killed, its files are damaged, or it is given bad command lines."""

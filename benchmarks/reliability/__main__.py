@@ -1,4 +1,4 @@
-"""What is lost by kills, damage and misuse: `python -m benchmarks.reliability --help`."""
+"""Count losses by kills, damage and misuse: `python -m benchmarks.reliability --help`."""
 
 import contextlib
 import io
@@ -57,19 +57,19 @@ def killed(benchmark: Benchmark) -> tuple[Rows, int]:
     """A row of totals for each command, and one for all."""
     names = list(kills.SETTINGS)[: 1 if benchmark.quick else None]
     count = 1 if benchmark.quick else benchmark.kills
-    found: dict[str, kills.Totals] = {}
+    by_command: dict[str, kills.Totals] = {}
     for number, name in enumerate(names):
         mine = count // len(names) + (number < count % len(names))
         with tempfile.TemporaryDirectory(prefix="dlfun-") as scratch:
             seed = benchmark.seed + number
-            found[name] = kills.kill_often(kills.SETTINGS[name], mine, Path(scratch), seed)
-        print(f"{name}: {found[name]}", file=sys.stderr)
-    found["in all"] = sum(found.values(), kills.Totals())
+            by_command[name] = kills.kill_often(kills.SETTINGS[name], mine, Path(scratch), seed)
+        print(f"{name}: {by_command[name]}", file=sys.stderr)
+    by_command["in all"] = sum(by_command.values(), kills.Totals())
     header = ("command", "kills", "taken to the end", "arrays", "arrays that differ")
     more = ("results that differ", "lost", "doubled", "other status")
-    rows = [(name, *map(str, totals)) for name, totals in found.items()]
+    rows = [(name, *map(str, totals)) for name, totals in by_command.items()]
     table = Rows("Killed and resumed, beside uninterrupted", (*header, *more), rows)
-    return table, found["in all"].wrong
+    return table, by_command["in all"].wrong
 
 
 def damaged(benchmark: Benchmark) -> tuple[Rows, int]:
@@ -102,15 +102,15 @@ def refused(benchmark: Benchmark) -> tuple[Rows, int]:
         with quiet():
             command_lines.prepare(folder)
         lines = command_lines.LINES[:: 10 if benchmark.quick else 1]
-        found = list(command_lines.try_all(folder, lines))
-    wrong = [one for one in found if one.wrong]
+        refusals = list(command_lines.try_all(folder, lines))
+    wrong = [one for one in refusals if one.wrong]
     for one in wrong:
         print(*one, sep="\n", file=sys.stderr)
     numbers = (
-        len(found),
-        sum(one.status is None for one in found),
-        sum(one.status != 2 for one in found),
-        sum(bool(one.left) for one in found),
+        len(refusals),
+        sum(one.status is None for one in refusals),
+        sum(one.status != 2 for one in refusals),
+        sum(bool(one.left) for one in refusals),
         len(wrong),
     )
     header = ("command lines", "tracebacks", "other status than 2", "leave something", "wrong")
@@ -131,7 +131,7 @@ def working_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what commands print."""
+    """Discard the output of commands."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 

@@ -234,23 +234,23 @@ LINES = [
 
 
 class Refusal(NamedTuple):
-    """What a command line has done."""
+    """The result of a bad command line."""
 
     line: str
     status: int | None
-    """None where it raised."""
+    """Exit status, None where it raised."""
     errors: str
-    """What it has printed to standard error, or the traceback."""
+    """Text printed to standard error, or the traceback."""
     left: list[str]
     """Files and folders that it has made, removed or changed."""
 
     @property
     def wrong(self) -> bool:
-        """True if it is anything but a last line that says why, status 2, and nothing left."""
+        """False if the last line gives the reason, the status is 2, and nothing is left."""
         lines = self.errors.splitlines()
-        told = [number for number, line in enumerate(lines, 1) if line.startswith("error: ")]
+        error_lines = [number for number, line in enumerate(lines, 1) if line.startswith("error: ")]
         # A sweep may have said before what it is about to do.
-        return told != [len(lines)] or len(lines) > 2 or self.status != 2 or bool(self.left)
+        return error_lines != [len(lines)] or len(lines) > 2 or self.status != 2 or bool(self.left)
 
 
 def prepare(folder: Path) -> None:
@@ -288,7 +288,7 @@ def try_all(folder: Path, lines: Sequence[str] = LINES) -> Iterator[Refusal]:
 
 
 def contents(folder: Path) -> dict[str, int]:
-    """Each file and folder, and when it was written."""
+    """The time of the last change of each file by its path; 0 for a folder."""
     # A lock is taken to find out whether a run is in use.
     paths = [path for path in folder.rglob("*") if path.name != ".lock"]
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns * p.is_file() for p in paths}

@@ -32,12 +32,12 @@ class Reader(NamedTuple):
     """A command that reads a run or a sweep."""
 
     arguments: tuple[str, ...]
-    told: Callable[[str], Any]
-    """What it has printed → what it tells and leaves in the working directory, without times."""
+    summarize: Callable[[str], Any]
+    """Printed text → its content and the files left in the working directory, without times."""
 
 
 class Outcome(NamedTuple):
-    """What a command has made of a damaged file."""
+    """The result of a command that has read a damaged file."""
 
     file: str
     damage: str
@@ -76,7 +76,7 @@ def result(out: str) -> Any:
 
 
 def history(out: str) -> Any:
-    """And those after each epoch."""
+    """The metrics after each epoch."""
     return [result(out), without_times(runs.read_metrics(Path("run")))]
 
 
@@ -118,7 +118,7 @@ def prepare() -> None:
 def damaged(
     content: bytes, flips: int, chance: random.Random
 ) -> Iterator[tuple[str, bytes | None]]:
-    """The content gone, None for the file too; cut off somewhere; one bit flipped, some times."""
+    """Damaged contents with a name: None for no file, nothing, a part, and single flipped bits."""
     yield "removed", None
     yield "emptied", b""
     length = chance.randrange(1, len(content))
@@ -142,7 +142,7 @@ def try_all(
     expected = {}
     for reader in READERS[what]:
         status, out, errors = run(reader.arguments)
-        expected[reader] = status, _told(reader, out)
+        expected[reader] = status, _summary(reader, out)
         restore(what, whole)
     for path in sorted(whole.rglob("*")):
         name = path.relative_to(whole).as_posix()
@@ -156,27 +156,27 @@ def try_all(
                 else:
                     (Path(what) / name).write_bytes(content)
                 status, out, errors = run(reader.arguments)
-                same = (status, _told(reader, out)) == expected[reader]
-                found = judge(name, status, out, errors, same)
-                yield Outcome(f"{what}/{name}", damage, " ".join(reader.arguments), found, errors)
+                same = (status, _summary(reader, out)) == expected[reader]
+                verdict = judge(name, status, out, errors, same)
+                yield Outcome(f"{what}/{name}", damage, " ".join(reader.arguments), verdict, errors)
                 restore(what, whole)
 
 
-def _told(reader: Reader, out: str) -> Any:
+def _summary(reader: Reader, out: str) -> Any:
     try:
-        return reader.told(out)
+        return reader.summarize(out)
     except Exception as error:
         return repr(error)
 
 
 def restore(what: str, whole: Path) -> None:
-    """Make a folder what it was."""
+    """Replace the folder `what` by its copy `whole`."""
     shutil.rmtree(what)
     shutil.copytree(whole, what)
 
 
 def run(arguments: Sequence[str]) -> tuple[int | None, str, str]:
-    """Status of a command in this process, None where it raised, and what it has printed."""
+    """Status of a command in this process, None where it raised, and its output."""
     out, errors, status = io.StringIO(), io.StringIO(), None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
@@ -187,7 +187,7 @@ def run(arguments: Sequence[str]) -> tuple[int | None, str, str]:
 
 
 def judge(name: str, status: int | None, out: str, errors: str, same: bool) -> str:
-    """The verdict on a command that has read a damaged file; `same` if it did what it else does."""
+    """The verdict on a command that has read a damaged file; `same` if its result is unchanged."""
     if status is None or "Traceback" in errors:
         return "traceback"
     refusals = sum(line.startswith("error: ") for line in errors.splitlines())

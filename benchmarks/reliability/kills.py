@@ -1,4 +1,4 @@
-"""Kill training at random moments, go on, and compare with what was never interrupted.
+"""Kill trainings at random moments, resume them, and compare with uninterrupted ones.
 
 Each command is a process of its own, forked from one that has imported the libraries: of the time
 that a command takes otherwise, most goes into importing them, when there is nothing to lose.
@@ -54,7 +54,7 @@ LONGEST = 300.0
 
 
 class Totals(NamedTuple):
-    """What became of some trainings that were killed."""
+    """Counts over commands that were killed and resumed."""
 
     kills: int = 0
     finished: int = 0
@@ -73,7 +73,7 @@ class Totals(NamedTuple):
 
     @property
     def wrong(self) -> int:
-        """All that must be 0."""
+        """The sum of the counts that must be 0."""
         return sum(self[self._fields.index("arrays_differ") :])
 
     def __add__(self, other: tuple) -> "Totals":
@@ -100,10 +100,10 @@ def kill_often(arguments: Sequence[str], kills: int, scratch: Path, seed: int) -
                 break
             totals += Totals(kills=1)
             done |= completed(folder)
-        found, _ = run(arguments, folder, sizes_of(unbroken))
+        resumed_status, _ = run(arguments, folder, sizes_of(unbroken))
         again_trained = sum(completed(folder).get(path) != when for path, when in done.items())
         totals += compare(unbroken, folder)
-        totals += Totals(finished=1, doubled=again_trained, failed=int(found != status))
+        totals += Totals(finished=1, doubled=again_trained, failed=int(resumed_status != status))
         shutil.rmtree(folder)
     return totals
 
@@ -165,18 +165,18 @@ def written_since(folder: Path, when: int) -> bool:
 
 
 def sizes_of(sweep: Path) -> str | None:
-    """How many members a sweep trained at once, which its timing decides, and bits depend on."""
+    """The file with the number of members that a sweep trained at once, on which bits depend."""
     return (sweep / SIZES).read_text() if (sweep / SIZES).exists() else None
 
 
 def trainings(folder: Path) -> dict[str, Path]:
     """The run directories at or below a folder, by their path in it."""
-    found = sorted(path.parent for path in folder.rglob(runs.CONFIG))
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    directories = sorted(path.parent for path in folder.rglob(runs.CONFIG))
+    return {path.relative_to(folder).as_posix(): path for path in directories}
 
 
 def completed(folder: Path) -> dict[str, int]:
-    """When the results of those that are completed were written."""
+    """The time at which the result of each completed training was written."""
     return {
         name: (path / runs.RESULT).stat().st_mtime_ns
         for name, path in trainings(folder).items()
@@ -185,20 +185,26 @@ def completed(folder: Path) -> dict[str, int]:
 
 
 def compare(unbroken: Path, killed: Path) -> Totals:
-    """What differs between two folders that the same command has made."""
-    expected, found = trainings(unbroken), trainings(killed)
-    totals = Totals(lost=len(expected.keys() - found), doubled=len(found.keys() - expected))
-    for name in expected.keys() & found:
-        one, other = expected[name], found[name]
+    """Differences between two folders that the same command has made."""
+    expected, actual = trainings(unbroken), trainings(killed)
+    totals = Totals(lost=len(expected.keys() - actual), doubled=len(actual.keys() - expected))
+    for name in expected.keys() & actual:
+        one, other = expected[name], actual[name]
         totals += Totals(metrics_differ=int(results(one) != results(other)))
         totals += Totals(metrics_differ=int(rows(one) != rows(other)))
         for which in ("last", "best"):
-            ours, theirs = arrays(one, which), arrays(other, which)
-            differ = sum(ours.get(path) != theirs.get(path) for path in ours.keys() | theirs)
-            totals += Totals(arrays=len(ours), arrays_differ=differ)
+            expected_arrays, actual_arrays = arrays(one, which), arrays(other, which)
+            differ = sum(
+                expected_arrays.get(path) != actual_arrays.get(path)
+                for path in expected_arrays.keys() | actual_arrays
+            )
+            totals += Totals(arrays=len(expected_arrays), arrays_differ=differ)
     if (unbroken / PLAN).exists():
-        wanted, told = trials(unbroken), trials(killed)
-        totals += Totals(lost=len(wanted.keys() - told), doubled=(told - wanted).total())
+        expected_trials, actual_trials = trials(unbroken), trials(killed)
+        totals += Totals(
+            lost=len(expected_trials.keys() - actual_trials),
+            doubled=(actual_trials - expected_trials).total(),
+        )
     return totals
 
 
@@ -226,7 +232,7 @@ def arrays(run: Path, which: Any) -> dict[str, tuple[str, bytes]]:
 
 
 def trials(sweep: Path) -> Counter[int]:
-    """How often the results of each trial are recorded."""
+    """The number of records of each trial's results."""
     lines = (sweep / RECORD).read_bytes().splitlines()
     recorded = (runs.json_of(line, dict[str, Any]) for line in lines)
     return Counter(row["trial"] for row in recorded if "status" in row)

@@ -50,13 +50,13 @@ class Players(NamedTuple):
     """The two networks. Where examples have a condition, such as a label, both read it."""
 
     generator: nn.Module
-    """From noise, followed by the condition, to an example."""
+    """Network from noise, followed by the condition, to an example."""
     critic: nn.Module
-    """From an example, followed by the condition, to a number for each, [batch, 1]."""
+    """Network from an example, followed by the condition, to a number for each, [batch, 1]."""
     noise: int
     """Dimensions of the generator's noise, N(0, I)."""
     output: Callable[[Array], Array] = lambda x: x
-    """From the generator's output to an example, such as the sigmoid for pixels."""
+    """Function from the generator's output to an example, such as the sigmoid for pixels."""
 
     def generate(
         self, params: Any, noise: Float[Array, "batch noise"], condition: Array | None = None

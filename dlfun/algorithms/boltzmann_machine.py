@@ -74,11 +74,11 @@ def gibbs(
         return (noise(jax.random.uniform, keys, p) < p).astype(p.dtype)
 
     def step(number: Array, visible: Array) -> Array:
-        both = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number)))(keys)
-        means = visible_means(rbm, on(both[:, 0], hidden_probabilities(rbm, visible)), units)
+        key_pairs = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number)))(keys)
+        means = visible_means(rbm, on(key_pairs[:, 0], hidden_probabilities(rbm, visible)), units)
         if units == "binary":
-            return on(both[:, 1], means)
-        return means + noise(jax.random.normal, both[:, 1], means)
+            return on(key_pairs[:, 1], means)
+        return means + noise(jax.random.normal, key_pairs[:, 1], means)
 
     return jax.lax.fori_loop(0, steps, step, visible)
 

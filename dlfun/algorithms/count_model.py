@@ -28,8 +28,8 @@ def count_losses(
         occurred = _look_up(contexts, np.add.reduceat(counts, first), seen // vocabulary)
         followers = _look_up(contexts, kinds, seen // vocabulary)
         mixed = _look_up(pairs, counts, seen) + followers * p[length:]
-        known = occurred > 0
-        p[length:][known] = mixed[known] / (occurred + followers)[known]
+        has_occurred = occurred > 0
+        p[length:][has_occurred] = mixed[has_occurred] / (occurred + followers)[has_occurred]
         means.append(-float(np.log(p).mean()))
     return means
 

@@ -24,7 +24,7 @@ from dlfun.metrics import Metrics
 
 
 class Module(NamedTuple):
-    """One module."""
+    """The parameters of one module."""
 
     weights: Float[Array, "inputs hidden"]
     bias: Float[Array, " hidden"]

@@ -69,7 +69,7 @@ def proximal_gradient(
     features: Features = lambda x: x,
     proximal: bool = True,
 ) -> Learner:
-    """Gradient descent; of the L1 penalty, which has no gradient at 0, a proximal step.
+    """Gradient descent, with a proximal step for the L1 penalty, which has no gradient at 0.
 
     w ← S(w − η ∇(J without λ₁), η λ₁), S(w, t) = sign(w) max(|w| − t, 0): "soft thresholding",
     which sets a weight to 0 exactly and keeps it there (ISTA; Daubechies et al. 2004). Without

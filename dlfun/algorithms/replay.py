@@ -30,7 +30,7 @@ class Replay(NamedTuple):
 
 
 def empty(capacity: int, state_size: int) -> Replay:
-    """A buffer of nothing."""
+    """An empty buffer."""
     zeros = jnp.zeros
     stored = Transition(
         zeros((capacity, state_size)),

@@ -42,8 +42,8 @@ class Grid(NamedTuple):
     height: int
     topology: Topology = "rectangular"
 
-    def places(self) -> Float[np.ndarray, "units 2"]:
-        """The place r of each unit: (i, j), or of a hexagonal grid (i or i − ½, j √3/2).
+    def positions(self) -> Float[np.ndarray, "units 2"]:
+        """The position r of each unit: (i, j), or of a hexagonal grid (i or i − ½, j √3/2).
 
         Every second row of a hexagonal grid, counted from the last, is shifted by −½, so that the
         six neighbours of a unit are at distance 1 (as in MiniSom). Raises UserError of a map of no
@@ -61,8 +61,8 @@ class Grid(NamedTuple):
 
     def squared_distances(self) -> Float[np.ndarray, "units units"]:
         """‖r_u − r_c‖² of all pairs."""
-        places = self.places()
-        return np.square(places[:, None] - places).sum(axis=-1)
+        positions = self.positions()
+        return np.square(positions[:, None] - positions).sum(axis=-1)
 
     def neighbours(self) -> Bool[np.ndarray, "units units"]:
         """The pairs of units that touch: up to eight of a rectangular grid, six of a hexagonal."""
@@ -137,7 +137,7 @@ def self_organizing_map(
     distance to the winner, before its move in training. Predictions are the winners' numbers.
 
     Args:
-        grid: the units and their places.
+        grid: the units and their positions.
         examples: from which the units start, drawn by the key; at least as many as units.
         steps: length of the training, over which η and σ decay: in examples, or under the batch
             rule in updates.
@@ -148,7 +148,7 @@ def self_organizing_map(
         rule: "online" or "batch".
         inputs: from a batch to the examples x.
     """
-    units = len(grid.places())
+    units = len(grid.positions())
     if len(examples) < units:
         raise UserError(
             f"a map of {units:,} units starts at as many examples: got only {len(examples):,}"

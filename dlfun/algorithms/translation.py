@@ -1,4 +1,4 @@
-"""Translation: a network that is told the words so far learns to predict the next one."""
+"""Translation: a network that reads the words so far learns to predict the next one."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +25,7 @@ class Translator(Protocol):
     """
 
     def encode(self, x: Array, length: Array) -> Any:
-        """What the decoder reads of the sentences, the same at each step: a memory."""
+        """The memory: the encoded sentences, which the decoder reads at each step."""
 
     def begin(self, memory: Any, longest: int) -> Any:
         """The carry before the first word of translations of at most `longest` words."""

@@ -160,8 +160,13 @@ def block_gradients(
     ) -> Gradients:
         reach_key, noise_key = jax.random.split(key)
         reach = jax.random.randint(reach_key, (len(words), block, 1), 1, window + 1)
-        own = sentences[:, middle, None]
-        near = (distance > 0) & (distance <= reach) & (own == sentences[:, None]) & (own >= 0)
+        middle_sentence = sentences[:, middle, None]
+        near = (
+            (distance > 0)
+            & (distance <= reach)
+            & (middle_sentence == sentences[:, None])
+            & (middle_sentence >= 0)
+        )
         pair, h = near.astype(vectors.dtype), vectors[words]
         if model == "cbow":
             number = pair.sum(axis=2, keepdims=True)
@@ -221,9 +226,9 @@ def word2vec(
 
     def packed(words: Array, sentences: Array, kept: Array) -> tuple[Array, Array]:
         """The words kept and their sentences, after `window` places without a word."""
-        places = jnp.flatnonzero(kept, size=kept.size, fill_value=kept.size)
-        places = jnp.pad(places, (window, window + group), constant_values=kept.size)
-        return jnp.append(words, 0)[places], jnp.append(sentences, -1)[places]
+        indices = jnp.flatnonzero(kept, size=kept.size, fill_value=kept.size)
+        indices = jnp.pad(indices, (window, window + group), constant_values=kept.size)
+        return jnp.append(words, 0)[indices], jnp.append(sentences, -1)[indices]
 
     def init(key: Key, batch: Batch) -> Embeddings:
         words = jax.random.uniform(key, (len(counts), size), minval=-0.5, maxval=0.5) / size
@@ -240,12 +245,12 @@ def word2vec(
         def read(number: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
             vectors, outputs, total, count = carry
             at = number * group + blocks
-            found = gradients(
+            gradient = gradients(
                 vectors, outputs, jax.random.fold_in(key, number), words[at], sentences[at]
             )
-            vectors = vectors.at[words[at]].add(-eta * found.to_words)
-            outputs = outputs.at[found.rows].add(-eta * found.to_outputs)
-            return vectors, outputs, total + found.loss, count + found.predicted
+            vectors = vectors.at[words[at]].add(-eta * gradient.to_words)
+            outputs = outputs.at[gradient.rows].add(-eta * gradient.to_outputs)
+            return vectors, outputs, total + gradient.loss, count + gradient.predicted
 
         zero = jnp.zeros(())
         parts = -(-kept.sum(dtype=jnp.int32) // group)
@@ -260,8 +265,8 @@ def word2vec(
             x, sentence, key = columns
             words, sentences = packed(x, sentence, sentence >= 0)
             at = np.arange(0, len(x), block)[:, None] + width
-            found = gradients(state.words, state.outputs, key, words[at], sentences[at])
-            return found.loss, found.predicted
+            gradient = gradients(state.words, state.outputs, key, words[at], sentences[at])
+            return gradient.loss, gradient.predicted
 
         keys = example_keys(key, len(batch["x"]))
         total, count = lax.map(page, (batch["x"], batch["sentence"], keys))

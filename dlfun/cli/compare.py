@@ -74,9 +74,9 @@ def choose(series: Sequence["Series"], metric: str, split: str | None) -> tuple[
         split = next(
             name for name in ("test", "validation", "train", *measured) if name in measured
         )
-    known = measured.get(split, set())
-    if metric not in known:
-        guess = nearest(metric, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"
+    metrics = measured.get(split, set())
+    if metric not in metrics:
+        guess = nearest(metric, metrics) or f"; there are: {', '.join(sorted(metrics)) or 'none'}"
         raise UserError(f"no metric '{metric}' of the {split} split in these runs{guess}")
     return metric, split
 

@@ -69,11 +69,11 @@ def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last"
     run_directory.write_text(folder / CARD, text)
     files = [folder / WEIGHTS, folder / CARD]
     made = opened.experiment.vectors(opened.trained) if opened.experiment.vectors else {}
-    for name, found in made.items():
+    for name, embedding in made.items():
         for file in (folder / f"{name}.txt", folder / f"{name}{word_vectors.BINARY}"):
             with run_directory.atomic(file) as part, part.open("wb") as opened_file:
                 binary = file.suffix == word_vectors.BINARY
-                word_vectors.write(opened_file, *found, binary)
+                word_vectors.write(opened_file, *embedding, binary)
             files.append(file)
     return files
 

@@ -25,9 +25,9 @@ class List:
     """Print JSON instead of tables."""
 
     def __call__(self) -> int:
-        known = experiment.paths()
-        names = expand(self.names) if self.names else known
-        rows = [experiment.describe(name, known[name]) for name in names]
+        paths = experiment.paths()
+        names = expand(self.names) if self.names else paths
+        rows = [experiment.describe(name, paths[name]) for name in names]
         if self.json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))
             return 0

@@ -127,8 +127,8 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {known}")
+        names = ", ".join(COMMANDS)
+        raise UserError(f"no command '{name}'{nearest(name, COMMANDS)}; there are: {names}")
     if name in TAKES_CONFIG and rest and not rest[0].startswith("-"):
         return TAKES_CONFIG[name](rest)
     return parse(COMMANDS[name], rest, f"{PROGRAM} {name}")()

@@ -64,14 +64,14 @@ class Reproduce:
 
 def expand(names: Sequence[str]) -> list[str]:
     """Experiment names, folders replaced by the experiments in them. Raises UserError on others."""
-    known = experiments.paths()
-    families = sorted({experiments.family(path) for path in known.values()})
+    paths = experiments.paths()
+    families = sorted({experiments.family(path) for path in paths.values()})
     expanded: list[str] = []
     for name in names:
-        if name not in known and name not in families:
-            guess = nearest(name, [*known, *families])
+        if name not in paths and name not in families:
+            guess = nearest(name, [*paths, *families])
             raise UserError(f"'{name}' is no experiment and no folder of experiments{guess}")
-        chosen = [n for n, path in known.items() if name in (n, experiments.family(path))]
+        chosen = [n for n, path in paths.items() if name in (n, experiments.family(path))]
         expanded += [n for n in chosen if n not in expanded]
     return expanded
 

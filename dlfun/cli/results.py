@@ -105,8 +105,8 @@ def text(rows: dict[str, list[str]]) -> str:
     families = dict.fromkeys(experiments.family(path) for path in names.values())
     lines = [HEAD]
     for family in families:
-        known = [claim for claim in rows if _name(claim) in names]
-        claims = [c for c in known if experiments.family(names[_name(c)]) == family]
+        current = [claim for claim in rows if _name(claim) in names]
+        claims = [c for c in current if experiments.family(names[_name(c)]) == family]
         if not claims:
             continue
         lines += [f"## {family}", "", _line(WRITTEN), _line(["---"] * len(WRITTEN))]

@@ -51,9 +51,9 @@ class Runs:
             if not folder.is_dir():
                 raise UserError(f"{folder}: no such folder; runs lists the runs below a folder")
         rows = [describe(path) for folder in folders for path in find(folder)]
-        known = {row["experiment"] for row in rows}
-        if self.experiment and self.experiment not in known:
-            guess = nearest(self.experiment, known)
+        names = {row["experiment"] for row in rows}
+        if self.experiment and self.experiment not in names:
+            guess = nearest(self.experiment, names)
             raise UserError(f"--experiment {self.experiment}: there are no runs of it{guess}")
         rows = [
             row
@@ -79,11 +79,12 @@ def ordered(rows: Sequence[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     """
     if by in SORTS:
         return sorted(rows, key=lambda row: (row[by] is not None, row[by] or 0, row["run"]))
-    known = {name for row in rows for name in row["metrics"]}
-    if rows and by not in known:
+    metrics = {name for row in rows for name in row["metrics"]}
+    if rows and by not in metrics:
         expected = ", ".join(SORTS)
         raise UserError(
-            f"--sort {by}{nearest(by, [*SORTS, *known])}: expected {expected} or a metric of a run"
+            f"--sort {by}{nearest(by, [*SORTS, *metrics])}: expected {expected} "
+            "or a metric of a run"
         )
     return sorted(rows, key=lambda row: (row["metrics"].get(by, -math.inf), row["run"]))
 
@@ -102,11 +103,11 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     """The rows for a terminal, of 80 columns too."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     # A default directory has the experiment in its path.
-    told = all(row["experiment"] in Path(row["run"]).parts for row in rows)
+    in_path = all(row["experiment"] in Path(row["run"]).parts for row in rows)
     table.add_column("run", overflow="fold", min_width=12)
     for name in ("when", "status", "metric", "seconds", "size"):
         table.add_column(name, no_wrap=name == "status", justify="left")
-    if not told:
+    if not in_path:
         table.add_column("experiment", overflow="fold")
     for row in rows:
         cells = [

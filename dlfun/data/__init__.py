@@ -60,12 +60,12 @@ def read(name: str, data_dir: Path | None, folders: tuple[Path, ...]) -> Dataset
         return image_folder.load(name.removeprefix(image_folder.PREFIX), data_dir)
     if name.startswith(arrays.PREFIX):
         return arrays.load(name.removeprefix(arrays.PREFIX), data_dir)
-    known = f"expected {', '.join(_NAMES)}, tfds:NAME, folder:PATH or arrays:FILE.npz"
+    expected = f"expected {', '.join(_NAMES)}, tfds:NAME, folder:PATH or arrays:FILE.npz"
     if Path(name).is_dir():
-        raise UserError(f"unknown dataset '{name}' (did you mean 'folder:{name}'?): {known}")
+        raise UserError(f"unknown dataset '{name}' (did you mean 'folder:{name}'?): {expected}")
     if _in_tfds(name):
-        raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {known}")
-    raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {known}")
+        raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {expected}")
+    raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {expected}")
 
 
 def _fashion_mnist(data_dir: Path | None) -> Dataset:

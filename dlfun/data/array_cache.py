@@ -58,8 +58,8 @@ def write(target: Path, classes: Iterable[str], licence: str, splits: dict[str, 
         OSError: the disk is full or not writable.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
-        new = Path(beside) / "new"
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        new = Path(scratch) / "new"
         new.mkdir()
         for name, source in splits.items():
             _write_split(new, name, source)

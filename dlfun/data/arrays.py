@@ -69,11 +69,11 @@ def _split(path: Path, split: str, arrays: dict[str, np.ndarray]) -> Split:
     image = image[..., None] if image.ndim == 3 else image
     if image.dtype != np.uint8 or image.ndim != 4 or image.shape[-1] not in (1, 2, 3, 4):
         shape = "[n, height, width] or [n, height, width, 1 to 4 channels]"
-        found = f"{image.dtype} {[*arrays[f'{split}_image'].shape]}"
-        raise UserError(f"{path}: {split}_image is {found}, expected uint8 {shape}")
+        actual = f"{image.dtype} {[*arrays[f'{split}_image'].shape]}"
+        raise UserError(f"{path}: {split}_image is {actual}, expected uint8 {shape}")
     if label.dtype.kind not in "iu" or label.ndim != 1:
-        found = f"{label.dtype} {[*label.shape]}"
-        raise UserError(f"{path}: {split}_label is {found}, expected whole numbers [n]")
+        actual = f"{label.dtype} {[*label.shape]}"
+        raise UserError(f"{path}: {split}_label is {actual}, expected whole numbers [n]")
     if label.size and not 0 <= label.min() <= label.max() < MOST_CLASSES:
         wrong = label.min() if label.min() < 0 else label.max()
         bounds = f"expected numbers from 0 to {MOST_CLASSES - 1}"

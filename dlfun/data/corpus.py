@@ -61,13 +61,13 @@ def pages(sentences: Sentences, min_count: int, length: int, window: int) -> Cor
     words = text.vocabulary(sentences(), min_count)[2:]
     number, lengths = text.numbers(words), []
 
-    def known() -> Iterator[int]:
+    def known_words() -> Iterator[int]:
         for sentence in sentences():
             numbers = [number[word] for word in sentence if word in number]
             lengths.append(len(numbers))
             yield from numbers
 
-    x = np.fromiter(known(), np.int32)
+    x = np.fromiter(known_words(), np.int32)
     if len(words) < 2 or len(x) <= 2 * window + 1:
         raise UserError(
             f"of the corpus {len(x):,} words are left, {len(words):,} different ones, that occur "

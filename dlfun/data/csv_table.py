@@ -38,9 +38,11 @@ class Table(NamedTuple):
                 `parse` raises ValueError on it.
         """
         if name not in self.header:
-            known = ", ".join(self.header)
+            columns = ", ".join(self.header)
             hint = nearest(name, self.header)
-            raise UserError(f"{self.origin} has no column '{name}'{hint}: its columns are {known}")
+            raise UserError(
+                f"{self.origin} has no column '{name}'{hint}: its columns are {columns}"
+            )
         index, parsed = self.header.index(name), []
         for line, row in zip(self.lines, self.rows, strict=True):
             cell = row[index].strip()
@@ -108,7 +110,7 @@ def find(folder: str, file: str, origin: str, data_dir: Path | None = None) -> P
     Raises UserError, which says where to get the file, where none of them has it.
     """
     folders = [root / folder for root in roots(data_dir)]
-    for place in folders:
-        if path := present(place, file):
+    for directory in folders:
+        if path := present(directory, file):
             return path
     raise UserError(f"no {file}: put it into {folders[0]}; it is to be had from {origin}")

@@ -9,7 +9,7 @@ from dlfun.errors import UserError
 
 Split = dict[str, Any]
 TEST_SHARE = 0.1
-"""Of a set that comes without a test split: what is held out of its training split as one."""
+"""The share of its training split that is held out as the test split of a set without one."""
 
 
 class Dataset(NamedTuple):
@@ -36,10 +36,10 @@ class Dataset(NamedTuple):
         for split, columns in self.splits.items():
             lengths = {name: len(column) for name, column in columns.items()}
             if len(set(lengths.values())) != 1 or not min(lengths.values()):
-                found = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
+                sizes = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
                 raise UserError(
                     f"{self.name}: the arrays of split '{split}' must have as many examples each, "
-                    f"at least 1: {found or 'there are none'}"
+                    f"at least 1: {sizes or 'there are none'}"
                 )
 
     def size(self, split: str) -> int:
@@ -101,7 +101,7 @@ def repeat(dataset: Dataset, times: int) -> Dataset:
 
 
 def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
-    """Move a share of "train" into "validation", as `held_out` picks it.
+    """Move a share of "train" into "validation", as `partition` picks it.
 
     Every example of "train" ends in exactly one of the two, in its old order. The two are copies in
     memory, also where "train" was mapped from the disk. A share of 0 returns the dataset as it is.
@@ -139,7 +139,7 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
 
 
 def subset(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
-    """Named splits cut to random subsets: `at_most(dataset, 0, train=1000)`.
+    """Named splits cut to random subsets: `subset(dataset, 0, train=1000)`.
 
     The chosen examples are a function of (size of the split, seed), as in `held_out`, and keep
     their order; of two subsets the smaller lies in the larger. A split that has no more than is

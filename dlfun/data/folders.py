@@ -18,8 +18,8 @@ def absolute(name: str) -> str:
         path, colon, columns = path.rpartition(":")
         columns = colon + columns
     here = os.path.abspath(os.path.expanduser(path))
-    found = prefix in OWN and path and os.path.exists(here)
-    return f"{prefix}:{here}{columns}" if found else name
+    exists = prefix in OWN and path and os.path.exists(here)
+    return f"{prefix}:{here}{columns}" if exists else name
 
 
 def user_cache() -> Path | None:

@@ -65,7 +65,7 @@ def share_on(
 def log_odds(
     images: Shaped[np.ndarray, "batch *shape"], scale: float = 255.0
 ) -> Float[np.ndarray, " pixels"]:
-    """log p/(1 − p) of the same share."""
+    """log p/(1 − p) of the share p of `share_on`."""
     share = share_on(images, scale)
     return np.log(share / (1 - share))
 

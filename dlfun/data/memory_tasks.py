@@ -70,13 +70,13 @@ def temporal_order(key: Key[Array, ""], length: int) -> dict[str, Array]:
     others, symbols, first, second = jax.random.split(key, 4)
     x = jax.random.randint(others, (length,), 0, 4)
     kinds = jax.random.randint(symbols, (2,), 0, 2)
-    places = jnp.stack(
+    positions = jnp.stack(
         [
             jax.random.randint(first, (), length // 10, length // 5),
             jax.random.randint(second, (), length // 2, 3 * length // 5),
         ]
     )
-    x = x.at[places].set(4 + kinds).at[jnp.array([0, length - 1])].set(jnp.array([6, 7]))
+    x = x.at[positions].set(4 + kinds).at[jnp.array([0, length - 1])].set(jnp.array([6, 7]))
     return {"x": jax.nn.one_hot(x, ORDER_SYMBOLS), "y": 2 * kinds[0] + kinds[1]}
 
 

@@ -54,16 +54,16 @@ def languages(pairs: Pairs, min_count: int) -> Languages:
     )
 
 
-def columns(pairs: tuple[Sentences, Sentences | None], known: Languages) -> Split:
+def columns(pairs: tuple[Sentences, Sentences | None], vocabularies: Languages) -> Split:
     """Columns "x" int32 [n, time] and "length" int32 [n]; "y" and "y_length" of the translations.
 
     The last number of a translation is that of `END`, which `y_length` counts. Sources have none:
     at a high learning rate it drew all attention to itself. Raises UserError on an empty sentence.
     """
     sources, targets = pairs
-    split = text.encode(sources, text.numbers(known.source))
+    split = text.encode(sources, text.numbers(vocabularies.source))
     if targets is not None:
-        y = text.encode(ended(targets), text.numbers(known.target))
+        y = text.encode(ended(targets), text.numbers(vocabularies.target))
         split |= {"y": y["x"], "y_length": y["length"]}
     return split
 

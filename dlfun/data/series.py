@@ -148,8 +148,8 @@ def read_like(name: str, source: Source, file: Path) -> Series:
 def _parts(name: str, source: Source) -> tuple[Path, list[str]]:
     path, _, columns = name.removeprefix(PREFIX).rpartition(":")
     if not name.startswith(PREFIX) or not path or not columns:
-        known = f"expected {source.name}, or csv:PATH:COLUMN[,COLUMN…]"
-        raise UserError(f"unknown series '{name}': {known}")
+        expected = f"expected {source.name}, or csv:PATH:COLUMN[,COLUMN…]"
+        raise UserError(f"unknown series '{name}': {expected}")
     return Path(path).expanduser(), columns.split(",")
 
 

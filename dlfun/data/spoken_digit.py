@@ -83,10 +83,10 @@ def parse(files: dict[str, bytes], name: str) -> Recordings:
 
     Raises UserError where there is none, or one is no WAV file.
     """
-    found = {file: match for file in sorted(files) if (match := _NAME.fullmatch(file))}
-    if not found:
+    matches = {file: match for file in sorted(files) if (match := _NAME.fullmatch(file))}
+    if not matches:
         raise UserError(f"{name} has no files DIGIT_SPEAKER_INDEX.wav")
-    speakers = tuple(sorted({match["speaker"] for match in found.values()}))
+    speakers = tuple(sorted({match["speaker"] for match in matches.values()}))
     items = tuple(
         Recording(
             read_wav(Path(file), RATE, files[file]),
@@ -94,7 +94,7 @@ def parse(files: dict[str, bytes], name: str) -> Recordings:
             speakers.index(match["speaker"]),
             int(match["index"]) < TEST_INDICES,
         )
-        for file, match in found.items()
+        for file, match in matches.items()
     )
     return Recordings(name, items, tuple(map(str, range(10))), speakers)
 
@@ -108,12 +108,12 @@ def _folder(folder: Path, name: str) -> Recordings:
         if path.is_dir() and path.name[0] != "."
     }
     if not files or min(map(len, files.values())) < 2:
-        bare = next((kind for kind, found in files.items() if len(found) < 2), None)
+        bare = next((kind for kind, paths in files.items() if len(paths) < 2), None)
         where = f"{folder / bare} has fewer than 2" if bare else f"{folder} has no folders of"
         raise UserError(f"{where} WAV files: expected a folder of them for each class")
     items = tuple(
         Recording(read_wav(file, RATE), label, 0, index % 10 == 0)
-        for label, found in enumerate(files.values())
-        for index, file in enumerate(found)
+        for label, paths in enumerate(files.values())
+        for index, file in enumerate(paths)
     )
     return Recordings(name, items, tuple(files), ("unknown",))

@@ -51,8 +51,10 @@ def prime_numbers(prime: str, characters: Sequence[str]) -> list[int]:
     """
     number = numbers(characters)
     if unknown := [character for character in prime if character not in number]:
-        known = "".join(characters)
-        raise UserError(f"prime has {unknown[0]!r}, unknown to the network: expected of {known!r}")
+        alphabet = "".join(characters)
+        raise UserError(
+            f"prime has {unknown[0]!r}, unknown to the network: expected of {alphabet!r}"
+        )
     return [number[character] for character in prime]
 
 
@@ -107,10 +109,10 @@ def read(file: Path, encoding: str = "utf-8") -> str:
 
 def lines(file: Path, encoding: str = "utf-8") -> list[str]:
     """The lines of a file that are not blank. Raises UserError as `read` does, or where none is."""
-    found = [line.strip() for line in re.split(r"\r\n|\n|\r", read(file, encoding))]
-    if not any(found):
+    stripped = [line.strip() for line in re.split(r"\r\n|\n|\r", read(file, encoding))]
+    if not any(stripped):
         raise UserError(f"{file} is empty: expected a sentence a line")
-    return [line for line in found if line]
+    return [line for line in stripped if line]
 
 
 def sentences(items: Sequence[str]) -> list[str]:
@@ -119,12 +121,12 @@ def sentences(items: Sequence[str]) -> list[str]:
     Raises:
         UserError: an empty sentence; a file that is missing, empty or not UTF-8.
     """
-    found: list[str] = []
+    texts: list[str] = []
     for item in items:
         if not item.strip():
             raise UserError("an empty sentence: expected words, or a .txt file")
-        found += lines(Path(item)) if item.endswith(".txt") else [item.strip()]
-    return found
+        texts += lines(Path(item)) if item.endswith(".txt") else [item.strip()]
+    return texts
 
 
 def classes(folder: Path, encoding: str = "utf-8") -> dict[str, list[str]]:

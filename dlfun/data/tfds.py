@@ -19,7 +19,7 @@ import numpy as np
 from dlfun.data import array_cache, tensorflow_stub
 from dlfun.data.dataset import TEST_SHARE, Dataset, partition
 from dlfun.data.folders import roots, writable_root
-from dlfun.data.tfds_errors import check_known, to_user_error
+from dlfun.data.tfds_errors import check_name, to_user_error
 from dlfun.errors import UserError
 
 PREFIX = "tfds:"
@@ -130,7 +130,7 @@ def _builder(name: str, bare: str, config: str | None, data_dir: Path) -> Any:
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except Exception:
-        check_known(bare, config)
+        check_name(bare, config)
         raise
 
 

@@ -17,12 +17,12 @@ def names() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-def check_known(name: str, config: str | None) -> None:
+def check_name(name: str, config: str | None) -> None:
     """Raise UserError if TFDS has no builder `name`, or the builder has no `config`."""
     import tensorflow_datasets as tfds
 
-    if name not in (known := names()):
-        raise UserError(f"TFDS has no dataset '{name}'{nearest(name, known)}")
+    if name not in (datasets := names()):
+        raise UserError(f"TFDS has no dataset '{name}'{nearest(name, datasets)}")
     configs = list(tfds.builder_cls(name).builder_configs)
     if config and config not in configs:
         some = f"one of {', '.join(sorted(configs)[:12])}" if configs else "it has none"

@@ -33,6 +33,6 @@ ENVIRONMENTS = {
 def find(name: str) -> Environment:
     """The environment `name`. Raises UserError where there is none."""
     if name not in ENVIRONMENTS:
-        known = ", ".join(ENVIRONMENTS)
-        raise UserError(f"no environment '{name}'{nearest(name, ENVIRONMENTS)}; there are: {known}")
+        names = ", ".join(ENVIRONMENTS)
+        raise UserError(f"no environment '{name}'{nearest(name, ENVIRONMENTS)}; there are: {names}")
     return ENVIRONMENTS[name]

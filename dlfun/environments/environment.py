@@ -94,7 +94,7 @@ class Latest(NamedTuple):
 
 
 def no_episodes() -> Latest:
-    """Before the first episode has ended."""
+    """The latest returns before the first episode has ended."""
     return Latest(jnp.zeros(LAST), jnp.int32(0))
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 Carry = Any
-"""What a model remembers: a pytree of arrays whose first axis is that of the rows."""
+"""The memory of a model: a pytree of arrays whose first axis is that of the rows."""
 Step = Callable[
     [Carry, Int[Array, " rows"], Int[Array, ""]], tuple[Float[Array, "rows vocabulary"], Carry]
 ]
@@ -155,8 +155,8 @@ def beam_search(
         live = unfinished(number, going, ended)
         ended = jax.tree.map(partial(_choose, live), _best(ended, ends), ended)
         continued = log_p.at[:, :, end].set(-jnp.inf)
-        scores, places = jax.lax.top_k(continued.reshape(rows, -1), beams)
-        parents, token = places // log_p.shape[-1], (places % log_p.shape[-1]).astype(jnp.int32)
+        scores, indices = jax.lax.top_k(continued.reshape(rows, -1), beams)
+        parents, token = indices // log_p.shape[-1], (indices % log_p.shape[-1]).astype(jnp.int32)
         tokens = jnp.take_along_axis(going.tokens, parents[..., None], axis=1)
         going = Beams(
             tokens.at[:, :, number].set(token), jnp.where(live[:, None], scores, -jnp.inf)
@@ -180,6 +180,6 @@ def _choose(rows: Array, new: Array, old: Array) -> Array:
 
 def _best(a: Beams, b: Beams) -> Beams:
     """The best of two sets of sequences, as many as `a` has."""
-    scores, places = jax.lax.top_k(jnp.concatenate([a.scores, b.scores], 1), a.scores.shape[1])
+    scores, indices = jax.lax.top_k(jnp.concatenate([a.scores, b.scores], 1), a.scores.shape[1])
     tokens = jnp.concatenate([a.tokens, b.tokens], 1)
-    return Beams(jnp.take_along_axis(tokens, places[..., None], axis=1), scores)
+    return Beams(jnp.take_along_axis(tokens, indices[..., None], axis=1), scores)

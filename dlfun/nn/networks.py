@@ -27,36 +27,36 @@ class Network(NamedTuple):
 
 def first_calls(networks: Sequence[Network]) -> list[Network]:
     """The networks, but not those that another call with the same parameters comes before."""
-    known: set[int] = set()
+    seen: set[int] = set()
     kept = []
     for network in networks:
         arrays = {id(array) for array in network.params.values()}
-        if network.rows and not (arrays and arrays <= known):
+        if network.rows and not (arrays and arrays <= seen):
             kept.append(network)
-        known |= arrays
+        seen |= arrays
     return kept
 
 
-def places(networks: Sequence[Network], params: Mapping[Path, Any]) -> list[Path]:
+def network_paths(networks: Sequence[Network], params: Mapping[Path, Any]) -> list[Path]:
     """Paths of the networks' parameters in the state.
 
     Parameters are recognized by their identity as traced arrays. A network whose parameters `init`
     has replaced is named by its class, and numbered where there are others.
     """
     by_identity = {id(array): path for path, array in reversed(list(params.items()))}
-    places = []
+    paths = []
     for number, network in enumerate(networks, 1):
-        known = [
+        candidates = [
             by_identity[id(array)][: -len(path)]
             for path, array in network.params.items()
             if id(array) in by_identity
         ]
         numbered = (f"{network.kind} {number}",) if len(networks) > 1 else ()
-        places.append(known[0] if known else numbered)
-    return places
+        paths.append(candidates[0] if candidates else numbered)
+    return paths
 
 
-def owns(network: Network, path: Path, array: Any) -> bool:
+def is_parameter(network: Network, path: Path, array: Any) -> bool:
     """True if an array of the state is a parameter of the network: by its name and shape.
 
     It may have more axes in front, where `init` makes several networks by `vmap`.

@@ -98,11 +98,11 @@ def _walk(
     Each is a set: empty where a value does not depend on the image, of one field, or {None} where
     it depends on all of the image, or on no rectangle.
     """
-    known = dict(zip(jaxpr.invars, arguments, strict=True))
+    by_variable = dict(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
         if not eqn.outvars:
             continue  # A transformation such as a gradient has left out what is not used.
-        seen = [set() if isinstance(v, Literal) else known.get(v, set()) for v in eqn.invars]
+        seen = [set() if isinstance(v, Literal) else by_variable.get(v, set()) for v in eqn.invars]
         name = str(eqn.params.get("name", ""))
         inner = _inner(eqn)
         if name.startswith(MARK):
@@ -119,8 +119,8 @@ def _walk(
             outputs = _walk(inner, seen[len(seen) - len(inner.invars) :], windows, result)
         else:
             outputs = [_of_primitive(eqn, seen)] * len(eqn.outvars)
-        known |= zip(eqn.outvars, outputs, strict=True)
-    return [set() if isinstance(v, Literal) else known.get(v, set()) for v in jaxpr.outvars]
+        by_variable |= zip(eqn.outvars, outputs, strict=True)
+    return [set() if isinstance(v, Literal) else by_variable.get(v, set()) for v in jaxpr.outvars]
 
 
 def _pixels(axes: int, expected: int) -> set:

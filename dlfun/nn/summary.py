@@ -11,7 +11,7 @@ from dlfun.learner import Batch, Learner, State
 from dlfun.nn import receptive_field as receptive
 from dlfun.nn.layers.conv_transpose import ConvTranspose
 from dlfun.nn.layers.pooling import Pool
-from dlfun.nn.networks import Network, Path, first_calls, owns, parameters, places
+from dlfun.nn.networks import Network, Path, first_calls, is_parameter, network_paths, parameters
 from dlfun.nn.receptive_field import Field
 
 Shape = tuple[int, ...]
@@ -127,8 +127,8 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
     fields = receptive.fields(jaxpr.jaxpr, windows)
     networks = first_calls(networks)
     rows = []
-    for network, place in zip(networks, places(networks, params), strict=True):
-        arrays = {path: params.get(place + path, array) for path, array in network.params.items()}
+    for network, prefix in zip(networks, network_paths(networks, params), strict=True):
+        arrays = {path: params.get(prefix + path, array) for path, array in network.params.items()}
         counted: set[Path] = set()
         for number, row in sorted(network.rows.items()):
             size = sum(array.size for path, array in arrays.items() if path[:-1] == row.path)
@@ -141,14 +141,14 @@ def _rows(init: Callable[[Any], State], batch: Any) -> list[Row]:
                     parameters=0 if row.path in counted else size,
                     multiply_adds=times * row.multiply_adds,
                     field=fields.get(number),
-                    network=place,
+                    network=prefix,
                 )
             )
             counted.add(row.path)
     return rows + [
         Row(path, "array", (), array.shape, array.size, 0)
         for path, array in params.items()
-        if not any(owns(network, path, array) for network in networks)
+        if not any(is_parameter(network, path, array) for network in networks)
         and (array.shape or not networks)
     ]
 

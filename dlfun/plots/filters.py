@@ -16,7 +16,7 @@ GATES = {
     3: ("reset gate", "update gate", "candidate"),
     4: ("input gate", "forget gate", "candidate", "output gate"),
 }
-"""By their number, in the order of `dlfun.nn.layers.recurrent`."""
+"""Gates by their number, in the order of `dlfun.nn.layers.recurrent`."""
 SIGNS = "red excites the unit, blue inhibits it"
 COLOURED = "the colour excites the unit, its complement inhibits it, gray is 0"
 
@@ -100,7 +100,7 @@ def _limit(weights: np.ndarray) -> float:
 
 
 def _show(drawn: Figure, axes: Axes, canvas: np.ndarray, weights: np.ndarray, aspect: Any) -> None:
-    """One symmetric scale for all; the few largest weights go off it, not to pale the others."""
+    """Show kernels on one symmetric scale, which only the few largest weights exceed."""
     limit = _limit(weights)
     image = axes.imshow(
         np.ma.masked_invalid(canvas),

@@ -15,7 +15,7 @@ STEPS = 60
 def forecasts(
     title: str,
     true: Float[np.ndarray, " n"],
-    found: Mapping[str, Float[np.ndarray, " n"]],
+    predictions: Mapping[str, Float[np.ndarray, " n"]],
     errors: Mapping[str, float],
     quantity: str,
     error: str,
@@ -24,11 +24,14 @@ def forecasts(
     drawn = figure(12, 4.6, title)
     lines, bars = drawn.subplots(1, 2, width_ratios=(2, 1))
     lines.plot(true[-STEPS:], color=INK, linewidth=2.5, label="what happened")
-    for (name, values), colour in zip(found.items(), PALETTE, strict=False):
+    for (name, values), colour in zip(predictions.items(), PALETTE, strict=False):
         lines.plot(values[-STEPS:], color=colour, linewidth=1.5, label=name.replace("_", " "))
     tidy(lines, f"last {min(STEPS, len(true))} steps of the test split", quantity)
     names = [name.replace("_", " ") for name in errors]
-    colours = [PALETTE[list(found).index(name)] if name in found else "#999999" for name in errors]
+    colours = [
+        PALETTE[list(predictions).index(name)] if name in predictions else "#999999"
+        for name in errors
+    ]
     bars.barh(names, list(errors.values()), color=colours)
     for row, value in enumerate(errors.values()):
         bars.text(value, row, f" {value:,.4g}" if value < 1000 else f" {value:,.0f}", va="center")

@@ -17,7 +17,7 @@ def image_rows(
     detail: str = "",
     signed: bool = False,
 ) -> Figure:
-    """As many images in each row, a row for each label, which stands to its left.
+    """Rows of equally many images, each row with its label to the left.
 
     Grey images have values in [0, 1], beyond which they are cut. `signed` images are weights: red
     above 0, blue below, each scaled by the largest of its own.

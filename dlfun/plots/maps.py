@@ -25,18 +25,20 @@ def draw_units(
     cmap: str = "viridis",
 ) -> PolyCollection:
     """Cells of a grid, coloured by a number or a colour each."""
-    places = grid.places()
+    positions = grid.positions()
     sides = 4 if grid.topology == "rectangular" else 6
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     radius = 0.5 / np.cos(np.pi / sides)
     corners = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    cells = PolyCollection(places[:, None] + corners, cmap=cmap, edgecolors="face", linewidths=0.2)
+    cells = PolyCollection(
+        positions[:, None] + corners, cmap=cmap, edgecolors="face", linewidths=0.2
+    )
     if values.ndim == 2:
         cells.set_facecolor([tuple(colour) for colour in values.clip(0, 1).tolist()])
     else:
         cells.set_array(values)
     axes.add_collection(cells)
-    low, high = places.min(axis=0) - 0.7, places.max(axis=0) + 0.7
+    low, high = positions.min(axis=0) - 0.7, positions.max(axis=0) + 0.7
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.axis("off")
     axes.set_title(title, fontsize=LABEL, color=INK)
@@ -59,7 +61,7 @@ def unified(title: str, shown: Sequence[Map]) -> Figure:
 
 
 def components(title: str, grid: Grid, planes: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """One component of the units' weights in each panel."""
+    """A panel for each component of the units' weights."""
     values = [(name, grid, plane) for name, plane in planes]
     return _numbers(title, "a component of the units' weights in each panel", values, "viridis", "")
 
@@ -89,17 +91,17 @@ def prototypes(
     images: Float[np.ndarray, "units height width"],
     colours: Float[np.ndarray, "units rgb"],
 ) -> Figure:
-    """The units' weights as images in [0, 1] at their places, each tinted by a colour."""
-    places = grid.places()
-    span = np.ptp(places, axis=0) + 1
+    """The units' weights as images in [0, 1] at their positions, each tinted by a colour."""
+    positions = grid.positions()
+    span = np.ptp(positions, axis=0) + 1
     drawn = figure(9, 9 * span[1] / span[0] + 0.9, title, detail)
     axes = drawn.subplots()
-    for place, image, colour in zip(places, images, colours, strict=True):
+    for position, image, colour in zip(positions, images, colours, strict=True):
         # Ink in the colour on white.
         tinted = 1 - image.clip(0, 1)[..., None] * (1 - colour)
-        x, y = place
+        x, y = position
         axes.imshow(tinted, extent=(x - 0.48, x + 0.48, y - 0.42, y + 0.42), aspect="auto")
-    low, high = places.min(axis=0) - 0.6, places.max(axis=0) + 0.6
+    low, high = positions.min(axis=0) - 0.6, positions.max(axis=0) + 0.6
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.axis("off")
     return drawn

@@ -55,10 +55,10 @@ def tidy(axes: Axes, x: str, y: str, legend: bool = True) -> None:
 
 def save(drawn: Figure, path: Path) -> Path:
     """Write a PNG, whole or not at all."""
-    with atomic(path) as part, warnings.catch_warnings(record=True) as found:
+    with atomic(path) as part, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         drawn.savefig(part, format="png", dpi=150, facecolor="white")
-    for warning in found:
+    for warning in caught:
         text = str(warning.message)
         if "missing from font" not in text:
             warnings.warn_explicit(text, warning.category, warning.filename, warning.lineno)
@@ -70,8 +70,8 @@ def save(drawn: Figure, path: Path) -> Path:
 @functools.cache
 def _use_wide_fonts() -> None:
     """Use fonts that are here for the letters of East Asia, which the usual one lacks."""
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    rcParams["font.family"] += sorted(name for name in known if name.startswith(WIDE))
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    rcParams["font.family"] += sorted(name for name in installed if name.startswith(WIDE))
 
 
 @functools.cache

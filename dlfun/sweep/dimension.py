@@ -23,7 +23,7 @@ class Dimension(NamedTuple):
     """The field, nested ones by dots: `optimizer.learning_rate`."""
     kind: Literal["list", "log", "range", "int"]
     values: Sequence[Any] = ()
-    """In order; empty where continuous."""
+    """The values in order; empty where continuous."""
     low: float = float("nan")
     """Both ends are included; whole numbers where the field is whole; nan of a list."""
     high: float = float("nan")

@@ -141,7 +141,7 @@ def cores() -> int:
 
 
 _shared: list[Any] = []
-"""In a worker process: the array of what is done of each part, as a number of trainings."""
+"""The progress of each part as a number of trainings, in a worker process."""
 
 
 def _share(done: Any) -> None:

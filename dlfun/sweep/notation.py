@@ -42,14 +42,14 @@ def parse(texts: Iterable[str], config: Any) -> Space:
     swept = {path for together in paths for path in together}
     space = Space(())
     for together, ((_, spec), *conditions) in zip(paths, parts, strict=True):
-        known = {dimension.path: dimension for dimension in space.fields}
+        earlier = {dimension.path: dimension for dimension in space.fields}
         condition = None
         for other, values in conditions:
             name = resolve(other, hints)
-            if name in swept and name not in known:
+            if name in swept and name not in earlier:
                 path = ", ".join(together)
                 raise UserError(f"{path} depends on {name}, which must be swept before it")
-            condition = _condition(name, values, hints[name], known.get(name), config)
+            condition = _condition(name, values, hints[name], earlier.get(name), config)
         new = _dimensions(together, spec.strip(), hints)
         for dimension in new:
             _check_apart(dimension.path, condition, space)
@@ -139,7 +139,7 @@ def resolve(name: str, hints: Mapping[str, Any]) -> str:
     if inner := [p.removeprefix(f"{path}.") for p in hints if p.startswith(f"{path}.")]:
         raise UserError(f"'{path}' is a group of fields: sweep {path}.X, X of {', '.join(inner)}")
     # A name without its group is the commonest slip, so the last part counts as the whole.
-    ends = [known for known in hints if known.rpartition(".")[2] == path]
+    ends = [field for field in hints if field.rpartition(".")[2] == path]
     raise UserError(f"no field '{path}'{nearest(ends[0] if ends else path, hints)}")
 
 
@@ -168,7 +168,7 @@ def _condition(path: str, text: str, hint: Any, swept: Dimension | None, config:
 
 
 def _dimension(path: str, spec: str, hint: Any) -> Dimension:
-    """Raises ValueError that says what was expected."""
+    """The dimension that `spec` describes. Raises ValueError naming the expected form."""
     call = re.fullmatch(r"(log|range|int)\s*\((.*)\)", spec)
     if not call:
         values = [convert(part, hint) for part in split(spec)]

@@ -21,7 +21,7 @@ class Progress:
     """A context that shows a bar on a terminal, else a line a minute."""
 
     def __init__(self, trials: int, seeds: int) -> None:
-        self.trials, self.seeds, self.done, self.known = trials, seeds, 0, 0
+        self.trials, self.seeds, self.done, self.resumed = trials, seeds, 0, 0
         self.ended = 0
         """Trainings that have ended of trials that have not."""
         self.best, self.best_line = math.inf, ""
@@ -53,11 +53,11 @@ class Progress:
     def resume(self, trials: Sequence[Trial]) -> None:
         """Count the trials that had ended before."""
         ended = sum(trial.status in ("completed", "pruned", "diverged") for trial in trials)
-        self.done = self.known = ended * self.seeds
+        self.done = self.resumed = ended * self.seeds
         self.under_way(0)
 
     def told(self, number: int, settings: str, shown: str, objective: float | None) -> None:
-        """Show a trial that has ended; of its objective lower is better."""
+        """Show a trial that has ended; a lower objective is better."""
         self.done += self.seeds
         if objective is not None and objective < self.best:
             self.best, self.best_line = objective, f"best so far: trial {number}, {shown}"
@@ -70,8 +70,8 @@ class Progress:
         now, total = time.monotonic(), self.trials * self.seeds
         done = min(self.done + self.ended + trainings, total)
         self.bar.update(self.task, completed=int(done), best=self.best_line)
-        if self.bar.disable and now - self.shown_at > INTERVAL and done > self.known:
+        if self.bar.disable and now - self.shown_at > INTERVAL and done > self.resumed:
             self.shown_at = now
-            left = (now - self.began) * (total - done) / (done - self.known)
+            left = (now - self.began) * (total - done) / (done - self.resumed)
             minutes = f"about {left / 60:.0f} min left"
             self.note("  ".join([f"{int(done)} of {total} trainings, {minutes}", self.best_line]))

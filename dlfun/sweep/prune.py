@@ -20,10 +20,10 @@ def rungs(search: Search, epochs: int) -> list[int]:
 def pruned(
     search: Search, maximize: bool, before: Sequence[Curve], now: Mapping[int, Curve]
 ) -> set[int]:
-    """The trials of `now` that are not worth going on with.
+    """The trials of `now` to stop.
 
-    Asked of Optuna's pruners on a study made for the question, so that the answer depends on
-    nothing but the curves: a sweep that was killed decides what the unbroken one would.
+    Optuna's pruners decide on a study made for the question, so that the answer depends on the
+    curves alone: a sweep that was killed decides what the unbroken one would.
 
     Args:
         search: which pruner.

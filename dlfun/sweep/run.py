@@ -74,9 +74,9 @@ def _work_off(
     _train(plan, study, folder, batch, curves, execute, progress)
     for claim in claims:
         if claim is not new.get(repr(claim.values)):
-            known = study.measured(repr(claim.values))
-            assert known is not None
-            _tell(study, claim, known._replace(number=claim.number), plan, progress)
+            earlier = study.measured(repr(claim.values))
+            assert earlier is not None
+            _tell(study, claim, earlier._replace(number=claim.number), plan, progress)
 
 
 def _train(
@@ -97,8 +97,8 @@ def _train(
     base = plan.base
     going = {n: apply(base, claim.values) for n, claim in batch.items()}
     # Some trials of a resumed batch are done: the decisions about them are made again, the same.
-    known = study.trials() if plan.search.prune != "none" else []
-    done = [t for t in known if t.status in ("completed", "pruned")]
+    all_trials = study.trials() if plan.search.prune != "none" else []
+    done = [t for t in all_trials if t.status in ("completed", "pruned")]
     first = min(batch) // plan.batch * plan.batch
     reached = {t.number: t.results for t in done if t.number >= first}
     epochs = max(getattr(config, "epochs", 1) for config in going.values())
@@ -148,7 +148,7 @@ def _execute(
             members[run] = n, seed, configs.replace(config, {"seed": seed})
     work = tuple((config, Path(run)) for run, (_, _, config) in members.items())
     by_trial: dict[int, Results] = {}
-    known = dict(sizes)
+    saved_sizes = dict(sizes)
     for run, result in execute(
         Job(
             plan.experiment,
@@ -161,8 +161,8 @@ def _execute(
             (plan.search.checkpoints, plan.search.events),
         )
     ):
-        if sizes != known:
-            known = dict(sizes)
+        if sizes != saved_sizes:
+            saved_sizes = dict(sizes)
             runs.write_json(folder / SIZES, sizes)
         n, seed, _ = members[run]
         results = by_trial.setdefault(n, {})
@@ -249,14 +249,14 @@ def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
     nor the objective does. Raises UserError where the metric that was asked for is not among the
     results, if there are any, or its better direction is not known.
     """
-    known = {name for result in results.values() for name in result["metrics"]}
+    names = {name for result in results.values() for name in result["metrics"]}
     objective, search = plan.of.objective, plan.search
     metric = search.metric
     if metric is None:
         order = [f"{split}/{objective.metric}" for split in ("validation", "test", "train")]
-        metric = next((name for name in order if name in known), order[1])
-    elif known and metric not in known:
-        guess = nearest(metric, known) or f"; there are: {', '.join(sorted(known))}"
+        metric = next((name for name in order if name in names), order[1])
+    elif names and metric not in names:
+        guess = nearest(metric, names) or f"; there are: {', '.join(sorted(names))}"
         raise UserError(f"--metric {metric} is not measured{guess}")
     if search.goal:
         return metric, search.goal == "maximize"

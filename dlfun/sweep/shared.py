@@ -63,9 +63,9 @@ class SharedStudy:
         while not mine and "plan" not in self.study.user_attrs and time.monotonic() < patience:
             time.sleep(0.1)  # The process that made the study is writing it.
         if "plan" not in self.study.user_attrs:
-            known = {t.user_attrs.get("index") for t in self.study.get_trials(deepcopy=False)}
+            recorded = {t.user_attrs.get("index") for t in self.study.get_trials(deepcopy=False)}
             for index, proposed in enumerate(self.plan.points or []):
-                if index not in known:
+                if index not in recorded:
                     attributes = {"index": index, "point": repr(proposed)}
                     waiting = optuna.trial.create_trial(
                         state=TrialState.WAITING, user_attrs=attributes
@@ -147,21 +147,21 @@ class SharedStudy:
     def measured(self, point: str) -> Trial | None:
         """A trial that has ended, by the text of its values."""
         ended = self._in(TrialState.COMPLETE, TrialState.PRUNED)
-        found = (trial for trial in ended if trial.user_attrs["point"] == point)
-        return next(map(_trial, found), None)
+        matches = (trial for trial in ended if trial.user_attrs["point"] == point)
+        return next(map(_trial, matches), None)
 
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""
-        known = (
+        trials = (
             _trial(trial)
             for trial in self.study.get_trials(deepcopy=False)
             if trial.state != TrialState.FAIL and "point" in trial.user_attrs
         )
-        return sorted(known, key=lambda trial: trial.number)
+        return sorted(trials, key=lambda trial: trial.number)
 
 
 def _number(trial: Any) -> int:
-    """A trial's place in the sweep, which it keeps when it is put back."""
+    """A trial's number in the sweep, which it keeps when it is put back."""
     return trial.user_attrs.get("index", trial.number)
 
 

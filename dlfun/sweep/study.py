@@ -73,7 +73,7 @@ class LocalStudy:
             )
         self.points = plan.points
         self.proposals = Proposals(plan) if self.points is None else None
-        self.told: dict[int, Trial] = {}
+        self.recorded: dict[int, Trial] = {}
         self.by_point: dict[str, Trial] = {}
         self.first = 0
         """The results of all trials before this one are recorded."""
@@ -113,7 +113,7 @@ class LocalStudy:
         return self.proposals.values(number)
 
     def _keep(self, trial: Trial, value: float | None) -> None:
-        self.told[trial.number] = self.by_point[repr(trial.values)] = trial
+        self.recorded[trial.number] = self.by_point[repr(trial.values)] = trial
         if self.proposals is not None:
             self.proposals.tell(trial.number, value)
 
@@ -130,7 +130,7 @@ class LocalStudy:
 
         Batches are of trials n·count to (n+1)·count.
         """
-        while self.first in self.told:
+        while self.first in self.recorded:
             self.first += 1
         if self.first >= self.plan.count:
             return []
@@ -140,14 +140,16 @@ class LocalStudy:
             for number in batch:
                 if params := self.proposals.propose(number):
                     self._append({"trial": number, "params": params})
-        return [Claim(number, self._values(number)) for number in batch if number not in self.told]
+        return [
+            Claim(number, self._values(number)) for number in batch if number not in self.recorded
+        ]
 
     def busy(self) -> bool:
-        """False: no other process works on these trials."""
+        """Always False, as no other process trains these trials."""
         return False
 
     def alive(self, claims: Sequence[Claim]) -> contextlib.AbstractContextManager[None]:
-        """Nothing: the folder's lock keeps the claims."""
+        """Do nothing: the folder's lock keeps the claims."""
         return contextlib.nullcontext()
 
     def tell(self, claim: Claim, result: Trial, value: float | None) -> None:
@@ -164,8 +166,8 @@ class LocalStudy:
 
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""
-        known = self.proposals.count if self.proposals is not None else len(self.points or ())
+        count = self.proposals.count if self.proposals is not None else len(self.points or ())
         return [
-            self.told.get(number) or Trial(number, self._values(number), "waiting", {})
-            for number in range(known)
+            self.recorded.get(number) or Trial(number, self._values(number), "waiting", {})
+            for number in range(count)
         ]

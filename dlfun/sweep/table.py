@@ -37,7 +37,7 @@ class Row(NamedTuple):
     """A trial's place among the others."""
 
     rank: int
-    """From 1."""
+    """The position in order of merit, from 1."""
     trial: Trial
     mean: float
     """Mean of the metric over seeds; nan where a seed has none."""
@@ -56,19 +56,19 @@ def rank(trials: Sequence[Trial], metric: str, maximize: bool) -> list[Row]:
     these before diverged, failed and unfinished ones; nan comes last of all, and among equals the
     lower number first. Raises UserError where there are metrics but none of this name.
     """
-    known = {name for t in trials for r in t.results.values() for name in r.get("metrics") or {}}
-    if known and metric not in known:
-        guess = nearest(metric, known) or f"; there are: {', '.join(sorted(known))}"
+    names = {name for t in trials for r in t.results.values() for name in r.get("metrics") or {}}
+    if names and metric not in names:
+        guess = nearest(metric, names) or f"; there are: {', '.join(sorted(names))}"
         raise UserError(f"no metric '{metric}' in this sweep{guess}")
 
     def merit(row: Row) -> tuple[int, bool, float, int]:
         lost = not math.isfinite(row.mean)
-        place = 2 if lost else min(STATUSES.index(row.trial.status), 2)
+        group = 2 if lost else min(STATUSES.index(row.trial.status), 2)
         value = 0.0 if lost else -row.mean if maximize else row.mean
-        return place, lost, value, row.trial.number
+        return group, lost, value, row.trial.number
 
     rows = sorted((_row(trial, metric) for trial in trials), key=merit)
-    return [row._replace(rank=place) for place, row in enumerate(rows, 1)]
+    return [row._replace(rank=position) for position, row in enumerate(rows, 1)]
 
 
 def _row(trial: Trial, metric: str) -> Row:

@@ -30,7 +30,7 @@ class Proposals:
         return self.points[number]
 
     def propose(self, number: int) -> dict[str, Any] | None:
-        """Optuna's parameters of a trial that is new; None of one that was proposed before."""
+        """Optuna's parameters of a new trial; None for one that was proposed before."""
         if number < self.count:
             return None
         self.study.sampler = sampler(self.seed, number)

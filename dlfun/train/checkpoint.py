@@ -146,14 +146,14 @@ def restore(saved: CheckpointInfo, like: Position) -> Position:
     return Position(tree["state"], saved.step, tree["totals"], saved.stage)
 
 
-def _compare_shapes(expected: Any, found: Any) -> None:
+def _compare_shapes(expected: Any, stored: Any) -> None:
     """Raise ValueError naming the first array of another shape or type."""
-    found_leaves = jax.tree.leaves(found)
-    for (path, leaf), other in zip(jax.tree.leaves_with_path(expected), found_leaves, strict=True):
+    stored_leaves = jax.tree.leaves(stored)
+    for (path, leaf), other in zip(jax.tree.leaves_with_path(expected), stored_leaves, strict=True):
         if (leaf.shape, leaf.dtype) != (other.shape, other.dtype):
             name = jax.tree_util.keystr(path, simple=True, separator=".")
-            ours, theirs = (f"{a.dtype}{list(a.shape)}" for a in (leaf, other))
-            raise ValueError(f"{name} is {theirs}, expected {ours}")
+            expected_text, stored_text = (f"{a.dtype}{list(a.shape)}" for a in (leaf, other))
+            raise ValueError(f"{name} is {stored_text}, expected {expected_text}")
 
 
 def _checkpointer() -> Any:

@@ -1,4 +1,4 @@
-"""The number of members to train at once: as many as still pay, and fit."""
+"""The number of members to train at once: doubled while the rate grows and memory suffices."""
 
 import itertools
 from collections.abc import Sequence

@@ -34,9 +34,9 @@ NO_STEP = np.iinfo(np.int32).max
 REPLICATED, BY_MEMBER = PartitionSpec(), PartitionSpec("members")
 BY_MEMBER_AND_DEVICE = PartitionSpec("members", AXIS)
 EXAMPLES_BY_DEVICE = PartitionSpec(None, AXIS)
-"""For arrays [steps, batch, …]."""
+"""Partition of arrays [steps, batch, …]."""
 INDICES = PartitionSpec(None, "members", AXIS)
-"""For arrays [steps, members, batch]."""
+"""Partition of arrays [steps, members, batch]."""
 
 MESH_AXES = ("members", AXIS)
 Tree = Any
@@ -221,7 +221,7 @@ def finite(metrics: Metrics) -> jax.Array:
 
 
 def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Programs:
-    """Every array but the bounds has a leading axis with an entry for each device."""
+    """Programs of pmap: every array but the bounds has a leading axis of devices."""
     over: Callable = partial(jax.pmap, axis_name=AXIS, devices=list(mesh.devices.flat))
     train = over(train, in_axes=(0,) * 6 + (None,) * 3, donate_argnums=(1, 2))
     evaluate = over(evaluate, in_axes=(0,) * 5 + (None,))

@@ -273,7 +273,7 @@ def evaluate(
 
 
 def evaluate_run(opened: Run) -> dict[str, dict[str, Any]]:
-    """The same for a run that was read."""
+    """The metrics of `evaluate` for a run that was read."""
     stages, options, trained = opened.group.stages(), opened.options, opened.trained
     work = works(stages, (trained.config.seed,))[opened.stage]
     programs = compile_learner(

@@ -81,8 +81,8 @@ def result_of(status: str, step: int, seconds: float, metrics: Splits) -> dict[s
 def _has_rows(run: Path, snapshot: Snapshot) -> bool:
     """True if metrics.jsonl has a row for each split that was measured at a position."""
     step = snapshot.position.step
-    found = {row["split"] for row in run_directory.read_metrics(run) if row["step"] == step}
-    return found >= snapshot.splits.keys()
+    splits = {row["split"] for row in run_directory.read_metrics(run) if row["step"] == step}
+    return splits >= snapshot.splits.keys()
 
 
 class Lockstep:
@@ -152,7 +152,7 @@ class Lockstep:
         self.best, self.best_score = {}, dict.fromkeys(self.alive, math.inf)
 
     def _after_piece(self, work: Work, progress: loop.Progress) -> Iterator[Ended]:
-        """Log, save and end what is to be after a piece of an epoch."""
+        """Log and save members, and end those that are done, after a piece of an epoch."""
         trainer, step = self.trainer, progress.position.step
         self.position = progress.position
         # A loop and not jax.tree, which would sort the names.
@@ -234,7 +234,7 @@ class Lockstep:
             self.best[slot], self.best_score[slot] = self.last[slot], value
 
     def _unsaved(self, slot: int) -> list[Snapshot]:
-        """The best and the last position of a member, those that are not written, by step."""
+        """The best and the last position of a member, by step, where they are not yet written."""
         kept = [one for one in (self.best.get(slot), self.last.get(slot)) if one]
         by_step = {one.position.step: one for one in kept}
         return [by_step[step] for step in sorted(by_step) if step not in self.saves[slot]]

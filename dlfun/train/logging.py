@@ -24,14 +24,14 @@ Splits = dict[str, dict[str, Any]]
 
 
 Events = Literal["live", "at end", "none"]
-"""When TensorBoard's events are written."""
+"""The moment at which TensorBoard's events are written."""
 
 
 class Log:
     """metrics.jsonl of one run, and its TensorBoard events; rows after `step` are superseded."""
 
     def __init__(self, run: Path, step: int, events: Events = "live") -> None:
-        """A large population would hold too many files open: its events are written at the end."""
+        """Open the log; with `events` "at end" no file is held open, as of a large population."""
         self.run, self.at_end = run, events == "at end"
         run_directory.keep_metrics(run, step)
         if step == 0 or self.at_end:  # TensorBoard would show those of a beginning before twice.

@@ -1,4 +1,4 @@
-"""The training loop of a stage: knows a learner's functions and nothing of what is learned.
+"""The training loop of a stage, the same for every learner.
 
 An epoch is a compiled loop over batches. It is called in pieces, with the bounds of the piece as
 arguments, so that long epochs report; the lengths of the pieces change nothing in the result.
@@ -103,7 +103,7 @@ class Progress(NamedTuple):
     totals: Metrics
     """Training metrics of the epoch so far."""
     evaluated: dict[str, Metrics] | None
-    """At the end of an epoch: the metrics of each split, training first."""
+    """The metrics of each split, training first, at the end of an epoch; else None."""
     first_nonfinite_step: np.ndarray
     """The first step of each member whose metrics were not finite; else `NO_STEP`."""
     stopped: bool = False
@@ -261,7 +261,7 @@ def _position(work: Work, programs: Programs, state: Any, totals: Metrics, step:
 
 
 def _synchronize(rate: float, stop: bool) -> tuple[float, bool]:
-    """One pace and one decision for all processes: each must run the same pieces."""
+    """The pace and the decision to stop of all processes, which must run the same pieces."""
     if jax.process_count() == 1:
         return rate, stop
     all_processes = multihost_utils.process_allgather(np.array([rate, stop]))

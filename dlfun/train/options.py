@@ -139,9 +139,11 @@ def _meet(host: str, port: int, number: int, processes: int) -> None:
     where, until = f"--coordinator {host}:{port}", time.monotonic() + ANSWER_SECONDS
     try:
         if number == 0:
-            both = socket.has_dualstack_ipv6()
-            family = socket.AF_INET6 if both else socket.AF_INET
-            with socket.create_server(("", port), family=family, dualstack_ipv6=both) as server:
+            dual_stack = socket.has_dualstack_ipv6()
+            family = socket.AF_INET6 if dual_stack else socket.AF_INET
+            with socket.create_server(
+                ("", port), family=family, dualstack_ipv6=dual_stack
+            ) as server:
                 _hear(server, where, processes, until)
             return
         while True:

@@ -97,6 +97,6 @@ def size(path: Path) -> int:
 
 
 def _modified(path: Path) -> float:
-    """When the newest of a run's own files was written, in seconds since 1970."""
+    """The time of the last change of a run's own files, in seconds since 1970."""
     names = (run_directory.RESULT, run_directory.CONFIG, SWEEP, SWEEP_TABLE)
     return max((p.stat().st_mtime for n in names if (p := path / n).exists()), default=0.0)

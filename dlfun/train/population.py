@@ -91,8 +91,8 @@ def _by_data(
         data = experiment.data(members[same[0]])
         leaves = jax.tree.leaves(data)
         for other, others in by_data:
-            known = jax.tree.leaves(other)
-            if len(known) == len(leaves) and all(map(_is_same, known, leaves)):
+            other_leaves = jax.tree.leaves(other)
+            if len(other_leaves) == len(leaves) and all(map(_is_same, other_leaves, leaves)):
                 others += same
                 break
         else:

@@ -20,7 +20,7 @@ Images = UInt8[np.ndarray, "n height width channels"] | EncodedImages
 
 
 def predict_columns(learner: Learner, state: State, columns: Mapping[str, Any]) -> Any:
-    """What `learner.predict` gives for the columns of a batch, in compiled batches, as NumPy's."""
+    """The outputs of `learner.predict` for columns, in compiled batches, as NumPy arrays."""
     assert learner.predict is not None
     predict, size = jax.jit(learner.predict), len(next(iter(columns.values())))
     # Filled up with the first example: a shorter last batch would be another program.

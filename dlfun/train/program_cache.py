@@ -30,14 +30,14 @@ def use() -> None:
 
 def contents(kept: Path) -> list[tuple[float, int, Path]]:
     """(time of last use, bytes, file) of each program, oldest first."""
-    found = []
+    programs = []
     with contextlib.suppress(OSError), os.scandir(kept) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):  # Another process may remove it.
                 status = entry.stat()
                 used = max(status.st_atime, status.st_mtime)
-                found.append((used, status.st_size, Path(entry.path)))
-    return sorted(found)
+                programs.append((used, status.st_size, Path(entry.path)))
+    return sorted(programs)
 
 
 def remove(kept: Path, limit: int, to: int) -> int:

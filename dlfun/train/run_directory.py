@@ -67,7 +67,7 @@ def signed(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def signed_line(value: Mapping[str, Any]) -> str:
-    """The same as a line of text; the object must not be empty."""
+    """The result of `signed` as a line of text; the object must not be empty."""
     text = to_json(value)
     return f'{text[:-1]}, "{CHECKSUM}": "{checksum(text.encode())}"}}\n'
 
@@ -366,7 +366,7 @@ def make_directory(run: Path, first: str = CONFIG) -> None:
 
 
 def _has_other_files(folder: Path, first: str) -> bool:
-    """True if there is more than a process leaves that is killed before it has written `first`."""
+    """True if a file exists that a process killed before writing `first` does not leave."""
     ours = {".lock", first + ".part"}
     return any(entry.name not in ours for entry in folder.iterdir())
 

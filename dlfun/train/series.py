@@ -16,7 +16,7 @@ class Spread(NamedTuple):
 
     mean: float
     sd: float | None
-    """With n - 1; None for one seed."""
+    """The standard deviation, with n - 1; None for one seed."""
 
 
 class Series(NamedTuple):

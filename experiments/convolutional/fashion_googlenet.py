@@ -54,7 +54,7 @@ class Config:
     """A small GoogLeNet on Fashion-MNIST."""
 
     divide: Annotated[int, Ge(1), Le(16)] = 4
-    """By how much thinner than the paper's network."""
+    """Factor by which the network is thinner than the paper's."""
     modules: tuple[Count, Count, Count] = (2, 5, 2)
     """Inception modules in each stage, at most so many."""
     auxiliary: bool = True

@@ -88,7 +88,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 
 def decoder(trained: Trained) -> Float[np.ndarray, "pixels code"]:
-    """What each number of the code adds to the image."""
+    """The decoder's weights: the image that each number of the code adds."""
     return np.asarray(trained.state.params["decoder_0"]["kernel"]).T
 
 

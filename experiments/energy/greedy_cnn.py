@@ -129,8 +129,11 @@ def train_last(
         return {"params": {n: model.init(key, inputs(batch["image"]))["params"] for n in networks}}
 
     def chosen(params: Any) -> Any:
-        own = (last, last.replace("layer", "classifier"))
-        return {"greedy": {name: name in own for name in params["greedy"]}, WHOLE: last == WHOLE}
+        trained = (last, last.replace("layer", "classifier"))
+        return {
+            "greedy": {name: name in trained for name in params["greedy"]},
+            WHOLE: last == WHOLE,
+        }
 
     def logits(variables: Mapping[str, Any], batch: Batch) -> dict[str, Array]:
         x, params = inputs(batch["image"]), variables["params"]

@@ -128,12 +128,12 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     x = pixels(jnp.asarray(trained.dataset.splits["test"]["image"]))
     estimate = jax.jit(log_partition_function, static_argnums=4)
     betas = jnp.asarray(inverse_temperatures(c.temperatures))
-    found = estimate(as_restricted(dbm), jnp.zeros(c.hidden), betas, key, c.runs)
-    bound = jax.jit(lower_bound, static_argnums=3)(dbm, x, found.log_z, MEAN_FIELD)
+    estimated = estimate(as_restricted(dbm), jnp.zeros(c.hidden), betas, key, c.runs)
+    bound = jax.jit(lower_bound, static_argnums=3)(dbm, x, estimated.log_z, MEAN_FIELD)
     return {
         "test/lower_bound": float(bound.mean()),
-        "test/log_z": float(found.log_z),
-        "test/log_z_error": float(found.error),
+        "test/log_z": float(estimated.log_z),
+        "test/log_z_error": float(estimated.error),
     }
 
 

@@ -59,7 +59,7 @@ class Config:
     seed: Seed = 0
 
     def network(self, shape: tuple[int, int]) -> nn.Module:
-        """From the pixels of images of this height and width to their logits."""
+        """Network from the pixels of images of this height and width to their logits."""
         return MaskedMLP(self.hidden)
 
 
@@ -79,7 +79,7 @@ def learner(config: Any, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Independent pixels beside."""
+    """The loss of independent pixels on the test images."""
     train, test = (trained.dataset.splits[name]["image"] for name in ("train", "test"))
     return {"test/independent_pixels": independent_pixels(train, test)}
 

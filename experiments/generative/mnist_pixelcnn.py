@@ -49,5 +49,5 @@ class Config:
     seed: Seed = 0
 
     def network(self, shape: tuple[int, int]) -> nn.Module:
-        """From the pixels of images of this height and width to their logits."""
+        """Network from the pixels of images of this height and width to their logits."""
         return PixelCNN(shape, self.channels, self.blocks)

@@ -87,7 +87,7 @@ def network(config: Config, dataset: Dataset) -> VariationalAutoencoder:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Bounds with several draws, mean over the test set, and independent pixels beside."""
+    """Bounds with several draws, mean over the test set, and the loss of independent pixels."""
     splits = trained.dataset.splits
     x = pixels(jnp.asarray(splits["test"]["image"]))
     model = network(trained.config, trained.dataset)

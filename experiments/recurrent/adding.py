@@ -88,7 +88,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Whether each cell has solved the task, and whether the RNN only guesses, 1 or 0."""
+    """1 for each cell that has solved the task, and for an RNN that only guesses, else 0."""
     losses = evaluate_split(trained.learner, trained.state, trained.dataset.splits["test"])
     measured = {f"test/{cell}_solved": float(losses[f"{cell}_loss"] < SOLVED) for cell in CELLS}
     least, most = GUESSES

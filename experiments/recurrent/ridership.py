@@ -118,12 +118,12 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
 
     splits = trained.dataset.splits
     test, length = splits["test"], trained.config.length
-    found = predict_columns(trained.learner, trained.state, test)
-    methods = found | {
+    predictions = predict_columns(trained.learner, trained.state, test)
+    methods = predictions | {
         "week_before": forecast.persistence(test, WEEK),
         "autoregression": forecast.autoregression(splits["train"], test, length),
     }
     errors = {name: forecast.mae(values, test["y"]) for name, values in methods.items()}
     title = f"{errors['rail']:,.0f} boardings off; {errors['multivariate']:,.0f} with all columns"
     words = ("boardings", "test MAE, boardings")
-    yield "forecasts", forecasts(title, test["y"], found, errors, *words)
+    yield "forecasts", forecasts(title, test["y"], predictions, errors, *words)

@@ -52,7 +52,7 @@ class Config:
     size: Literal[14, 28] = 14
     """Pixels of a side: 14 averages 2×2 pixels."""
     permuted: bool = False
-    """Whether the pixels come in a random order, the same for all images."""
+    """Read the pixels in a random order, the same for all images."""
     hidden: Annotated[int, Ge(1)] = 64
     """Units of each network."""
     examples: Examples = 60_000
@@ -71,9 +71,9 @@ def data(config: Config) -> Dataset:
     dataset = load(config.dataset)
     shape = dataset.splits["train"]["image"].shape[1:]
     if shape != (SIDE, SIDE, 1):
-        found = "×".join(map(str, shape))
+        actual = "×".join(map(str, shape))
         raise UserError(
-            f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {found}"
+            f"sequential_mnist reads images of 28×28×1, and {dataset.name}'s are {actual}"
         )
     return subset(dataset, config.seed, train=config.examples)
 

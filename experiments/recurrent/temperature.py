@@ -89,13 +89,16 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """RMSE of both networks, of yesterday's value, and of an autoregression, in °C."""
     train, test = (trained.dataset.splits[split] for split in ("train", "test"))
-    found = predict_columns(trained.learner, trained.state, test)
+    predictions = predict_columns(trained.learner, trained.state, test)
     order = min(trained.config.order, trained.config.length)
-    found |= {
+    predictions |= {
         "persistence": forecast.persistence(test),
         "autoregression": forecast.autoregression(train, test, order),
     }
-    return {f"test/{name}_rmse": forecast.rmse(values, test["y"]) for name, values in found.items()}
+    return {
+        f"test/{name}_rmse": forecast.rmse(values, test["y"])
+        for name, values in predictions.items()
+    }
 
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
@@ -119,9 +122,10 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     from dlfun.random import stream
 
     test = trained.dataset.splits["test"]
-    found = predict_columns(trained.learner, trained.state, test)
+    predictions = predict_columns(trained.learner, trained.state, test)
     measured = measure(trained, stream(trained.config.seed, "figures"))
     errors = {name.removeprefix("test/").removesuffix("_rmse"): e for name, e in measured.items()}
     persistence = f"yesterday's value {errors['persistence']:.2f}"
     title = f"The next day to within {errors['with_day']:.2f}, {persistence}"
-    yield "forecasts", forecasts(title, test["y"], found, errors, "forecast value", "test RMSE")
+    words = ("forecast value", "test RMSE")
+    yield "forecasts", forecasts(title, test["y"], predictions, errors, *words)

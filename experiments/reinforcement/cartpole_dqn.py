@@ -91,7 +91,7 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """Empty examples, one for each step in the environment; and one for each test episode."""
+    """A dataset of empty examples, one for each step in the environment and each test episode."""
     return ticks(config.steps, EPISODES)
 
 

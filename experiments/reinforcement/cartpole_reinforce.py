@@ -71,7 +71,7 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """Empty examples, one for each episode."""
+    """A dataset of empty examples, one for each episode."""
     return ticks(config.episodes, EPISODES)
 
 

@@ -68,7 +68,7 @@ class Config:
     hidden: Annotated[int, Ge(1)] = 512
     """Units of the dense layers of each block."""
     pre_norm: bool = True
-    """Whether the inputs of a block's parts are normalized, in place of their sums."""
+    """Normalize the inputs of a block's parts, in place of their sums."""
     dropout: Dropout = 0.1
     """Rate of dropout of embeddings, attention weights, hidden units and outputs of parts."""
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.1

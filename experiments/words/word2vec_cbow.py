@@ -12,9 +12,9 @@ from dlfun.experiment import Claim, Quick
 
 from .word2vec_skipgram import (
     Config,
-    beside_gensim,
     data,
     figures,
+    gensim_claims,
     inputs,
     learner,
     measure,
@@ -36,7 +36,7 @@ __all__ = [
     "vectors",
 ]
 
-CLAIMS = beside_gensim(
+CLAIMS = gensim_claims(
     negative_sampling=(0.218, 0.377, 0.095), hierarchical_softmax=(0.181, 0.371, 0.041)
 )
 QUICK = Quick(

@@ -54,7 +54,7 @@ def test_errors_and_u_matrix_are_those_of_minisom(topology, shape):
         theirs = som.distance_map(scaling="mean").ravel()
         np.testing.assert_allclose(unified / unified.max(), theirs, atol=1e-6)
     places = np.stack([axis.ravel() for axis in som.get_euclidean_coordinates()], axis=1)
-    np.testing.assert_allclose(grid.places(), places, atol=1e-12)
+    np.testing.assert_allclose(grid.positions(), places, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import os, pathlib, sys
-import psutil, filelock  # They know each system.
+import asyncio, filelock, psutil  # They know each system.
 sys.modules["fcntl"] = sys.modules["resource"] = None
 for name in ("sysconf", "sched_getaffinity"):
     vars(os).pop(name, None)

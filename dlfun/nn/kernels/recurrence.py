@@ -21,7 +21,7 @@ class Direction(NamedTuple):
     """Direction and unrolling of the loop over time."""
 
     reverse: bool = False
-    """From the last step to the first."""
+    """True to run from the last step to the first."""
     unroll: int = 1
     """Steps in one iteration of the compiled loop; 1 where sequences have lengths."""
 

@@ -18,7 +18,7 @@ from dlfun.nn.layers.dropout import Dropout
 
 Mask = Bool[Array, "#batch #heads #queries keys"]
 Read = tuple[Float[Array, "batch queries features"], Float[Array, "batch queries keys"]]
-"""What was read, and the weights."""
+"""The weighted sums that queries read from a memory, and the weights."""
 
 
 def padding_mask(lengths: Int[Array, " batch"], longest: int) -> Bool[Array, "batch 1 1 longest"]:
@@ -49,7 +49,7 @@ class AdditiveAttention(nn.Module):
         memory: Float[Array, "batch keys features"],
         mask: Bool[Array, "#batch keys"],
     ) -> Read:
-        """What each query reads from the memory, and its weights."""
+        """The weighted sum of the memory for each query, and the weights."""
         q = nn.Dense(self.features, use_bias=False, name="query")(query)
         m = nn.Dense(self.features, name="memory")(memory)
         hidden = jnp.tanh(q[:, :, None] + m[:, None])
@@ -66,7 +66,7 @@ class MultiplicativeAttention(nn.Module):
         memory: Float[Array, "batch keys features"],
         mask: Bool[Array, "#batch keys"],
     ) -> Read:
-        """What each query reads from the memory, and its weights."""
+        """The weighted sum of the memory for each query, and the weights."""
         q = nn.Dense(memory.shape[-1], use_bias=False, name="query")(query)
         return _read(jnp.einsum("bqf,bkf->bqk", q, memory), memory, mask)
 
@@ -146,7 +146,7 @@ class MultiHeadAttention(nn.Module):
         mask: Mask | None = None,
         training: Float[Array, " batch"] | None = None,
     ) -> Float[Array, "batch queries features"]:
-        """What each position of x reads from the memory, which is x itself in self-attention.
+        """The output for each position of x as a query to the memory: x itself in self-attention.
 
         `training` is the weight of each example while training, for dropout.
         """
@@ -163,7 +163,7 @@ class MultiHeadAttention(nn.Module):
         mask: Mask | None = None,
         training: Float[Array, " batch"] | None = None,
     ) -> Float[Array, "batch queries features"]:
-        """What each position of x reads from keys and values."""
+        """The output for each position of x as a query to keys and values."""
         q = self.query(x)
         score = jnp.einsum("bqhd,bkhd->bhqk", q, cache.keys) * q.shape[-1] ** -0.5
         weights = jax.nn.softmax(_masked(score, mask))

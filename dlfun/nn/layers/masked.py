@@ -40,19 +40,19 @@ class MaskedConv(nn.Module):
         inputs: input channels.
         features: output channels.
         size: width and height of the window, an odd number.
-        own: True if the position itself is read, too (mask B), as in all layers but the first.
+        include_center: True if the position itself is read, too (mask B); the first layer omits it.
     """
 
     inputs: int
     features: int
     size: int = 3
-    own: bool = True
+    include_center: bool = True
 
     def setup(self) -> None:
         shape = (self.size, self.size, self.inputs, self.features)
         self.kernel = self.param("kernel", SCHEMES["he"], shape)
         self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        read = np.arange(self.size**2) < self.size**2 // 2 + self.own
+        read = np.arange(self.size**2) < self.size**2 // 2 + self.include_center
         self.mask = read.reshape(self.size, self.size, 1, 1)
 
     def __call__(

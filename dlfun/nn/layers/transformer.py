@@ -23,8 +23,8 @@ def sinusoids(length: int, features: int) -> Float[np.ndarray, "length features"
     """
     pairs = np.arange(0, features, 2)
     angle = np.arange(length)[:, None] / 10_000 ** (pairs / features)
-    both = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)
-    return both[:, :features].astype(np.float32)
+    interleaved = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)
+    return interleaved[:, :features].astype(np.float32)
 
 
 class Memory(NamedTuple):
@@ -134,7 +134,7 @@ class TransformerBlock(nn.Module):
         return Cache(jnp.zeros(shape), jnp.zeros(shape))
 
     def _rest(self, x: Array, memory: Memory | None, training: Array | None = None) -> Array:
-        """What comes after self-attention."""
+        """The layers of the block that follow self-attention."""
         if memory is not None:
 
             def read(x: Array) -> Array:

@@ -36,9 +36,9 @@ def build(name: str, classes: int) -> nn.Module:
         UserError: an unknown name.
     """
     if name not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
+        names = ", ".join(ARCHITECTURES)
         raise UserError(
-            f"unknown architecture '{name}'{nearest(name, ARCHITECTURES)}: expected {known}"
+            f"unknown architecture '{name}'{nearest(name, ARCHITECTURES)}: expected {names}"
         )
     options = {"zero_last": True} if "resnet" in name else {}
     return ARCHITECTURES[name](classes=classes, **options)

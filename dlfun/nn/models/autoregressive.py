@@ -121,7 +121,7 @@ class PixelCNN(nn.Module):
 
     def setup(self) -> None:
         half, he = self.channels // 2, SCHEMES["he"]
-        self.first = MaskedConv(1, self.channels, 7, own=False)
+        self.first = MaskedConv(1, self.channels, 7, include_center=False)
         self.reduce = [nn.Dense(half, kernel_init=he) for _ in range(self.blocks)]
         self.middle = [MaskedConv(half, half) for _ in range(self.blocks)]
         self.expand = [nn.Dense(self.channels, kernel_init=he) for _ in range(self.blocks)]

@@ -15,12 +15,12 @@ from dlfun.nn.layers.recurrent_stack import RecurrentStack
 
 
 class Encoded(NamedTuple):
-    """What the decoder has of source sentences."""
+    """The encoder's output for source sentences."""
 
     outputs: Float[Array, "batch source both"]
-    """Of the encoder, after each word: both directions side by side."""
+    """Outputs after each word: both directions side by side."""
     state: Float[Array, "batch hidden"]
-    """What the decoder starts from."""
+    """The decoder's first state."""
     mask: Bool[Array, "batch source"]
 
 
@@ -84,7 +84,7 @@ class RecurrentTranslator(nn.Module):
         length: Int[Array, " batch"],
         training: Float[Array, " batch"] | None = None,
     ) -> Encoded:
-        """What the decoder has of source sentences."""
+        """The encoder's output for source sentences."""
         embedded = self.drop(self.source_embedding(x), training)
         outputs, (last,) = self.reader(embedded, lengths=length, training=training)
         states = jnp.concatenate(last[:: find_cell(self.cell).states], axis=-1)

@@ -13,7 +13,7 @@ from dlfun.nn.layers.transformer import Memory, TransformerBlock, sinusoids
 
 
 class Transformer(nn.Module):
-    """Blocks over the source sentence, and blocks that write and read what those have made of it.
+    """Blocks that encode the source sentence, and blocks that read their output and write.
 
     Embeddings from N(0, 1/features) times √features plus sinusoids of the positions; logits by the
     embeddings of the target language (Press, Wolf, 2017).
@@ -64,8 +64,8 @@ class Transformer(nn.Module):
         """Logits of each word of translations, from the words before it."""
         memory = self.encode(x, length, training)
         time = before.shape[1]
-        places = sinusoids(time, self.features)
-        y = self._embedded(self.target_embedding, before, places, training)
+        encoding = sinusoids(time, self.features)
+        y = self._embedded(self.target_embedding, before, encoding, training)
         for block, part in zip(self.decoder, memory, strict=True):
             y = block(y, causal_mask(time, time), part, training)
         return self._logits(y)
@@ -77,8 +77,8 @@ class Transformer(nn.Module):
         training: Float[Array, " batch"] | None = None,
     ) -> tuple[Memory, ...]:
         """Keys and values of source sentences for each block of the decoder."""
-        places, mask = sinusoids(x.shape[1], self.features), padding_mask(length, x.shape[1])
-        h = self._embedded(self.source_embedding, x, places, training)
+        encoding, mask = sinusoids(x.shape[1], self.features), padding_mask(length, x.shape[1])
+        h = self._embedded(self.source_embedding, x, encoding, training)
         for block in self.encoder:
             h = block(h, mask, None, training)
         h = self.encoder_norm(h) if self.pre_norm else h
@@ -97,8 +97,8 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Array, "rows words"], tuple[Cache, ...]]:
         """Logits of the next words, and the new caches."""
         room = caches[0].keys.shape[1]
-        place = jnp.asarray(sinusoids(room, self.features))[position]
-        y = self._embedded(self.target_embedding, word[:, None], place)
+        encoding = jnp.asarray(sinusoids(room, self.features))[position]
+        y = self._embedded(self.target_embedding, word[:, None], encoding)
         new = []
         for block, cache, part in zip(self.decoder, caches, memory, strict=True):
             y, cache = block.step(y, cache, position, part)
@@ -106,9 +106,9 @@ class Transformer(nn.Module):
         return self._logits(y)[:, 0], tuple(new)
 
     def _embedded(
-        self, embedding: nn.Embed, words: Array, places: Any, training: Array | None = None
+        self, embedding: nn.Embed, words: Array, encoding: Any, training: Array | None = None
     ) -> Array:
-        return self.drop(embedding(words) * self.features**0.5 + places, training)
+        return self.drop(embedding(words) * self.features**0.5 + encoding, training)
 
     def _logits(self, y: Array) -> Array:
         return self.target_embedding.attend(self.decoder_norm(y) if self.pre_norm else y)

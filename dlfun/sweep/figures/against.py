@@ -58,18 +58,18 @@ def draw(sweep: Sweep, dimension: Dimension, remark: str = "") -> Figure:
 
 def leaders(rows: Sequence[Row], axis: Scale) -> list[Row]:
     """The best row at each value, in the order of the axis; of many numbers, in each tenth."""
-    found: dict[float, Row] = {}
+    best_rows: dict[float, Row] = {}
     for row in rows:  # Best first, so the first comer stays.
-        found.setdefault(_cell(row, axis), row)
-    return sorted(found.values(), key=lambda row: axis.at(row.trial.values[axis.path]))
+        best_rows.setdefault(_cell(row, axis), row)
+    return sorted(best_rows.values(), key=lambda row: axis.at(row.trial.values[axis.path]))
 
 
 def _cell(row: Row, axis: Scale) -> float:
-    place = axis.at(row.trial.values[axis.path])
+    coordinate = axis.at(row.trial.values[axis.path])
     if axis.spacing == "even" or len(axis.values) <= BINS + 2:
-        return place
+        return coordinate
     low, high = (math.log(v) if axis.log else v for v in (axis.values[0], axis.values[-1]))
-    share = ((math.log(place) if axis.log else place) - low) / (high - low)
+    share = ((math.log(coordinate) if axis.log else coordinate) - low) / (high - low)
     return min(int(BINS * share), BINS - 1)
 
 
@@ -123,8 +123,8 @@ def mark(
     end = max(axes.get_ylim(), key=lambda y: abs(y - top))
     lost = [row for row in rows if row.trial.status == "diverged"]
     off = [row for row in rows if row not in lost and beyond(row, sweep)]
-    places = offset_copy(axes.transData, cast(Figure, axes.figure), x=shift, units="points")
-    for marked, marker, share, own, text in (
+    shifted = offset_copy(axes.transData, cast(Figure, axes.figure), x=shift, units="points")
+    for marked, marker, share, default, text in (
         (off, "v" if sweep.maximize else "^", 0.3, FAINT, "off the axis"),
         (lost, "x", 0.8, BAD, "diverged"),
     ):
@@ -132,6 +132,6 @@ def mark(
             axes.scatter(
                 [axis.at(row.trial.values[axis.path]) for row in marked],
                 [worst + share * (end - worst)] * len(marked),
-                color=colour or own, marker=marker, s=45, linewidths=2 if marker == "x" else 0,
-                label=None if colour else text, zorder=3, clip_on=False, transform=places,
+                color=colour or default, marker=marker, s=45, linewidths=2 if marker == "x" else 0,
+                label=None if colour else text, zorder=3, clip_on=False, transform=shifted,
             )  # fmt: skip

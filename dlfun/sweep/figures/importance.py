@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: PED-ANOVA over the completed trials."""
+"""Importance of hyperparameters: PED-ANOVA over the completed trials."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ ENOUGH = 10
 
 
 def shares(sweep: Sweep, dimensions: list[Dimension]) -> dict[str, float]:
-    """The part of each dimension in what sets the best tenth of trials apart; they sum to 1.
+    """The importance of each dimension for being in the best tenth of trials; they sum to 1.
 
     PED-ANOVA (Watanabe, Bansal and Hutter, 2023). Empty where trials are too few or all alike.
     """
@@ -29,21 +29,21 @@ def shares(sweep: Sweep, dimensions: list[Dimension]) -> dict[str, float]:
         study = optuna.create_study(direction="maximize" if sweep.maximize else "minimize")
         for row in sweep.rows:
             values = row.trial.values
-            known = [_parameter(d, values[d.path]) for d in dimensions if d.path in values]
+            parameters = [_parameter(d, values[d.path]) for d in dimensions if d.path in values]
             study.add_trial(
                 optuna.trial.create_trial(
-                    params={path: value for path, value, _ in known},
-                    distributions={path: kind for path, _, kind in known},
+                    params={path: value for path, value, _ in parameters},
+                    distributions={path: kind for path, _, kind in parameters},
                     value=row.mean,
                 )
             )
-        found = optuna.importance.get_param_importances(
+        importances = optuna.importance.get_param_importances(
             study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
         )
     finally:
         optuna.logging.set_verbosity(before)
-    total = sum(found.values())
-    return dict(found) if total > 0 and math.isfinite(total) else {}
+    total = sum(importances.values())
+    return dict(importances) if total > 0 and math.isfinite(total) else {}
 
 
 def _parameter(d: Dimension, value: Any) -> tuple[str, Any, Any]:
@@ -59,20 +59,20 @@ def _parameter(d: Dimension, value: Any) -> tuple[str, Any, Any]:
     return d.path, value, FloatDistribution(d.low, d.high, log=d.kind == "log")
 
 
-def draw(sweep: Sweep, found: dict[str, float]) -> Figure:
+def draw(sweep: Sweep, importances: dict[str, float]) -> Figure:
     """A bar a dimension, the most important on top."""
-    order = sorted(found, key=lambda path: found[path])
+    order = sorted(importances, key=lambda path: importances[path])
     title = f"{sweep.experiment}: {name(order[-1])} matters most for {metric_name(sweep.metric)}"
     drawn = figure(7.5, 1.9 + 0.5 * len(order), title, f"PED-ANOVA, {counted(sweep.rows)}")
     axes = drawn.subplots()
-    bars = axes.barh([name(path) for path in order], [found[path] for path in order], 0.65)
+    bars = axes.barh([name(path) for path in order], [importances[path] for path in order], 0.65)
     for bar, path in zip(bars, order, strict=True):
         bar.set_color(COLOURS["train"])
         axes.annotate(
-            percent(found[path], 0), (found[path], bar.get_y() + bar.get_height() / 2),
+            percent(importances[path], 0), (importances[path], bar.get_y() + bar.get_height() / 2),
             xytext=(5, 0), textcoords="offset points", va="center", fontsize=LABEL, color=INK,
         )  # fmt: skip
-    axes.set_xlim(0, 1.15 * max(found.values()))
+    axes.set_xlim(0, 1.15 * max(importances.values()))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_xlabel("share in what sets the best tenth of trials apart", fontsize=LABEL)
     axes.spines[["top", "right"]].set_visible(False)

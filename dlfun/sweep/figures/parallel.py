@@ -82,10 +82,10 @@ def _heights(row: Row, axes_of: list[Scale]) -> list[float]:
     return [_height(a, a.at(values[a.path])) if a.path in values else UNUSED for a in axes_of]
 
 
-def _height(axis: Scale, place: float) -> float:
-    """A place on an axis as a share of its length."""
-    places = [axis.at(axis.values[0]), axis.at(axis.values[-1]), place]
-    low, high, here = map(math.log, places) if axis.log else places
+def _height(axis: Scale, coordinate: float) -> float:
+    """A coordinate on an axis as a share of its length."""
+    coordinates = [axis.at(axis.values[0]), axis.at(axis.values[-1]), coordinate]
+    low, high, here = map(math.log, coordinates) if axis.log else coordinates
     return (here - low) / (high - low) if high > low else 0.5
 
 
@@ -94,9 +94,10 @@ def _axis(axes: Axes, i: int, axis: Scale, unused: bool) -> None:
     ticks = [(format_value(v), _height(axis, axis.at(v))) for v in axis.values]
     if axis.spacing != "even" and len(ticks) > 8:
         low, high = float(axis.values[0]), float(axis.values[-1])
-        places = np.geomspace(low, high, 5) if axis.log else np.linspace(low, high, 5)
+        coordinates = np.geomspace(low, high, 5) if axis.log else np.linspace(low, high, 5)
         ticks = [
-            (format_value(float(f"{place:.2g}")), _height(axis, float(place))) for place in places
+            (format_value(float(f"{coordinate:.2g}")), _height(axis, float(coordinate)))
+            for coordinate in coordinates
         ]
     for text, height in [*ticks, *([("not used", UNUSED)] if unused else [])]:
         axes.text(

@@ -78,8 +78,8 @@ def _geometric(values: list[float]) -> bool:
     if len(values) == 2:
         return values[1] >= 5 * values[0]
 
-    def unevenness(places: list[float]) -> float:
-        gaps = [b - a for a, b in itertools.pairwise(places)]
+    def unevenness(coordinates: list[float]) -> float:
+        gaps = [b - a for a, b in itertools.pairwise(coordinates)]
         return statistics.pstdev(gaps) / statistics.fmean(gaps)
 
     return unevenness([math.log(value) for value in values]) < unevenness(values)
@@ -138,27 +138,27 @@ def edges(sweep: Sweep) -> tuple[float, float]:
 
 def dress_values(axes: Axes, axis: Scale) -> None:
     """Set up the horizontal axis for hyperparameter values."""
-    places = [axis.at(value) for value in axis.values]
+    coordinates = [axis.at(value) for value in axis.values]
     if axis.log:
         axes.set_xscale("log")
-    if axis.log and (decades := _decades(places[0], places[-1])):
+    if axis.log and (decades := _decades(coordinates[0], coordinates[-1])):
         axes.set_xticks(decades, [format_value(decade) for decade in decades])
-    elif axis.spacing == "even" or len(places) <= MOST_TICKS:
-        axes.xaxis.set_major_locator(FixedLocator(places))
+    elif axis.spacing == "even" or len(coordinates) <= MOST_TICKS:
+        axes.xaxis.set_major_locator(FixedLocator(coordinates))
         axes.xaxis.set_minor_locator(NullLocator())
         texts = [format_value(value) for value in axis.values]
         if len(texts) * max(map(len, texts)) > 60:
-            axes.set_xticks(places, texts, rotation=30, ha="right", rotation_mode="anchor")
+            axes.set_xticks(coordinates, texts, rotation=30, ha="right", rotation_mode="anchor")
         else:
-            axes.set_xticks(places, texts)
+            axes.set_xticks(coordinates, texts)
     if axis.spacing == "even":
-        axes.set_xlim(-0.5, len(places) - 0.5)
+        axes.set_xlim(-0.5, len(coordinates) - 0.5)
     elif axis.log:
-        room = (places[-1] / places[0]) ** 0.06
-        axes.set_xlim(places[0] / room, places[-1] * room)
+        room = (coordinates[-1] / coordinates[0]) ** 0.06
+        axes.set_xlim(coordinates[0] / room, coordinates[-1] * room)
     else:
-        room = 0.06 * (places[-1] - places[0])
-        axes.set_xlim(places[0] - room, places[-1] + room)
+        room = 0.06 * (coordinates[-1] - coordinates[0])
+        axes.set_xlim(coordinates[0] - room, coordinates[-1] + room)
     axes.set_xlabel(label(axis.path), fontsize=LABEL)
 
 

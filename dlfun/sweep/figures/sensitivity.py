@@ -27,12 +27,12 @@ LINES = [
 
 
 def restrict(sweep: Sweep, category: Dimension, number: Dimension) -> Sweep:
-    """The trials in which both are swept."""
+    """The sweep with only the trials that set both dimensions."""
 
-    def both(rows: list[Row]) -> list[Row]:
+    def complete(rows: list[Row]) -> list[Row]:
         return [row for row in rows if {category.path, number.path} <= row.trial.values.keys()]
 
-    return sweep._replace(rows=both(sweep.rows), diverged=both(sweep.diverged))
+    return sweep._replace(rows=complete(sweep.rows), diverged=complete(sweep.diverged))
 
 
 def draw(sweep: Sweep, category: Dimension, number: Dimension, remark: str = "") -> Figure:

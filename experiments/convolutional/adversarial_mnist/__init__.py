@@ -143,13 +143,13 @@ def logits(trained: Trained) -> Callable[[Any, Array], Any]:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Test accuracy of both networks under each attack, and as the images are."""
     by_network = accuracies(trained, logits(trained), trained.dataset.splits["test"], key)
-    found = {}
+    measured = {}
     for network, by_epsilon in by_network.items():
         for epsilon, row in by_epsilon.items():
-            found[f"test/{network}_accuracy"] = row["accuracy"]
-            found[f"test/{network}_fgsm_accuracy_at_{epsilon:g}"] = row["fgsm_accuracy"]
-            found[f"test/{network}_pgd_accuracy_at_{epsilon:g}"] = row["pgd_accuracy"]
-    return found
+            measured[f"test/{network}_accuracy"] = row["accuracy"]
+            measured[f"test/{network}_fgsm_accuracy_at_{epsilon:g}"] = row["fgsm_accuracy"]
+            measured[f"test/{network}_pgd_accuracy_at_{epsilon:g}"] = row["pgd_accuracy"]
+    return measured
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

@@ -22,7 +22,7 @@ from dlfun.train.gather import gather
 CHUNK = 500
 """Images that are attacked at once."""
 Logits = Callable[[Any, Array], Array]
-"""From variables and images in [0, 1] to logits."""
+"""Function from variables and images in [0, 1] to logits."""
 
 
 def networks(trained: Trained) -> dict[str, Any]:

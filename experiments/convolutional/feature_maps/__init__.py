@@ -40,7 +40,7 @@ INPUTS = normalize(0.1307, 0.3081)
 
 @dataclass(frozen=True)
 class Config:
-    """The CNN of T3, looked into."""
+    """The CNN of T3, whose layers are drawn."""
 
     shown: Annotated[int, Ge(0)] = 0
     """Number of the test image whose maps are drawn."""

@@ -1,4 +1,4 @@
-"""Gradient saliency: which pixels a classifier's score depends on (Simonyan et al., 2014)."""
+"""Gradient saliency: the pixels that a classifier's score depends on (Simonyan et al., 2014)."""
 
 from collections.abc import Callable
 from typing import Any

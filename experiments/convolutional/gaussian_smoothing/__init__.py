@@ -57,7 +57,7 @@ def data(config: Config) -> Dataset:
 
 
 def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
-    """One pass over the images: nothing is learned."""
+    """A stage of one pass over the images, in which nothing is learned."""
     learner = smoothing(config.sigmas, config.radius, normalize())
     return [Stage(learner, dataset, 1, config.batch_size)]
 

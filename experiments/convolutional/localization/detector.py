@@ -25,8 +25,8 @@ def iou(a: Boxes, b: Boxes) -> Float[Array, "*batch"]:
     """Intersection over union, |a ∩ b| / |a ∪ b|, of two boxes, one of which has an area."""
     upper_left = jnp.maximum(a[..., :2], b[..., :2])
     lower_right = jnp.minimum(a[..., 2:], b[..., 2:])
-    both = area(jnp.concatenate([upper_left, lower_right], axis=-1))
-    return both / (area(a) + area(b) - both)
+    intersection = area(jnp.concatenate([upper_left, lower_right], axis=-1))
+    return intersection / (area(a) + area(b) - intersection)
 
 
 def smooth_l1(box: Float[Array, "batch 4"], target: Float[Array, "batch 4"]) -> Array:
@@ -68,12 +68,12 @@ def detector(
         loss = cross_entropy(predicted["logits"], label)
         loss += box_weight * smooth_l1(predicted["box"], batch["box"])
         overlap = iou(predicted["box"], batch["box"])
-        found = overlap >= 0.5
+        box_is_close = overlap >= 0.5
         right = predicted["logits"].argmax(axis=1) == label
         measured = {
             "iou": metrics.mean(overlap, weight),
-            "found": metrics.mean(found.astype(weight.dtype), weight),
-            "localized": metrics.mean((found & right).astype(weight.dtype), weight),
+            "found": metrics.mean(box_is_close.astype(weight.dtype), weight),
+            "localized": metrics.mean((box_is_close & right).astype(weight.dtype), weight),
         }
         measured |= metrics.accuracy(predicted["logits"], label, weight)
         return LossAndMetrics(metrics.mean(loss, weight), measured)

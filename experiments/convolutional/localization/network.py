@@ -37,7 +37,7 @@ class Detector(nn.Module):
         height, width = x.shape[1:3]
         attention = jax.nn.softmax(he_conv(x, 1, window=1).reshape(len(x), -1))
         rows, columns = ((jnp.arange(n, dtype=jnp.float32) + 0.5) / n for n in (height, width))
-        places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
-        read = jnp.einsum("bp,bpf->bf", attention, x.reshape(len(x), len(places), -1))
+        positions = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        read = jnp.einsum("bp,bpf->bf", attention, x.reshape(len(x), len(positions), -1))
         hidden = nn.relu(dense(read, self.hidden, "he"))
-        return dense(hidden, self.classes), dense(hidden, 4) + jnp.tile(attention @ places, 2)
+        return dense(hidden, self.classes), dense(hidden, 4) + jnp.tile(attention @ positions, 2)

@@ -85,7 +85,7 @@ def data(config: Config) -> Dataset:
 
 
 def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
-    """One epoch of measuring."""
+    """A stage of one epoch, which only measures."""
     c = config
     most = {load: c.lost for load in COLLAPSED}
     loads = {"hebb": HEBB, "pseudo_inverse": PSEUDO_INVERSE}

@@ -106,7 +106,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """How the pseudo-inverse rule's network moves, and how often the nearest pattern is right.
+    """Measures of the pseudo-inverse rule's recall, and the accuracy of the nearest pattern.
 
     largest_rise is that of the energy E at a flip; cycles is the share of random states that end in
     two states by turns under synchronous updates, longer_cycles of those in neither rest nor these.

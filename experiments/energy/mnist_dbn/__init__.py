@@ -185,10 +185,10 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     test = trained.dataset["labelled"].splits["test"]
     accuracy = metrics_of_all(trained.learner, trained.state, test, key)
     return {
-        f"test/gain_{beside}{n}": accuracy[f"pretrained_{n}_accuracy"]
+        f"test/gain_{infix}{n}": accuracy[f"pretrained_{n}_accuracy"]
         - accuracy[f"{other}_{n}_accuracy"]
         for n in trained.config.labels
-        for other, beside in (("random", "of_"), ("dropout", "over_dropout_of_"))
+        for other, infix in (("random", "of_"), ("dropout", "over_dropout_of_"))
     }
 
 

@@ -179,12 +179,12 @@ def classifier(config: Config, dataset: Dataset) -> Learner:
 
 
 def keep(previous: Stack, fresh: Stack) -> Stack:
-    """The training goes on; the machine as it is now is kept, to be scored."""
+    """The state to train on, with a copy of the machine as it is now, to be scored."""
     return Stack(tuple(jax.tree.map(jnp.copy, machines(previous))), previous.top)
 
 
 def freeze(previous: Stack, fresh: Stack) -> Stack:
-    """The machine at the end is the last of those that are kept."""
+    """The classifiers' first state on all machines that are kept, the trained one last."""
     return Stack(machines(previous), fresh.top)
 
 

@@ -98,12 +98,12 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
         )
         learner = with_frozen(machine, empty(sizes[:number]), lambda _, batch: features((), batch))
         drawn = augmented(learner, draw_pixels)
-        parts.append(Stage(drawn, dataset, c.epochs, c.batch_size, name, beside))
+        parts.append(Stage(drawn, dataset, c.epochs, c.batch_size, name, keep_small_machine))
     return parts
 
 
-def beside(previous: Stack, fresh: Stack) -> Stack:
-    """The large machine starts, the small one is kept."""
+def keep_small_machine(previous: Stack, fresh: Stack) -> Stack:
+    """The large machine's first state, with the trained small machine."""
     return Stack(machines(previous), fresh.top)
 
 

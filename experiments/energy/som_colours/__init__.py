@@ -81,7 +81,7 @@ def data(config: Config) -> Dataset:
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
-    """Two maps, and two that are none: k-means, and units that stay at the first examples."""
+    """Two maps, k-means, and units that stay at the first examples, compared."""
     c, x = config, dataset.splits["train"]["x"]
     steps = c.epochs * len(x)
 

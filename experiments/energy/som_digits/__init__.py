@@ -94,7 +94,7 @@ def pixels(batch: Batch) -> jax.Array:
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
-    """A map, and two that are none: k-means, and units that stay at random images."""
+    """A map, k-means, and units that stay at random images, compared."""
     c, grid = config, Grid(config.width, config.height, config.topology)
     few = dataset.splits["train"]["image"][: max(START, c.width * c.height)]
     start = few.reshape(len(few), -1).astype(np.float32) / 255
@@ -128,7 +128,7 @@ def winners(trained: Trained, split: str) -> dict[str, np.ndarray]:
 
 
 def counts(trained: Trained, split: str) -> dict[str, np.ndarray]:
-    """How many images of each class each unit wins, [units, classes], by learner."""
+    """The number of images of each class that each unit wins, [units, classes], by learner."""
     label, classes = trained.dataset.splits[split]["label"], len(trained.dataset.classes)
     shape = (trained.config.width * trained.config.height, classes)
     return {

@@ -52,7 +52,7 @@ def digits(trained: Trained, grid: Grid, won: Counts) -> Figure:
 
 
 def digit_hits(trained: Trained, grid: Grid, won: Counts) -> Figure:
-    """Where the test images of each class fall: a map for each of the first ten classes."""
+    """A map for each of the first ten classes: the number of its test images at each unit."""
     classes = trained.dataset.classes[:10]
     return maps.many(
         "Where the digits fall",

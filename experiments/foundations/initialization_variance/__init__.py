@@ -62,7 +62,7 @@ def data(config: Config) -> Dataset:
 
 
 def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
-    """One epoch of measuring."""
+    """A stage of one epoch, which only measures."""
     inputs, classes = normalize(0.1307, 0.3081), len(dataset.classes)
     learner = propagation(SCHEMES, ACTIVATIONS, config.depth, config.width, classes, inputs)
     return [Stage(learner, dataset, epochs=1, batch_size=config.batch_size)]

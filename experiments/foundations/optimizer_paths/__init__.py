@@ -54,7 +54,7 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """Empty examples, one for each step."""
+    """A dataset of empty examples, one for each step, as surfaces need no data."""
     return ticks(config.steps)
 
 

@@ -102,7 +102,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """With large weights, the norm of the gradient and the units that a step along it saturates."""
+    """Norm of the gradient with large weights, and the units that a step along it saturates."""
     config, batch = trained.config, whole(trained.dataset.splits["test"])
     network, params = networks(config)["large_rnn"], trained.state["large_rnn"]
     rate, clip = config.learning_rate, config.clip_norm

@@ -23,7 +23,7 @@ class Network(NamedTuple):
     gain: float | Array = 1.0
     """Factor of the orthogonal recurrent matrices: the modulus of all their eigenvalues."""
     forget_bias: float | Array | None = None
-    """Where the bias of the LSTM's forget gate starts."""
+    """The first value of the LSTM's forget-gate bias."""
 
 
 def layer(network: Network, hidden: int) -> Recurrent:

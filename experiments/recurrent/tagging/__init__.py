@@ -92,9 +92,11 @@ def numbers(config: Config) -> Numbers:
 
 def data(config: Config) -> Dataset:
     """The sentences in splits; held-out ones lie in the order of their lengths."""
-    known = numbers(config)
-    splits = {split: columns(tagged, known) for split, tagged in sentences(config).items()}
-    return Dataset(config.dataset, splits, tuple(known.tags), by_length(splits["train"]["length"]))
+    numbering = numbers(config)
+    splits = {split: columns(tagged, numbering) for split, tagged in sentences(config).items()}
+    return Dataset(
+        config.dataset, splits, tuple(numbering.tags), by_length(splits["train"]["length"])
+    )
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:

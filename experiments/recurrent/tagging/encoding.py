@@ -24,7 +24,7 @@ class Numbers(NamedTuple):
     words: dict[str, int]
     letters: dict[str, int]
     tags: dict[str, int]
-    """From 0 on, in the order of the alphabet."""
+    """Numbers from 0 on, in the order of the alphabet."""
 
 
 def find_numbers(train: tuple[Sentences, Sentences], min_count: int) -> Numbers:
@@ -32,11 +32,11 @@ def find_numbers(train: tuple[Sentences, Sentences], min_count: int) -> Numbers:
     words, tags = train
     letters = text.vocabulary(word for sentence in words for word in sentence)[:CHARACTERS]
     kinds = sorted({tag for sentence in tags for tag in sentence})
-    known = text.vocabulary(words, min_count)
-    return Numbers(*map(text.numbers, (known, letters, kinds)))
+    vocabulary = text.vocabulary(words, min_count)
+    return Numbers(*map(text.numbers, (vocabulary, letters, kinds)))
 
 
-def columns(tagged: tuple[Sentences, Sentences | None], known: Numbers) -> Split:
+def columns(tagged: tuple[Sentences, Sentences | None], numbering: Numbers) -> Split:
     """Columns "x" [n, time], "length" [n], "letters" uint8 [n, time, 20], and "tag" [n, time].
 
     Without tags the sentences stay in their order, and there is no "tag"; otherwise they are sorted
@@ -44,22 +44,22 @@ def columns(tagged: tuple[Sentences, Sentences | None], known: Numbers) -> Split
     the training set does not have, and on an empty sentence.
     """
     sentences, tags = tagged
-    split = text.encode(sentences, known.words)
+    split = text.encode(sentences, numbering.words)
     letters = np.zeros((*split["x"].shape, LETTERS), np.uint8)
     spelled: dict[str, list[int]] = {}
     for row, sentence in zip(letters, sentences, strict=True):
         for cell, word in zip(row, sentence, strict=False):
             if word not in spelled:
-                spelled[word] = [known.letters.get(letter, 1) for letter in word[:LETTERS]]
+                spelled[word] = [numbering.letters.get(letter, 1) for letter in word[:LETTERS]]
             cell[: len(spelled[word])] = spelled[word]
     split["letters"] = letters
     if tags is None:
         return split
-    if strange := {tag for sentence in tags for tag in sentence} - set(known.tags):
+    if strange := {tag for sentence in tags for tag in sentence} - set(numbering.tags):
         raise UserError(f"the training set has no tag '{min(strange)}', which is to be tested")
     split["tag"] = np.zeros_like(split["x"])
     for row, sentence in zip(split["tag"], tags, strict=True):
-        row[: len(sentence)] = [known.tags[tag] for tag in sentence]
+        row[: len(sentence)] = [numbering.tags[tag] for tag in sentence]
     return take(split, np.argsort(split["length"], kind="stable"))
 
 

@@ -49,7 +49,7 @@ class Config:
     digits: Annotated[int, Ge(1), Le(6)] = 3
     """Digits of a number at most."""
     reverse: bool = True
-    """Whether questions are read from their end."""
+    """Read questions from their end."""
     examples: Annotated[int, Ge(1)] = 50_000
     """Questions; a tenth of them is held out to test on."""
     hidden: Annotated[int, Ge(1)] = 128

@@ -1,4 +1,4 @@
-"""The figure: what share of the answers is right, against the epoch."""
+"""The figure: the share of answers that are right, against the epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

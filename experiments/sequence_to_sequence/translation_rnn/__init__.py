@@ -83,10 +83,10 @@ class Config:
 def data(config: Config) -> Dataset:
     """The pairs of sentences; the classes are the words of the target language."""
     pairs = multi30k.sentences()
-    known = parallel_text.languages(pairs["train"], config.min_count)
-    splits = {split: parallel_text.columns(part, known) for split, part in pairs.items()}
+    vocabularies = parallel_text.languages(pairs["train"], config.min_count)
+    splits = {split: parallel_text.columns(part, vocabularies) for split, part in pairs.items()}
     longer = np.maximum(splits["train"]["length"], splits["train"]["y_length"])
-    return Dataset("multi30k", splits, known.target, by_length(longer))
+    return Dataset("multi30k", splits, vocabularies.target, by_length(longer))
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
@@ -127,12 +127,12 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line. Raises UserError where no word of one is known."""
-    known, sentences = languages(trained.config), text.sentences(items)
+    vocabularies, sentences = languages(trained.config), text.sentences(items)
     split = [text.words(sentence.lower()) for sentence in sentences]
     for sentence, words in zip(sentences, split, strict=True):
-        if not set(words) & set(known.source):
+        if not set(words) & set(vocabularies.source):
             raise UserError(f"no word of '{sentence}' is known to the network")
-    return Inputs(sentences, parallel_text.columns((split, None), known))
+    return Inputs(sentences, parallel_text.columns((split, None), vocabularies))
 
 
 def outputs(trained: Trained, names: Sequence[str], predictions: Any) -> Iterator[dict[str, str]]:
@@ -146,8 +146,8 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     """Translations of the first sentences of the test set, and the weights of their attention."""
     from .drawing import alignments, translations
 
-    config, known = trained.config, languages(trained.config)
+    config, vocabularies = trained.config, languages(trained.config)
     yield "translations", translations(trained, multi30k.sentences()["test"])
     if config.attention != "none":
-        model = network(config, len(known.source), len(known.target))
-        yield "alignment", alignments(trained, model, known)
+        model = network(config, len(vocabularies.source), len(vocabularies.target))
+        yield "alignment", alignments(trained, model, vocabularies)

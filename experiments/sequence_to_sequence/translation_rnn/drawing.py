@@ -40,11 +40,11 @@ def translations(trained: Trained, test: Pairs) -> Figure:
     return drawn
 
 
-def alignments(trained: Trained, model: RecurrentTranslator, known: Languages) -> Figure:
+def alignments(trained: Trained, model: RecurrentTranslator, vocabularies: Languages) -> Figure:
     """Weights of attention, a row for each word of a translation, a column for each it reads."""
     split = take(trained.dataset.splits["test"], np.arange(ALIGNED))
     sentences = [[*words, END] for words in translated(trained, split)]
-    number = {word: at for at, word in enumerate(known.target)}
+    number = {word: at for at, word in enumerate(vocabularies.target)}
     before = np.full((ALIGNED, max(map(len, sentences))), number[END], np.int32)
     for row, sentence in zip(before, sentences, strict=True):
         row[1 : len(sentence)] = [number[word] for word in sentence[:-1]]
@@ -52,7 +52,7 @@ def alignments(trained: Trained, model: RecurrentTranslator, known: Languages) -
     weights: Any = np.asarray(read(trained.state.variables, split["x"], split["length"], before))
     drawn = figure(11, 11, "The word that is written and the words that attention reads for it")
     for k, axes in enumerate(drawn.subplots(2, 2).ravel()):
-        source = [known.source[token] for token in split["x"][k, : split["length"][k]]]
+        source = [vocabularies.source[token] for token in split["x"][k, : split["length"][k]]]
         axes.imshow(weights[k, : len(sentences[k]), : len(source)], cmap="Greys", vmin=0, vmax=1)
         labels = [[plain(truncate(word)) for word in part] for part in (source, sentences[k])]
         axes.set_xticks(range(len(source)), labels[0], rotation=60, ha="left", fontsize=SMALL)

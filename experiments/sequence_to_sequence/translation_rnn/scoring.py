@@ -22,5 +22,7 @@ def bleu(translations: Sequence[Sequence[str]], references: Sequence[Sequence[st
     from sacrebleu.metrics import BLEU
 
     scorer = BLEU(tokenize="none", force=True)
-    ours, theirs = ([" ".join(s) for s in part] for part in (translations, references))
-    return float(scorer.corpus_score(ours, [theirs]).score)
+    hypothesis_lines, reference_lines = (
+        [" ".join(s) for s in part] for part in (translations, references)
+    )
+    return float(scorer.corpus_score(hypothesis_lines, [reference_lines]).score)

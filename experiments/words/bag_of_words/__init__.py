@@ -80,8 +80,8 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     optimizer = make_optimizer(config.optimizer, steps, config.epochs)
     learners = {}
     for number, name in enumerate(SETS):
-        own = train["set"] == number
-        words, classes = (int(train[column][own].max()) + 1 for column in ("counted", "label"))
+        in_set = train["set"] == number
+        words, classes = (int(train[column][in_set].max()) + 1 for column in ("counted", "label"))
         folds = 1 if name == "trec" else config.folds
         for column in ("one_hot", "counted"):
             model = logistic_regression(column, words, classes, optimizer)
@@ -93,8 +93,8 @@ def naive_bayes(dataset: Dataset) -> dict[str, list[float]]:
     """The accuracy of naive Bayes on each fold of each set, and on TREC's test set."""
     split, accuracies = dataset.splits["test"], {}
     for number, name in enumerate(SETS):
-        own = split["set"] == number
-        of_folds = fold_accuracies(*(split[c][own] for c in ("counted", "label", "fold")))
+        in_set = split["set"] == number
+        of_folds = fold_accuracies(*(split[c][in_set] for c in ("counted", "label", "fold")))
         # TREC's training set is its fold 1.
         accuracies[name] = of_folds[:1] if name == "trec" else of_folds
     return accuracies

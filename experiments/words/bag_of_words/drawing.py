@@ -16,16 +16,16 @@ LABELS = {"one_hot": "logistic regression, one-hot", "counted": "logistic regres
 def by_set(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
     """Bars of accuracies by set, then method."""
     best = {name: max(of.values()) for name, of in accuracies.items()}
-    found = ", ".join(f"{name.upper()} {percent(share, 1)}" for name, share in best.items())
+    summary = ", ".join(f"{name.upper()} {percent(share, 1)}" for name, share in best.items())
     drawn = figure(
-        8.5, 5, f"What words alone tell: {found}",
+        8.5, 5, f"What words alone tell: {summary}",
         "accuracy of the better method in the title; ten folds, and TREC's test set",
     )  # fmt: skip
     axes, width = drawn.subplots(), 0.27
-    for place, way in enumerate(next(iter(accuracies.values()))):
+    for index, way in enumerate(next(iter(accuracies.values()))):
         shares = [of[way] for of in accuracies.values()]
-        at = np.arange(len(shares)) + width * (place - 1)
-        bars = axes.bar(at, shares, 0.95 * width, color=PALETTE[place], label=LABELS.get(way, way))
+        at = np.arange(len(shares)) + width * (index - 1)
+        bars = axes.bar(at, shares, 0.95 * width, color=PALETTE[index], label=LABELS.get(way, way))
         axes.bar_label(bars, [percent(share, 1) for share in shares], fontsize=9)
     axes.set_xticks(range(len(SETS)), [*SETS.values()])
     axes.set_ylim(0.5, 1.02)

@@ -49,18 +49,18 @@ def logistic_regression(
 def of_set(learner: Learner, number: int) -> Learner:
     """A learner that counts only the examples whose column "set" is `number`."""
 
-    def own(batch: Batch) -> Batch:
+    def masked(batch: Batch) -> Batch:
         # The others' words and labels may be beyond this set's, so they become 0.
-        mine = batch["set"] == number
+        in_set = batch["set"] == number
         return {
-            name: jnp.where(mine.reshape(-1, *[1] * (column.ndim - 1)), column, 0)
+            name: jnp.where(in_set.reshape(-1, *[1] * (column.ndim - 1)), column, 0)
             for name, column in batch.items()
         }
 
     def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
-        return learner.update(state, own(batch), key)
+        return learner.update(state, masked(batch), key)
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
-        return learner.evaluate(state, own(batch), key)
+        return learner.evaluate(state, masked(batch), key)
 
     return learner._replace(update=update, evaluate=evaluate)

@@ -31,8 +31,8 @@ def columns(folds: int, min_count: int, seed: int) -> Split:
         sentences = [
             (text.words(sentence.lower()), label, part)
             for part, by_class in enumerate(sets)
-            for label, own in enumerate(by_class.values())
-            for sentence in own
+            for label, of_class in enumerate(by_class.values())
+            for sentence in of_class
         ]
         words, labels, of_part = zip(*sentences, strict=True)
         label = np.array(labels, np.int32)

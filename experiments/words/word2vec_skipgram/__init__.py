@@ -39,19 +39,19 @@ if TYPE_CHECKING:
 
 SOURCE = "gensim 4.4, equal settings"
 WITHIN = 0.03
-"""What Spearman's ρ may be below gensim's."""
+"""The largest allowed difference of Spearman's ρ below gensim's."""
 
 
-def beside_gensim(**printed: tuple[float, float, float]) -> list[Claim]:
+def gensim_claims(**printed: tuple[float, float, float]) -> list[Claim]:
     """Claims of ρ by the way of predicting a word, from gensim's: WordSim, MEN and SimLex."""
     return [
         Claim(f"test/{way}_{name}", SOURCE, rho, at_least=round(rho - WITHIN, 3))
-        for way, found in printed.items()
-        for name, rho in zip(word_similarity.FILES, found, strict=True)
+        for way, correlations in printed.items()
+        for name, rho in zip(word_similarity.FILES, correlations, strict=True)
     ]
 
 
-CLAIMS = beside_gensim(
+CLAIMS = gensim_claims(
     negative_sampling=(0.420, 0.435, 0.154), hierarchical_softmax=(0.379, 0.488, 0.098)
 )
 QUICK = Quick(
@@ -137,11 +137,11 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     measured: dict[str, float] = {}
     for name, made in vectors(trained).items():
         for pairs, scored in tests.pairs.items():
-            rho, known = similarity(made, scored)
-            measured |= {f"test/{name}_{pairs}": rho, f"test/{pairs}_pairs": float(known)}
-        right, known = np.sum([(0, 0), *analogies(made, tests.analogies).values()], axis=0)
-        measured[f"test/{name}_analogy_accuracy"] = float(right / known) if known else np.nan
-        measured["test/analogies"] = float(known)
+            rho, count = similarity(made, scored)
+            measured |= {f"test/{name}_{pairs}": rho, f"test/{pairs}_pairs": float(count)}
+        right, count = np.sum([(0, 0), *analogies(made, tests.analogies).values()], axis=0)
+        measured[f"test/{name}_analogy_accuracy"] = float(right / count) if count else np.nan
+        measured["test/analogies"] = float(count)
     return measured
 
 
@@ -151,8 +151,8 @@ def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     words = [item.lower() for item in items]
     for word in words:
         if word not in number:
-            known = f"the {len(number):,} words of {trained.dataset.name}"
-            raise UserError(f"'{word}' is not among {known}{nearest(word, number)}")
+            vocabulary = f"the {len(number):,} words of {trained.dataset.name}"
+            raise UserError(f"'{word}' is not among {vocabulary}{nearest(word, number)}")
     return Inputs(words, {"x": np.array([number[word] for word in words], np.int32)})
 
 

@@ -67,11 +67,11 @@ def by_section(
         "share of right answers, a is to b as c is to …, by kind (questions of known words)",
     )  # fmt: skip
     axes, height = drawn.subplots(), 0.8 / len(counted)
-    for place, (way, of) in enumerate(counted.items()):
+    for index, (way, of) in enumerate(counted.items()):
         shares = [of[name][0] / of[name][1] for name in names]
-        at = np.arange(len(names)) + height * (len(counted) / 2 - place - 0.5)
+        at = np.arange(len(names)) + height * (len(counted) / 2 - index - 0.5)
         label = f"{way.replace('_', ' ')} {percent(total[way], 1)}"
-        axes.barh(at, shares, height, color=PALETTE[place], label=label)
+        axes.barh(at, shares, height, color=PALETTE[index], label=label)
     axes.set_yticks(range(len(names)), [plain(f"{name} ({first[name][1]})") for name in names])
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     tidy(axes, "accuracy", "")
@@ -82,9 +82,9 @@ def in_the_plane(made: WordVectors) -> Figure:
     """Words of some kinds on the first two principal components of their vectors."""
     number = text.numbers(made.words)
     groups = {
-        name: known
+        name: present
         for name, words in GROUPS.items()
-        if (known := [word for word in words if word in number])
+        if (present := [word for word in words if word in number])
     } or {"the most frequent words": list(made.words[:50])}
     shown = [word for words in groups.values() for word in words]
     points = unit(made.vectors)[[number[word] for word in shown]]

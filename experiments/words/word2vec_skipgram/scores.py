@@ -19,41 +19,43 @@ def unit(vectors: Float[np.ndarray, "words size"]) -> Float[np.ndarray, "words s
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def similarity(found: WordVectors, pairs: Pairs) -> tuple[float, int]:
+def similarity(embedding: WordVectors, pairs: Pairs) -> tuple[float, int]:
     """Spearman's ρ between cosines and people's scores of pairs, and the number of known pairs.
 
     Both words of a known pair have a vector; ρ is nan where fewer than two pairs are known.
     """
-    number, vectors = text.numbers(found.words), unit(found.vectors)
-    known = [(number[a], number[b], score) for a, b, score in pairs if {a, b} <= number.keys()]
-    if len(known) < 2:
-        return float("nan"), len(known)
-    first, second, scores = map(np.array, zip(*known, strict=True))
+    number, vectors = text.numbers(embedding.words), unit(embedding.vectors)
+    scored_pairs = [
+        (number[a], number[b], score) for a, b, score in pairs if {a, b} <= number.keys()
+    ]
+    if len(scored_pairs) < 2:
+        return float("nan"), len(scored_pairs)
+    first, second, scores = map(np.array, zip(*scored_pairs, strict=True))
     cosines = (vectors[first] * vectors[second]).sum(axis=1)
-    return float(spearmanr(cosines, scores).statistic), len(known)
+    return float(spearmanr(cosines, scores).statistic), len(scored_pairs)
 
 
 def analogies(
-    found: WordVectors, sections: Mapping[str, Sequence[tuple[str, str, str, str]]]
+    embedding: WordVectors, sections: Mapping[str, Sequence[tuple[str, str, str, str]]]
 ) -> dict[str, tuple[int, int]]:
     """Right answers and questions of known words in each section that has some.
 
     "a is to b as c is to" is answered by the word, none of the three, whose vector has the greatest
     cosine with b - a + c, of vectors at length 1 (3CosAdd; Mikolov et al. 2013).
     """
-    number, vectors = text.numbers(found.words), unit(found.vectors)
+    number, vectors = text.numbers(embedding.words), unit(embedding.vectors)
     counted = {}
     for name, questions in sections.items():
-        known = [[number[w] for w in words] for words in questions if set(words) <= number.keys()]
+        indexed = [[number[w] for w in words] for words in questions if set(words) <= number.keys()]
         right = 0
-        for start in range(0, len(known), AT_ONCE):
-            given = np.array(known[start : start + AT_ONCE])
+        for start in range(0, len(indexed), AT_ONCE):
+            given = np.array(indexed[start : start + AT_ONCE])
             a, b, c, d = given.T
             scores = (vectors[b] - vectors[a] + vectors[c]) @ vectors.T
             scores[np.arange(len(given))[:, None], given[:, :3]] = -np.inf
             right += int((scores.argmax(axis=1) == d).sum())
-        if known:
-            counted[name] = right, len(known)
+        if indexed:
+            counted[name] = right, len(indexed)
     return counted
 
 
