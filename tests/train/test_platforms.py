@@ -9,6 +9,7 @@ import asyncio, filelock, psutil  # They know each system.
 sys.modules["fcntl"] = sys.modules["resource"] = None
 for name in ("sysconf", "sched_getaffinity"):
     vars(os).pop(name, None)
+os.process_cpu_count = os.cpu_count  # As Python's os.py has it there.
 read = pathlib.Path.read_text
 def without_proc(path, *rest, **named):
     if path.parts[:2] in ((path.root, "proc"), (path.root, "sys")):
