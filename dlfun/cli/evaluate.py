@@ -1,7 +1,8 @@
 """The command `evaluate`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dlfun.cli.console import Run, show_metrics, warn
 
@@ -37,5 +38,23 @@ class Evaluate:
         else:
             show_metrics(metrics)
             if equal is not None:
-                print("equal to result.json" if equal else "NOT equal to result.json")
+                names = ", ".join(_different(metrics, recorded))
+                print("equal to result.json" if equal else f"NOT equal to result.json: {names}")
         return 1 if equal is False else 0
+
+
+def _different(measured: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
+    """The metrics, as split/name, whose values differ, or that only one of the two has."""
+    from dlfun.train.run_directory import to_json
+
+    different = []
+    for split, metrics in measured.items():
+        before = recorded[split] or {}
+        for name in metrics.keys() | before.keys():
+            if name not in metrics:
+                different.append(f"{split}/{name} (not measured any more)")
+            elif name not in before:
+                different.append(f"{split}/{name} (not recorded)")
+            elif to_json(metrics[name]) != to_json(before[name]):
+                different.append(f"{split}/{name}")
+    return sorted(different)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from dlfun import experiment as experiments
 from dlfun.cli import results
 from dlfun.cli.main import COMMANDS, main
 from dlfun.experiment import Claim, Quick, paths
+from dlfun.train import run_directory as runs
 
 ROOT = Path(__file__).parents[2]
 MLP = ["train", "mnist_mlp"]
@@ -172,6 +174,21 @@ def test_evaluate_equals_the_result(capsys, trained):
     status, out, _ = run(capsys, "evaluate", trained, "--checkpoint", "best")
     assert status == 0
     assert out.startswith("test accuracy")
+
+
+def test_evaluate_names_the_metrics_that_differ(capsys, trained, tmp_path):
+    """As those of a run of an older dlfun, which named one otherwise."""
+    copy = tmp_path / "mlp"
+    shutil.copytree(trained, copy)
+    result = runs.read_json(copy / "result.json", dict)
+    test = result["metrics"]["test"]
+    test["hits"] = test.pop("accuracy")
+    test["loss"] += 1e-6
+    runs.write_json(copy / "result.json", result)
+    status, out, _ = run(capsys, "evaluate", copy)
+    assert status == 1
+    words = "test/accuracy (not recorded), test/hits (not measured any more), test/loss"
+    assert f"NOT equal to result.json: {words}\n" in out
 
 
 def test_reproduce_a_run_to_the_bit(capsys, trained):

@@ -33,7 +33,7 @@ from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
-from dlfun.optimizers import Optimizer, make_optimizer
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
 from .attacks import accuracies
 
@@ -77,11 +77,13 @@ class Config:
     test_examples: Annotated[int, Ge(1)] = 10_000
     """Test images, drawn at random."""
     epochs: Epochs = 5
-    training_epochs: Annotated[int, Ge(1)] = 2
+    training_epochs: Annotated[int, Ge(1)] = 6
     """Passes over the examples in FGSM training."""
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()
-    """Optimizer of each stage."""
+    """Optimizer of the plain stage."""
+    training_optimizer: Optimizer = Optimizer(schedule=Schedule("cosine", factor=0.0))
+    """Optimizer of FGSM training."""
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
@@ -103,7 +105,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
         inputs=lambda image: standardize(normalize()(image)),
         eval_metrics=metrics.accuracy,
     )
-    optimizer = make_optimizer(c.optimizer, steps, c.training_epochs)
+    optimizer = make_optimizer(c.training_optimizer, steps, c.training_epochs)
     trained = fgsm_training(model, cross_entropy, optimizer, c.epsilon, inputs=standardize)
     trained = with_frozen(trained, (empty(model, dataset),), lambda _, batch: batch)
     return [
