@@ -176,18 +176,17 @@ def format_metric(name: str, value: float, sd: float | None = None) -> str:
 def from_module(name: str, module: ModuleType) -> Experiment:
     """The experiment that a module describes. Raises UserError where it lacks what each needs."""
     given = vars(module)
-    for needed in ("Config", "CLAIMS", "data"):
-        if needed not in given:
-            raise UserError(f"experiment '{name}' lacks {needed}: see dlfun/experiment.py")
+    lacking = [needed for needed in ("Config", "CLAIMS", "data") if needed not in given]
     if "stages" not in given and "learner" not in given:
-        raise UserError(f"experiment '{name}' lacks learner or stages: see dlfun/experiment.py")
+        lacking.append("learner or stages")
+    if lacking:
+        raise UserError(f"experiment '{name}' lacks {', '.join(lacking)}: see dlfun/experiment.py")
     fields = getattr(given["Config"], "__dataclass_fields__", None)
     needs = ["seed"] if "stages" in given else ["seed", "epochs", "batch_size"]
     if fields is None or not given["Config"].__dataclass_params__.frozen:
         raise UserError(f"experiment '{name}': Config must be a frozen dataclass")
-    for field in needs:
-        if field not in fields:
-            raise UserError(f"experiment '{name}': Config lacks the field '{field}'")
+    if lacking := [f"the field '{field}'" for field in needs if field not in fields]:
+        raise UserError(f"experiment '{name}': Config lacks {', '.join(lacking)}")
 
     def stages(config: Any, dataset: Any) -> Sequence[Stage]:
         learner = given["learner"](config, dataset)
@@ -253,6 +252,11 @@ def use_folder(folder: Path) -> None:
     """Find experiments in a folder too, in this process and in those that it starts."""
     named = map(str, [*_named(), folder.absolute()])
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(named))
+
+
+def folder_flags() -> list[str]:
+    """The flags by which a command of another process finds the user's experiments."""
+    return [word for folder in _named() for word in ("--experiments", str(folder))]
 
 
 def paths() -> dict[str, Path]:

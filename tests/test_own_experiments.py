@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,18 @@ def test_they_are_trained_like_others(capsys, folder, tmp_path):
         assert trained.predict(columns).shape == (50, 2)
     rows = json.loads(run(capsys, f"--experiments={folder}", "list", "--json")[1])
     assert {"own_top", "own_below", "own_recurrent", "mnist_mlp"} <= {row["name"] for row in rows}
+
+
+def test_the_commands_that_a_sweep_prints_find_them(capsys, folder, tmp_path, monkeypatch):
+    sweep = ["sweep", "own_top", "--over", "optimizer.learning_rate=0.01,0.02", "--epochs", "1"]
+    sweep += ["--experiments", folder, "--run-dir", tmp_path / "sweep"]
+    assert run(capsys, *sweep)[0] == 0
+    out = run(capsys, "sweep-report", tmp_path / "sweep", "--json")[1]
+    (command,) = json.loads(out)["rerun"]
+    monkeypatch.setenv(experiments.VARIABLE, "")
+    python, program, *arguments = shlex.split(command)
+    assert (python, program) == ("python", "launch.py")
+    assert run(capsys, *arguments, "--run-dir", tmp_path / "again")[0] == 0
 
 
 def test_what_an_experiment_reads_is_predicted(capsys, tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from dlfun.errors import UserError
 from dlfun.sweep import plan as plans
 from dlfun.sweep import space
 from dlfun.sweep.plan import Executor, Plan, Search
+from dlfun.sweep.table import product
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def sweep(arguments: Sequence[str]) -> int:
     search = dataclasses.replace(parsed.search, over=over)
     plan = Plan(name, base, search, precision, command)
     # They raise what is wrong with them before anything is written.
-    _ = plan.space, plan.count
+    _ = plan.space, plan.count, plan.seeds
     if plan.search.metric:
         from dlfun.sweep.run import choose_metric
 
@@ -129,9 +130,7 @@ def _run(plan: Plan, folder: Path, running: Running) -> int:
     check_metric(plan)
 
     seeds = plan.search.seeds
-    product = f"{plan.count} trials x {seeds} seed{'s' if seeds > 1 else ''}"
-    trainings = f"{product} = {plan.count * seeds} trainings"
-    note(f"sweep of {plan.experiment}: {trainings}, in {folder}")
+    note(f"sweep of {plan.experiment}: {product(plan.count, seeds)}, in {folder}")
     try:
         with (
             Progress(plan.count, seeds) as progress,
@@ -142,7 +141,7 @@ def _run(plan: Plan, folder: Path, running: Running) -> int:
             run(plan, folder, execute, progress)
     except KeyboardInterrupt:
         storage = ["--storage", plan.search.storage] if plan.search.storage else []
-        onward = [*COMMAND, "sweep", "--resume", str(folder), *storage]
+        onward = [*_command(), "sweep", "--resume", str(folder), *storage]
         note(f"go on with: {shlex.join(onward)}")
         raise
     return _report(plan, folder, False)
@@ -163,10 +162,15 @@ class SweepReport:
         return _report(plans.read(self.run_dir, self.storage), self.run_dir, self.json)
 
 
+def _command() -> list[str]:
+    """The words that a command begins with, of this program and with the user's experiments."""
+    return [*COMMAND, *experiments.folder_flags()]
+
+
 def _report(plan: Plan, folder: Path, as_json: bool) -> int:
     from dlfun.sweep.report import report
 
-    rows, values = report(plan, folder, COMMAND, warn)
+    rows, values = report(plan, folder, _command(), warn)
     if as_json:
         print(json.dumps(values, indent=2))
         return 0

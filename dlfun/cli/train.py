@@ -58,7 +58,7 @@ def train(arguments: Sequence[str]) -> int:
     run = parsed.paths.run_dir and parsed.paths.run_dir.expanduser()
     run = run or Path("runs") / name / f"{now()}-seed{parsed.config.seed}"
     command = shlex.join([PROGRAM, "train", *arguments])
-    before = run_directory.read_result(run).get("status")
+    before = run_directory.read_result(run)
     outputs = Outputs(histograms=parsed.paths.histograms)
     result = driver.train(name, parsed.config, parsed.options, run, command, outputs)
     status, seconds = result["status"], f"{result['seconds']:.1f} s"
@@ -66,9 +66,8 @@ def train(arguments: Sequence[str]) -> int:
     if status == "completed":
         for line in claim_lines(chosen, parsed.config, result["metrics"]):
             print(line)
-    ended = (
-        f"was {status} already, in" if before == status in run_directory.FINAL else f"{status} in"
-    )
+    trained = before.get("status") not in run_directory.FINAL or before["step"] != result["step"]
+    ended = f"{status} in" if trained else f"was {status} already, in"
     print(f"{ended} {seconds}: {run}")
     return driver.EXIT[status]
 

@@ -74,6 +74,9 @@ def _split(path: Path, split: str, arrays: dict[str, np.ndarray]) -> Split:
     if label.dtype.kind not in "iu" or label.ndim != 1:
         actual = f"{label.dtype} {[*label.shape]}"
         raise UserError(f"{path}: {split}_label is {actual}, expected whole numbers [n]")
+    if len(image) != len(label):
+        counts = f"{len(image):,} and {len(label):,}"
+        raise UserError(f"{path}: {split}_image and {split}_label differ in length: {counts}")
     if label.size and not 0 <= label.min() <= label.max() < MOST_CLASSES:
         wrong = label.min() if label.min() < 0 else label.max()
         bounds = f"expected numbers from 0 to {MOST_CLASSES - 1}"

@@ -125,7 +125,11 @@ def opened(file: File) -> Iterator[Image.Image]:
         if isinstance(file, np.ndarray):
             yield Image.fromarray(file[..., 0] if file.shape[-1] == 1 else file)
             return
-        with Image.open(file, formats=FORMATS) as image:
+        # Of a path Pillow maps some TIFFs into memory, and turns those wrongly.
+        with (
+            open(file, "rb") if isinstance(file, str) else contextlib.nullcontext(file) as source,
+            Image.open(source, formats=FORMATS) as image,
+        ):
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
             yield image

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,9 +36,11 @@ def figure(width: float, height: float, title: str, detail: str = "") -> Figure:
     made = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     # A bold letter is about 0.64 of its size wide, and a point 1/72 inch.
     size = min(TITLE, 72 * width / (0.64 * len(title)))
-    title = plain(title) + ("\n" if detail else "")
+    lines = textwrap.wrap(detail, int(72 * width / (0.52 * LABEL)))
+    title = plain(title) + "\n" * len(lines)
     made.suptitle(title, fontsize=size, fontweight="bold", color=INK)
-    made.text(0.5, 1 - 0.45 / height, plain(detail), ha="center", va="top", fontsize=LABEL)
+    below = plain("\n".join(lines))
+    made.text(0.5, 1 - 0.45 / height, below, ha="center", va="top", fontsize=LABEL)
     return made
 
 

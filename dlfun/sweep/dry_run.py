@@ -7,7 +7,7 @@ from rich.table import Table
 from dlfun import config as configs
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.space import apply
-from dlfun.sweep.table import format_value
+from dlfun.sweep.table import counted, format_value, product
 from dlfun.train.population import group
 from dlfun.train.trainer import first_position
 
@@ -28,16 +28,14 @@ def describe(plan: Plan) -> Table:
     ]
     swept = list(dict.fromkeys(path for point in points for path in point))
     groups = group(plan.of, members, plan.inputs)
-    title = (
-        f"{len(points)} trials x {len(seeds)} seeds = {len(members)} trainings in {len(groups)} "
-    )
+    title = f"{product(len(points), len(seeds))} in {counted(len(groups), 'program')}"
     shown = Table(
         "program",
         "trainings",
         "structure",
         "values",
         "state of one",
-        title=title + f"program{'s' * (len(groups) > 1)}",
+        title=title,
         box=None,
     )
     for number, one in enumerate(groups):

@@ -81,8 +81,11 @@ class Plan:
 
     @property
     def seeds(self) -> range:
-        """The seeds of each trial."""
-        return range(self.base.seed, self.base.seed + self.search.seeds)
+        """The seeds of each trial. Raises UserError where the last is no seed."""
+        first, count = self.base.seed, self.search.seeds
+        if first + count > 2**32:
+            raise UserError(f"--seed {first} --seeds {count}: the last must be below 2**32")
+        return range(first, first + count)
 
     @property
     def inputs(self) -> tuple[str, ...]:

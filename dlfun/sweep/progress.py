@@ -22,12 +22,12 @@ class Progress:
 
     def __init__(self, trials: int, seeds: int) -> None:
         self.trials, self.seeds, self.done, self.resumed = trials, seeds, 0, 0
-        self.ended = 0
+        self.ended, self.most = 0, 0
         """Trainings that have ended of trials that have not."""
         self.best, self.best_line = math.inf, ""
         self.console = stderr_console()
         self.bar = Bar(
-            BarColumn(),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TextColumn("trainings", table_column=Column(min_width=9)),
             TimeRemainingColumn(),
@@ -60,7 +60,7 @@ class Progress:
         """Show a trial that has ended; a lower objective is better."""
         self.done += self.seeds
         if objective is not None and objective < self.best:
-            self.best, self.best_line = objective, f"best so far: trial {number}, {shown}"
+            self.best, self.best_line = objective, f"best: trial {number}, {shown}"
         if self.trials <= FEW:
             self.note("  ".join(filter(None, [f"trial {number}:", settings, shown])))
         self.under_way(0)
@@ -69,7 +69,9 @@ class Progress:
         """Show how much is done of the trainings that run now, as a number of whole ones."""
         now, total = time.monotonic(), self.trials * self.seeds
         done = min(self.done + self.ended + trainings, total)
-        self.bar.update(self.task, completed=int(done), best=self.best_line)
+        # Between the end of members and the writing of their results neither counts them.
+        self.most = max(self.most, int(done))
+        self.bar.update(self.task, completed=self.most, best=self.best_line)
         if self.bar.disable and now - self.shown_at > INTERVAL and done > self.resumed:
             self.shown_at = now
             left = (now - self.began) * (total - done) / (done - self.resumed)

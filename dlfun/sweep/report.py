@@ -40,15 +40,15 @@ def report(
         values["best"] = table.best_line(rows[0])
     else:
         warn("no trial was completed")
-    if metric.startswith("test/") and len(rows) > 1:
+    if metric.startswith("test/") and ended > 1:
         warn(
             "trials are ranked on the test set, which makes the best look better than it is: "
             "hold out a validation set, such as --validation 0.1"
         )
     runs.write_text(folder / "table.csv", table.csv_text(rows, metric))
     runs.write_json(folder / "table.json", values)
-    (folder / runs.PLOTS).mkdir(exist_ok=True)
     for name, figure in draw(plan.experiment, plan.space, trials, metric, maximize):
+        (folder / runs.PLOTS).mkdir(exist_ok=True)
         save(figure, folder / runs.PLOTS / f"{name}.png")
     return table.table(rows, metric), values
 

@@ -254,7 +254,8 @@ def choose_metric(plan: Plan, results: Results) -> tuple[str, bool]:
     metric = search.metric
     if metric is None:
         order = [f"{split}/{objective.metric}" for split in ("validation", "test", "train")]
-        metric = next((name for name in order if name in names), order[1])
+        held_out = order[0] if getattr(plan.base, "validation", 0) else order[1]
+        metric = next((name for name in order if name in names), held_out)
     elif names and metric not in names:
         guess = nearest(metric, names) or f"; there are: {', '.join(sorted(names))}"
         raise UserError(f"--metric {metric} is not measured{guess}")

@@ -21,6 +21,17 @@ SHOWN = 20
 STATUSES = ("completed", "pruned", "diverged", "failed", "running", "waiting")
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 seed", "2 seeds"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def product(trials: int, seeds: int) -> str:
+    """The trainings of a sweep, as the product that they are."""
+    trainings = counted(trials * seeds, "training")
+    return f"{counted(trials, 'trial')} x {counted(seeds, 'seed')} = {trainings}"
+
+
 class Trial(NamedTuple):
     """A point of the search space and its results, over one or more seeds."""
 

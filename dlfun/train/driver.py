@@ -227,7 +227,9 @@ def read_run(run: Path, warn: Warn, which: Literal["last", "best"] = "last") -> 
     find = checkpoint.latest if which == "last" else checkpoint.best
     saved = find(run / run_directory.CHECKPOINTS, warn)
     if saved is None:
-        raise UserError(f"{run} has no whole checkpoint: train it first")
+        status = run_directory.read_result(run).get("status")
+        hint = "it kept none, or lost it" if status in run_directory.FINAL else "train it first"
+        raise UserError(f"{run} has no whole checkpoint: {hint}")
     position = checkpoint.restore(saved, first_position(stages, saved.stage, _rows(options)))
     if (options.devices or 1) > jax.device_count():  # One will do, to rounding.
         options = dataclasses.replace(options, devices=1, parallel="jit")

@@ -61,12 +61,13 @@ def describe(path: Path) -> dict[str, Any]:
 
 def _sweep(path: Path) -> tuple[str, dict[str, float]]:
     """The status of a sweep by its last report, and the metric of its best trial."""
+    unfinished = "running" if _in_use(path) else "interrupted"
     if not (path / SWEEP_TABLE).exists():
-        return "no report", {}
+        return unfinished, {}
     table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])
     done = sum(trial["status"] in DONE or trial["status"] == "pruned" for trial in table["trials"])
     best = table["trials"][0]["mean"] if table["trials"] else None
-    status = "completed" if done == len(table["trials"]) else f"{done} of {len(table['trials'])}"
+    status = "completed" if done == len(table["trials"]) else unfinished
     return status, {table["metric"]: best} if best is not None else {}
 
 

@@ -20,9 +20,14 @@ Images = UInt8[np.ndarray, "n height width channels"] | EncodedImages
 
 
 def predict_columns(learner: Learner, state: State, columns: Mapping[str, Any]) -> Any:
-    """The outputs of `learner.predict` for columns, in compiled batches, as NumPy arrays."""
+    """The outputs of `learner.predict` for columns, in compiled batches, as NumPy arrays.
+
+    Raises UserError where there is no example.
+    """
     assert learner.predict is not None
     predict, size = jax.jit(learner.predict), len(next(iter(columns.values())))
+    if not size:
+        raise UserError("there is no example to predict")
     # Filled up with the first example: a shorter last batch would be another program.
     batches = np.maximum(rows(np.arange(size), min(EVALUATION_BATCH, size)), 0)
     weight = {"weight": jnp.ones(batches.shape[1])}

@@ -159,7 +159,10 @@ def json_of(text: bytes, shape: Any) -> Any:
     name. Without one, as earlier versions wrote it and as it may be edited by hand, nothing is
     compared.
     """
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if isinstance(value, dict) and value:
         name = CHECKSUM if CHECKSUM in value else next(reversed(value))  # It is written last.
         rest = {key: item for key, item in value.items() if key != name}
@@ -189,6 +192,10 @@ def read_config(run: Path) -> dict[str, Any]:
                 f"is a folder {run}/trials/TRIAL/seedN"
             )
         what = f"it has no {CONFIG}" if run.is_dir() else "no such directory"
+        if below := sorted(run.glob(f"*/{CONFIG}")):
+            what += f"; there is one in {below[0].parent}"
+        elif run.is_file():
+            what = "it is a file"
         raise UserError(f"{run} is not a run directory: {what}")
     return read_json(run / CONFIG, Description)
 

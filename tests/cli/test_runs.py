@@ -137,7 +137,7 @@ def test_runs(capsys, several, tmp_path):
 
 def test_what_is_not_whole_is_listed(capsys, tmp_path):
     """A run that was killed, one not begun, damaged files, a sweep and its trials as one."""
-    for name in ("killed", "new", "damaged", "null", "sweep/trials/0", "lost/trials/0"):
+    for name in ("killed", "new", "damaged", "null", "sweep/trials/0", "lost/trials/0", "cut"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.json").write_text(
             json.dumps({"experiment": "toy", "config": {}, "options": {}})
@@ -148,6 +148,7 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     (tmp_path / "sweep" / "sweep.json").write_text(
         json.dumps({"experiment": "toy", "config": {}, "options": {}})
     )
+    (tmp_path / "cut" / "sweep.json").write_text(json.dumps({"experiment": "toy"}))
     table = {"metric": "test/loss", "trials": [{"status": "completed", "mean": 0.5}]}
     (tmp_path / "sweep" / "table.json").write_text(json.dumps(table))
     (tmp_path / "lost" / "trials.jsonl").write_text("")
@@ -156,7 +157,8 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     assert status.pop("null") == "damaged"
     assert status.pop("lost") == "damaged"
     assert status == {
-        "killed": "killed", "new": "not begun", "damaged": "damaged", "sweep": "completed"
+        "killed": "killed", "new": "not begun", "damaged": "damaged", "sweep": "completed",
+        "cut": "interrupted",
     }  # fmt: skip
 
 

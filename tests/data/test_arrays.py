@@ -56,7 +56,7 @@ def test_colours_and_no_test_split(tmp_path, monkeypatch):
         ({"train_label": LABEL / 2}, "train_label is float64 .*expected whole numbers"),
         ({"train_label": LABEL - 1}, "train_label has -1, expected numbers from 0"),
         ({"train_label": LABEL + 2**40}, "train_label has 1099511627778, expected numbers from 0"),
-        ({"train_label": LABEL[:5]}, "'train' must have as many examples each.*label has 5"),
+        ({"train_label": LABEL[:5]}, "train_image and train_label differ in length: 6 and 5"),
         ({"test_image": IMAGE[:0], "test_label": LABEL[:0]}, "'test' must have .*image has 0"),
         ({"classes": np.array(["a", "b"])}, "classes must be the names of 3 labels"),
         ({"classes": np.array(["a", 1, None])}, "cannot be read as arrays: .*allow_pickle=False"),
@@ -67,6 +67,13 @@ def test_wrong_arrays_are_named(tmp_path, changed, words):
     with pytest.raises(UserError, match=rf"mine\.npz.*{words}") as caught:
         read(tmp_path, **columns)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("images", "labels"), [(6, 5), (5, 6)])
+def test_lengths_are_compared_where_there_is_no_test_split(tmp_path, images, labels):
+    columns = GOOD | {"train_image": IMAGE[:images], "train_label": LABEL[:labels]}
+    with pytest.raises(UserError, match=f"differ in length: {images} and {labels}"):
+        read(tmp_path, **columns)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04" + bytes(99), b"text", "npy", "cut"])

@@ -48,6 +48,21 @@ def test_every_orientation_of_every_format_is_turned_upright(kind, orientation, 
     assert np.abs(np.asarray(read_image(file)) - upright.astype(int)).max() <= lost
 
 
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("LA", 2), ("RGBA", 4)])
+def test_every_orientation_of_a_tiff_that_pillow_maps_into_memory(
+    mode, channels, orientation, tmp_path
+):
+    """One that is not compressed, of a mode that needs no conversion."""
+    upright = np.random.default_rng(0).integers(0, 256, (20, 30, channels)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored = np.ascontiguousarray(STORED[orientation](upright))
+    file = tmp_path / "image.tiff"
+    Image.fromarray(stored[..., 0] if channels == 1 else stored, mode).save(file, exif=exif)
+    assert (np.asarray(read_image(file)).reshape(upright.shape) == upright).all()
+
+
 @pytest.mark.parametrize("read", [read_image, lambda file: pixels(str(file), 8, central_crop)])
 def test_a_file_of_another_format_starts_no_program(read, tmp_path, monkeypatch):
     """Pillow would have Ghostscript run the PostScript in it."""

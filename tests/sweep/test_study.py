@@ -163,7 +163,7 @@ def test_progress_of_a_long_sweep(capsys, monkeypatch):
             now[0] += 45
             progress.told(number, "rate 0.1", f"loss {objective}", objective)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["6 of 2000 trainings, about 748 min left  best so far: trial 2, loss 0.3"]
+    assert lines == ["6 of 2000 trainings, about 748 min left  best: trial 2, loss 0.3"]
 
 
 def test_an_unknown_metric_is_found_before_training(tmp_path, capsys, monkeypatch):

@@ -367,6 +367,7 @@ def test_dry_run(capsys, small_mnist, tmp_path, monkeypatch):
         ([*MLP], "a sweep needs --over PATH=VALUES, or --seeds N of one setting"),
         ([*MLP, "--over", "epochs=log(1,9,1000000000)"], "expected at most 100,000"),
         ([*MLP, "--over", "optimizer.learning_rat=1,2"], "did you mean 'optimizer.learning_rate'"),
+        ([*MLP, "--seed", "4294967294", "--seeds", "3"], "the last must be below 2**32"),
         ([*MLP, "--over", "seed=0,1"], "seed"),
         ([*MLP, "--over", "optimizer.learning_rate=log(0,1,3)"], "optimizer.learning_rate"),
         ([*MLP, "--over", "optimizer.learning_rate=log(1,0.1,3)"], "optimizer.learning_rate"),

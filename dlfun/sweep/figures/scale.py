@@ -178,15 +178,21 @@ def best_over(dimensions: Sequence[Dimension], *shown: Dimension) -> str:
 
 
 def percents(share: float, _: float | None = None) -> str:
-    """An accuracy at a tick."""
-    return f"{100 * share:.4g} %"
+    """An accuracy at a tick; none above 1, where an axis may end."""
+    return f"{100 * share:.4g} %" if share < 1 + 1e-9 else ""
 
 
 def dress_metric(axes: Axes, sweep: Sweep) -> None:
-    """Set up the vertical axis for the metric, with room past its worst value for marks."""
+    """Set up the vertical axis for the metric, with room past its worst value for marks.
+
+    It holds one standard deviation on both sides of each value that is shown.
+    """
     worst, top = edges(sweep)
     room = 0.1 * abs(top - worst) or 0.01 * abs(top) or 1.0
     low, high = sorted((worst, top))
+    shown = [row for row in sweep.rows if low <= row.mean <= high]
+    low = min(row.mean - (row.sd or 0.0) for row in shown)
+    high = max(row.mean + (row.sd or 0.0) for row in shown)
     axes.set_ylim(low - room, high + room)
     if "accuracy" in sweep.metric:
         axes.yaxis.set_major_formatter(percents)
