@@ -3,6 +3,7 @@
 Heavy libraries are imported where they are used, so that help and lists answer at once.
 """
 
+import codecs
 import errno
 import io
 import os
@@ -66,6 +67,20 @@ OF_THE_FILE_SYSTEM = (
     errno.ELOOP,
 )
 """Errors of the paths that a command was given, not of its code."""
+
+
+PLAINLY = "dlfun-plainly"
+"""How letters are printed that the output lacks: signs as in `SIGNS`, others as question marks."""
+SIGNS = {"≥": ">=", "≤": "<=", "±": "+-", "…": "...", "→": "->", "×": "x", "−": "-"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(SIGNS.get(letter, "?") for letter in letters), error.end
+
+
+codecs.register_error(PLAINLY, _plainly)
 
 
 def usage() -> str:
@@ -138,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit status: 0 done, 1 a check failed, 2 bad input, 3 diverged."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # It may be ASCII.
+            stream.reconfigure(errors=PLAINLY)  # It may be ASCII.
     try:
         status = _run(arguments)
         sys.stdout.flush()

@@ -60,7 +60,8 @@ class Progress:
         """Show a trial that has ended; a lower objective is better."""
         self.done += self.seeds
         if objective is not None and objective < self.best:
-            self.best, self.best_line = objective, f"best: trial {number}, {shown}"
+            self.best = objective
+            self.best_line = f"best: trial {number}, {shown.removesuffix(', completed')}"
         if self.trials <= FEW:
             self.note("  ".join(filter(None, [f"trial {number}:", settings, shown])))
         self.under_way(0)
