@@ -35,7 +35,14 @@ def show(table: Table) -> None:
     # Rich would take a file for a terminal where FORCE_COLOR is set.
     on_terminal = sys.stdout.isatty()
     width = None if on_terminal else 1000
-    Console(highlight=False, force_terminal=on_terminal, width=width).print(table)
+    console = Console(highlight=False, force_terminal=on_terminal, width=width)
+    # Rich would exit with status 1.
+    console.on_broken_pipe = _raise_closed  # type: ignore[method-assign]
+    console.print(table)
+
+
+def _raise_closed() -> None:
+    raise BrokenPipeError
 
 
 def show_metrics(splits: dict[str, dict[str, Any]]) -> None:
