@@ -17,7 +17,7 @@ DONE = ("completed", "diverged")
 def find(folder: Path) -> Iterator[Path]:
     """The run directories and sweeps at or below a folder; the trials of a sweep are part of it."""
     for path, folders, files in os.walk(folder):
-        if {run_directory.CONFIG, SWEEP, SWEEP_RECORD} & set(files):
+        if {run_directory.CONFIG, run_directory.RESULT, SWEEP, SWEEP_RECORD} & set(files):
             yield Path(path)
             folders.clear()
         folders.sort()

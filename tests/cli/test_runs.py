@@ -137,17 +137,28 @@ def test_runs(capsys, several, tmp_path):
 
 def test_what_is_not_whole_is_listed(capsys, tmp_path):
     """A run that was killed, one not begun, damaged files, a sweep and its trials as one."""
-    for name in ("killed", "new", "damaged", "null", "sweep/trials/0", "lost/trials/0", "cut"):
+    for name in (
+        "killed",
+        "new",
+        "damaged",
+        "null",
+        "sweep/trials/0",
+        "lost/trials/0",
+        "cut",
+        "bare",
+    ):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.json").write_text(
             json.dumps({"experiment": "toy", "config": {}, "options": {}})
         )
     (tmp_path / "killed" / "result.json").write_text('{"status": "running"}')
     (tmp_path / "damaged" / "config.json").write_text("{")
+    (tmp_path / "bare" / "config.json").rename(tmp_path / "bare" / "result.json")
     (tmp_path / "null" / "result.json").write_text("null")
     (tmp_path / "sweep" / "sweep.json").write_text(
         json.dumps({"experiment": "toy", "config": {}, "options": {}})
     )
+    (tmp_path / "cut" / "config.json").unlink()
     (tmp_path / "cut" / "sweep.json").write_text(json.dumps({"experiment": "toy"}))
     table = {"metric": "test/loss", "trials": [{"status": "completed", "mean": 0.5}]}
     (tmp_path / "sweep" / "table.json").write_text(json.dumps(table))
@@ -156,6 +167,7 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     status = {Path(row["run"]).name: row["status"] for row in rows}
     assert status.pop("null") == "damaged"
     assert status.pop("lost") == "damaged"
+    assert status.pop("bare") == "damaged"
     assert status == {
         "killed": "killed", "new": "not begun", "damaged": "damaged", "sweep": "completed",
         "cut": "interrupted",
