@@ -1,7 +1,7 @@
 """Reading the letters of words, a tagger names the part of speech of words it has never seen.
 
-Figure: claimed ≥ 93 %, not measured yet
-Time: not measured yet
+Figure: test accuracy ≥ 93 % (one seed: 94.18 %); most frequent tag of each word 86.2 %
+Time: 8 min on 1 CPU core
 Command: python launch.py train tagging_characters
 
 The setting of `tagging` with a second bidirectional LSTM, over the letters of each word, whose last
