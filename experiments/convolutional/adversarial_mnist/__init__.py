@@ -1,7 +1,7 @@
 """A small step along the gradient's sign has a network misread digits, until it trains on such.
 
-Figure: claimed 87, 49, 14 % (± 8) under FGSM, after training on it ≥ 97 %; not measured in full
-Time: not measured yet
+Figure: under FGSM 85.7, 42.1, 15.8 %; after training on it 96.76 % (claimed ≥ 97 %); one seed
+Time: 10 min
 Command: python launch.py train adversarial_mnist
 
 Each pixel of a test image, 0 to 1, moves by ε at most: in one step (FGSM, Goodfellow et al. 2015),
