@@ -1,6 +1,6 @@
-"""An LSTM and a GRU tell the order of two symbols far apart; a plain RNN does not.
+"""An LSTM (in most seeds) and a GRU tell the order of two symbols far apart; a plain RNN does not.
 
-Figure: test accuracy of five seeds: LSTM and GRU 100 % in each, RNN 25.5 ± 1.3 %
+Figure: test accuracy of five seeds: GRU 100 %, LSTM 100 % in four of five, RNN 25.5 ± 1.3 %
 Time: 190 s on 1 CPU core
 Command: python launch.py train temporal_order
 
