@@ -13,7 +13,7 @@ def test_every_comparison_runs_and_has_a_row(capsys):
     assert control.main(["--quick", "--repeats", "1", "--markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ") for line in lines if "steps" in line]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert all(float(rate.replace(",", "")) > 0 for row in rows for rate in row[2:4])
 
 

@@ -4,6 +4,7 @@ import io
 import math
 
 import pytest
+from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 
 from dlfun import experiment
@@ -104,6 +105,25 @@ def test_diverged_trials_are_marked_at_the_worst_edge():
     assert low <= up < low + 0.05 * (high - low)
     assert axes.get_xlim()[0] < across < axes.get_xlim()[1]
     assert "best at each value" in words(figures[f"against_{RATE}"])
+
+
+@pytest.mark.parametrize("means", [(0.73, 0.47, 0.70, 0.70), (0.9, 0.9, 0.9, 0.1)])
+@pytest.mark.parametrize("spread", [0.0, 0.2])
+def test_bands_and_marks_lie_on_the_axis(means, spread):
+    space = parse([f"{RATE}=1e-4,1e-3,1e-2,1e-1"], MLP)
+    of_seeds = [{0: mean - spread, 1: mean + spread} for mean in means]
+    results = [
+        trial._replace(results={s: {"seconds": 1.0, "metrics": {METRIC: v}} for s, v in by.items()})
+        for trial, by in zip(trials(space), of_seeds, strict=True)
+    ]
+    figure = dict(draw("mnist_mlp", space, results, METRIC, True))[f"against_{RATE}"]
+    low, high = figure.axes[0].get_ylim()
+    figure.savefig(io.BytesIO(), format="png", dpi=40)  # Marks far off leave no room for the axes.
+    for line in figure.axes[0].lines:
+        assert (low <= line.get_ydata()).all()
+    for band in figure.axes[0].findobj(FillBetweenPolyCollection):
+        across = band.get_paths()[0].vertices[:, 1]
+        assert low <= across.min() < across.max() <= high
 
 
 def test_hopeless_trials_do_not_flatten_the_rest():

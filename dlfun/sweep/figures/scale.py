@@ -191,8 +191,8 @@ def dress_metric(axes: Axes, sweep: Sweep) -> None:
     room = 0.1 * abs(top - worst) or 0.01 * abs(top) or 1.0
     low, high = sorted((worst, top))
     shown = [row for row in sweep.rows if low <= row.mean <= high]
-    low = min(row.mean - (row.sd or 0.0) for row in shown)
-    high = max(row.mean + (row.sd or 0.0) for row in shown)
+    low = min(low, *(row.mean - (row.sd or 0.0) for row in shown))
+    high = max(high, *(row.mean + (row.sd or 0.0) for row in shown))
     axes.set_ylim(low - room, high + room)
     if "accuracy" in sweep.metric:
         axes.yaxis.set_major_formatter(percents)
