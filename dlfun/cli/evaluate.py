@@ -37,9 +37,11 @@ class Evaluate:
             print(run_directory.to_json({"metrics": metrics, "equal_to_result": equal}))
         else:
             show_metrics(metrics)
-            if equal is not None:
+            if equal:
+                print("equal to result.json")
+            elif equal is False:
                 names = ", ".join(_different(metrics, recorded))
-                print("equal to result.json" if equal else f"NOT equal to result.json: {names}")
+                print(f"NOT equal to result.json: {names}")
         return 1 if equal is False else 0
 
 

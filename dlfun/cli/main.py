@@ -70,7 +70,8 @@ OF_THE_FILE_SYSTEM = (
 
 
 PLAINLY = "dlfun-plainly"
-"""How letters are printed that the output lacks: signs as in `SIGNS`, others as question marks."""
+"""Name of the error handler for characters the output cannot encode: it prints those in `SIGNS`
+as written there, and all others as question marks."""
 SIGNS = {"≥": ">=", "≤": "<=", "±": "+-", "…": "...", "→": "->", "×": "x", "−": "-"}
 
 

@@ -17,7 +17,7 @@ from dlfun.cli.console import note, show
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 from dlfun.train import run_directory
-from dlfun.train.overview import DONE, describe, find, size
+from dlfun.train.overview import describe, find, size
 
 Status = Literal[
     "completed", "diverged", "failed", "interrupted", "running", "killed", "damaged", "not begun"
@@ -62,7 +62,7 @@ class Runs:
         ]
         rows = ordered(rows, self.sort)
         if self.prune:
-            return prune([row for row in rows if row["status"] in DONE], self.yes)
+            return prune([row for row in rows if row["status"] in run_directory.FINAL], self.yes)
         if self.json:
             print(json.dumps([_plain(row) for row in rows], indent=2))
         elif rows:
@@ -163,5 +163,5 @@ def prune(rows: Sequence[dict[str, Any]], yes: bool) -> int:
 
 def _done(run: Path) -> bool:
     with contextlib.suppress(UserError, AttributeError):
-        return run_directory.read_result(run).get("status") in DONE
+        return run_directory.read_result(run).get("status") in run_directory.FINAL
     return False

@@ -141,7 +141,7 @@ def hold_out_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
 def subset(dataset: Dataset, seed: int, **sizes: int) -> Dataset:
     """Named splits cut to random subsets: `subset(dataset, 0, train=1000)`.
 
-    The chosen examples are a function of (size of the split, seed), as in `held_out`, and keep
+    The chosen examples are a function of (size of the split, seed), as in `partition`, and keep
     their order; of two subsets the smaller lies in the larger. A split that has no more than is
     asked for stays as it is.
     """

@@ -7,7 +7,7 @@ from rich.table import Table
 from dlfun import config as configs
 from dlfun.sweep.plan import Plan
 from dlfun.sweep.space import apply
-from dlfun.sweep.table import counted, format_value, product
+from dlfun.sweep.table import format_value, number_of, product
 from dlfun.train.population import group
 from dlfun.train.trainer import first_position
 
@@ -28,7 +28,7 @@ def describe(plan: Plan) -> Table:
     ]
     swept = list(dict.fromkeys(path for point in points for path in point))
     groups = group(plan.of, members, plan.inputs)
-    title = f"{product(len(points), len(seeds))} in {counted(len(groups), 'program')}"
+    title = f"{product(len(points), len(seeds))} in {number_of(len(groups), 'program')}"
     shown = Table(
         "program",
         "trainings",

@@ -81,7 +81,7 @@ class Plan:
 
     @property
     def seeds(self) -> range:
-        """The seeds of each trial. Raises UserError where the last is no seed."""
+        """The seeds of each trial. Raises UserError where the last is not below 2**32."""
         first, count = self.base.seed, self.search.seeds
         if first + count > 2**32:
             raise UserError(f"--seed {first} --seeds {count}: the last must be below 2**32")

@@ -29,7 +29,6 @@ SIZES = "sizes.json"
 """Members at once by structure: measured once, so that a sweep that goes on computes the same."""
 POLL = 2.0
 """Seconds between looks at what other machines are doing."""
-ENDED = ("completed", "diverged")
 Results = dict[int, dict[str, Any]]
 """The results of a trial's members, by seed."""
 Curves = dict[int, dict[int, float]]
@@ -104,10 +103,9 @@ def _train(
     epochs = max(getattr(config, "epochs", 1) for config in going.values())
     for epoch in rungs(plan.search, epochs):
         until = epoch if epoch < epochs else None  # Stages may have more epochs: to their end.
-        tried = going
-        for n, results in _execute(plan, folder, tried, until, execute, progress):
+        for n, results in _execute(plan, folder, going, until, execute, progress):
             reached[n] = results
-            if all(result["status"] in ENDED for result in results.values()):
+            if all(result["status"] in runs.FINAL for result in results.values()):
                 going = {other: config for other, config in going.items() if other != n}
                 _tell(study, batch[n], Trial(n, {}, _status(results), results), plan, progress)
         # No signal came, so all others have reached the epoch: none is left behind.
@@ -169,7 +167,9 @@ def _execute(
         results[seed] = _plain(result, run)
         if whole := len(results) == len(seeds):
             del by_trial[n]
-        progress.ended = sum(r["status"] in ENDED for t in by_trial.values() for r in t.values())
+        progress.ended = sum(
+            r["status"] in runs.FINAL for t in by_trial.values() for r in t.values()
+        )
         if whole:
             yield n, dict(sorted(results.items()))
 

@@ -21,15 +21,15 @@ SHOWN = 20
 STATUSES = ("completed", "pruned", "diverged", "failed", "running", "waiting")
 
 
-def counted(count: int, noun: str) -> str:
+def number_of(count: int, noun: str) -> str:
     """A number of things: "1 seed", "2 seeds"."""
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def product(trials: int, seeds: int) -> str:
     """The trainings of a sweep, as the product that they are."""
-    trainings = counted(trials * seeds, "training")
-    return f"{counted(trials, 'trial')} x {counted(seeds, 'seed')} = {trainings}"
+    trainings = number_of(trials * seeds, "training")
+    return f"{number_of(trials, 'trial')} x {number_of(seeds, 'seed')} = {trainings}"
 
 
 class Trial(NamedTuple):

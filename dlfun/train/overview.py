@@ -8,10 +8,9 @@ from typing import Any, TypedDict
 
 from dlfun.errors import UserError
 from dlfun.train import run_directory
-from dlfun.train.run_directory import SWEEP
+from dlfun.train.run_directory import FINAL, SWEEP
 
 SWEEP_TABLE, SWEEP_RECORD = "table.json", "trials.jsonl"
-DONE = ("completed", "diverged")
 
 
 def find(folder: Path) -> Iterator[Path]:
@@ -61,14 +60,15 @@ def describe(path: Path) -> dict[str, Any]:
 
 def _sweep(path: Path) -> tuple[str, dict[str, float]]:
     """The status of a sweep by its last report, and the metric of its best trial."""
-    unfinished = "running" if _in_use(path) else "interrupted"
-    if not (path / SWEEP_TABLE).exists():
-        return unfinished, {}
-    table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])
-    done = sum(trial["status"] in DONE or trial["status"] == "pruned" for trial in table["trials"])
-    best = table["trials"][0]["mean"] if table["trials"] else None
-    status = "completed" if done == len(table["trials"]) else unfinished
-    return status, {table["metric"]: best} if best is not None else {}
+    metrics, completed = {}, False
+    if (path / SWEEP_TABLE).exists():
+        table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])
+        completed = all(trial["status"] in (*FINAL, "pruned") for trial in table["trials"])
+        best = table["trials"][0]["mean"] if table["trials"] else None
+        metrics = {table["metric"]: best} if best is not None else {}
+    if completed:
+        return "completed", metrics
+    return "running" if _in_use(path) else "interrupted", metrics
 
 
 def _flat(splits: dict[str, dict[str, Any]]) -> dict[str, float]:

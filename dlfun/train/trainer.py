@@ -122,7 +122,7 @@ class GroupTrainer:
         for number, one in enumerate(self.members):
             result = run_directory.read_result(one.run)
             saved = checkpoint.latest(one.run / run_directory.CHECKPOINTS, self.warn)
-            if result.get("status") in ("completed", "diverged"):
+            if result.get("status") in run_directory.FINAL:
                 yield number, result
             elif saved and self.works[-1].last_step > saved.step >= self._last_step():
                 yield number, result_of("interrupted", saved.step, saved.seconds, saved.metrics)

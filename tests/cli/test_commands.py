@@ -177,7 +177,7 @@ def test_evaluate_equals_the_result(capsys, trained):
 
 
 def test_evaluate_names_the_metrics_that_differ(capsys, trained, tmp_path):
-    """As those of a run of an older dlfun, which named one otherwise."""
+    """An older version of dlfun may have given a metric another name."""
     copy = tmp_path / "mlp"
     shutil.copytree(trained, copy)
     result = runs.read_json(copy / "result.json", dict)

@@ -182,7 +182,7 @@ def test_interrupted_members_go_on(in_twos, tmp_path):
 
 
 def test_members_at_different_steps_go_on(in_twos, tmp_path):
-    """As a kill in the first chunk leaves them, before their number at once was measured."""
+    """A kill in the first chunk leaves some with a checkpoint and others without one."""
     together(THREE[:2], tmp_path, until=1)
     members = [Member(config, tmp_path / str(number)) for number, config in enumerate(THREE)]
     results = dict(train_members("mnist_mlp", members, Options(), "a test"))

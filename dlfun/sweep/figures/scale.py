@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from dlfun.plots.style import INK, LABEL
 from dlfun.sweep.dimension import Dimension
-from dlfun.sweep.table import Row, format_value, score
+from dlfun.sweep.table import Row, format_value, number_of, score
 
 UNITS = {"batch_size": "examples", "period": "epochs", "warm_up": "epochs"}
 WORDS = {"hidden": "hidden units", "l2": "L2 penalty", "beta1": "β₁", "beta2": "β₂", "epsilon": "ε"}
@@ -122,8 +122,8 @@ def settings(row: Row, paths: Iterable[str]) -> str:
 def counted(rows: Sequence[Row]) -> str:
     """The numbers of trials and seeds that a figure shows."""
     seeds = max(len(row.scores) for row in rows)
-    trials = f"{len(rows)} trial{'s' if len(rows) > 1 else ''}"
-    return f"{trials}, {f'mean over {seeds} seeds each' if seeds > 1 else 'one seed'}"
+    each = f"mean over {seeds} seeds each" if seeds > 1 else "one seed"
+    return f"{number_of(len(rows), 'trial')}, {each}"
 
 
 def edges(sweep: Sweep) -> tuple[float, float]:
