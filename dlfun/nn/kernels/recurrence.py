@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors
-from dlfun.nn.kernels.time_loops import scan, sum_of_products, whole_blocks
+from dlfun.nn.kernels.time_loops import Steps, product, scan, sum_of_products
 
 
 class Direction(NamedTuple):
@@ -26,12 +26,16 @@ class Direction(NamedTuple):
     """Steps in one iteration of the compiled loop; 1 where sequences have lengths."""
 
 
-class Biases(NamedTuple):
-    """Biases of a recurrent layer."""
+class Weights(NamedTuple):
+    """Parameters of a recurrent layer. The width is `cell.gates` times the hidden size."""
 
-    inputs: Float[Array, " width"]
-    """Added to a_t in each step: cheaper than in a pass over all steps."""
-    recurrent: Float[Array, " hidden"] | None
+    inputs: Float[Array, "inputs width"]
+    """W."""
+    recurrent: Float[Array, "hidden width"]
+    """U."""
+    bias: Float[Array, " width"]
+    """b, added in each step: cheaper than in a pass over all steps."""
+    recurrent_bias: Float[Array, " hidden"] | None
     """Added to the last gate of z_t; None where `cell.recurrent_bias` is false."""
 
 
@@ -39,18 +43,17 @@ class Biases(NamedTuple):
 def recurrence(
     cell: Cell,
     direction: Direction,
-    kernel: Float[Array, "hidden width"],
-    biases: Biases,
+    weights: Weights,
     state: Vectors,
-    gates: Float[Array, "time batch width"],
+    x: Float[Array, "time batch inputs"],
     lengths: Int[Array, " batch"] | None = None,
     keep: Float[Array, "batch hidden"] | None = None,
 ) -> tuple[Float[Array, "time batch hidden"], Vectors]:
-    """Run `cell` over time; differentiable in `kernel`, `biases`, `state` and `gates`.
+    """Run `cell` over time; differentiable in `weights`, `state` and `x`.
 
     Forward, where the rows of h_t are the examples of the batch:
 
-        z_t = (h_{t-1} * keep) U,    state_t = cell(state_{t-1}, a_t + b, z_t)
+        a_t = x_t W + b,    z_t = (h_{t-1} * keep) U,    state_t = cell(state_{t-1}, a_t, z_t)
 
     Backward, from the last step to the first (BPTT: Werbos, 1990). The loss depends on h_t
     directly, through output t, and through all later steps, by z_{t+1} and, for some cells, by a
@@ -63,7 +66,8 @@ def recurrence(
         dU = sum_t (h_{t-1} * keep)^T dz_t
 
     The loop only stacks dz_t, and the sum is one product of [hidden, time x batch] with
-    [time x batch, width], where autodiff of the loop would sum `time` small products.
+    [time x batch, width], where autodiff of the loop would sum `time` small products. So it is with
+    W, whose da_t is dz_t, but for the last gate where that has a bias of its own.
 
     A step at or after a sequence's length leaves its state unchanged, in either direction: so the
     last state is that of the sequence's own end. The loop ends with the longest sequence.
@@ -71,11 +75,9 @@ def recurrence(
     Args:
         cell: one of `CELLS` with slopes.
         direction: forward or reverse in time.
-        kernel: U. Its width is `cell.gates` times the hidden size; so is that of `gates`.
-        biases: b, and that of z_t.
+        weights: W, U and the biases.
         state: the state before the first step, `cell.states` arrays.
-        gates: a_t for all steps; where sequences have lengths, 0 at steps after the last block of
-            `time_loops.BLOCK` steps that begins before the longest ends, as `product` gives it.
+        x: the sequences. Where they have lengths, the time is a multiple of `time_loops.BLOCK`.
         lengths: number of steps of each sequence; all of them by default.
         keep: factors of h_{t-1}, the same in all steps, such as a mask of dropout.
 
@@ -83,33 +85,40 @@ def recurrence(
         h after each step, and the state after the last. Where the steps of the longest sequence
         have ended, h is 0.
     """
-    step = _step(cell, kernel, biases, lengths, keep)
-    inputs = (_times(gates), gates)
-    first = jax.tree.map(lambda x: x[0], inputs)
-    # The loop carries the slopes, though nothing reads them: with the state alone, XLA computes the
-    # gates anew for each of its arrays, and takes 1.3 to 2 times as long on a CPU.
-    slopes = jax.tree.map(jnp.zeros_like, jax.eval_shape(step, state, first)[1])
+    step = _step(cell, weights, lengths, keep)
 
-    def body(carry: Any, inputs: Any) -> Any:
-        state, slopes = step(carry[0], inputs)
-        return (state, slopes), state[0]
+    def body(state: Vectors, inputs: Any) -> Any:
+        state, _ = step(state, inputs)
+        return state, state[0]
 
-    steps = None if lengths is None else lengths.max()
-    (last, _), h = scan(body, (state, slopes), inputs, steps, *direction)
+    steps = _longest(lengths)
+    last, h = scan(body, state, input_products(cell, weights, x, steps), steps, *direction)
     return h, last
 
 
-def _step(
-    cell: Cell, kernel: Array, biases: Biases, lengths: Array | None, keep: Array | None
-) -> Any:
-    """The step (state, (t, a_t)) → (state, slopes)."""
+def input_products(
+    cell: Cell, weights: Weights, x: Array, steps: Steps
+) -> tuple[Array, tuple[Array, ...]]:
+    """t and x_t W for all steps: large products, outside the loop.
+
+    Each gate has an array of its own, as XLA does not vectorize the reading of columns on a CPU.
+    """
+    products = (product(x, w, steps) for w in split(weights.inputs, cell.gates))
+    return jnp.arange(len(x)), tuple(products)
+
+
+def _step(cell: Cell, weights: Weights, lengths: Array | None, keep: Array | None) -> Any:
+    """The step (state, (t, x_t W)) → (state, slopes)."""
+    kernels, biases = split(weights.recurrent, cell.gates), split(weights.bias, cell.gates)
 
     def step(state: Vectors, inputs: Any) -> tuple[Vectors, Vectors]:
-        t, a = inputs
-        z = split(_kept(state[0], keep) @ kernel, cell.gates)
-        if biases.recurrent is not None:
-            z = (*z[:-1], z[-1] + biases.recurrent)
-        new, slopes = cell.forward(state, split(a + biases.inputs, cell.gates), z)
+        t, products = inputs
+        a = tuple(x + b for x, b in zip(products, biases, strict=True))
+        h = _kept(state[0], keep)
+        z = tuple(h @ u for u in kernels)
+        if weights.recurrent_bias is not None:
+            z = (*z[:-1], z[-1] + weights.recurrent_bias)
+        new, slopes = cell.forward(state, a, z)
         return where_live(t, lengths, new, state), slopes
 
     return step
@@ -118,31 +127,30 @@ def _step(
 def _forward(
     cell: Cell,
     direction: Direction,
-    kernel: Array,
-    biases: Biases,
+    weights: Weights,
     state: Vectors,
-    gates: Array,
+    x: Array,
     lengths: Array | None,
     keep: Array | None,
 ) -> Any:
-    step = _step(cell, kernel, biases, lengths, keep)
+    step, steps = _step(cell, weights, lengths, keep), _longest(lengths)
 
     def body(state: Vectors, inputs: Any) -> Any:
         state, slopes = step(state, inputs)
         return state, (state[0], slopes)
 
-    steps = None if lengths is None else lengths.max()
-    last, (h, slopes) = scan(body, state, (_times(gates), gates), steps, *direction)
-    return (h, last), (kernel, state[0], h, slopes, gates, lengths, keep)
+    inputs = input_products(cell, weights, x, steps)
+    last, (h, slopes) = scan(body, state, inputs, steps, *direction)
+    return (h, last), (weights, state[0], x, h, slopes, lengths, keep)
 
 
 def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any) -> Any:
     assert cell.backward is not None
     backward = cell.backward  # For mypy, which forgets the line above within `step`.
-    kernel, h0, h, slopes, gates, lengths, keep = residuals
+    weights, h0, x, h, slopes, lengths, keep = residuals
     doutputs, dlast = cotangents
-    size = h.shape[-1]
-    transposed = [u.T for u in split(kernel, cell.gates)]
+    size, steps = h.shape[-1], _longest(lengths)
+    transposed = [u.T for u in split(weights.recurrent, cell.gates)]
 
     def step(carry: Any, inputs: Any) -> Any:
         dstate, dz_all = carry
@@ -158,25 +166,30 @@ def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any)
             dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
         return (before, dz_all), da[-1] if cell.recurrent_bias else None
 
-    steps = None if lengths is None else lengths.max()
-    # dz_t overwrites a_t, which is not used any more: cheaper than a new array of zeros.
+    zeros = jnp.zeros((*h.shape[:-1], cell.gates * size), h.dtype)
     (dstate, dz), da_last = scan(
-        step, (dlast, gates), (_times(gates), doutputs, slopes), steps, not direction.reverse
+        step,
+        (dlast, zeros),
+        (jnp.arange(len(h)), doutputs, slopes),
+        steps,
+        not direction.reverse,
     )
-    if steps is not None:
-        dz = jax.lax.fori_loop(steps, whole_blocks(steps), lambda t, dz: dz.at[t].set(0), dz)
     previous = _kept(_previous(h0, h, direction.reverse, lengths), keep)
-    dkernel = sum_of_products(previous, dz, steps)
-    dgates = jnp.concatenate([dz[..., :-size], da_last], -1) if cell.recurrent_bias else dz
-    drecurrent = dz[..., -size:].sum((0, 1)) if cell.recurrent_bias else None
-    return dkernel, Biases(dgates.sum((0, 1)), drecurrent), dstate, dgates, None, None
+    da = jnp.concatenate([dz[..., :-size], da_last], -1) if cell.recurrent_bias else dz
+    dweights = Weights(
+        sum_of_products(x, da, steps),
+        sum_of_products(previous, dz, steps),
+        da.sum((0, 1)),
+        dz[..., -size:].sum((0, 1)) if cell.recurrent_bias else None,
+    )
+    return dweights, dstate, product(da, weights.inputs.T, steps), None, None
 
 
 recurrence.defvjp(_forward, _backward)
 
 
-def _times(gates: Array) -> Array:
-    return jnp.arange(gates.shape[0])
+def _longest(lengths: Array | None) -> Array | None:
+    return None if lengths is None else lengths.max()
 
 
 def _kept(h: Any, keep: Array | None) -> Any:
@@ -190,7 +203,7 @@ def _previous(h0: Array, h: Array, reverse: bool, lengths: Array | None) -> Arra
     after = jnp.concatenate([h[1:], h0[None]])
     if lengths is None:
         return after
-    return jnp.where((_times(h)[:, None] + 1 < lengths)[..., None], after, h0)
+    return jnp.where((jnp.arange(len(h))[:, None] + 1 < lengths)[..., None], after, h0)
 
 
 def where_live(t: Array, lengths: Array | None, new: Vectors, old: Vectors) -> Vectors:
@@ -201,7 +214,7 @@ def where_live(t: Array, lengths: Array | None, new: Vectors, old: Vectors) -> V
     return tuple(jnp.where(live, a, b) for a, b in zip(new, old, strict=True))
 
 
-def split(a: Array, gates: int) -> Vectors:
+def split(a: Array, gates: int) -> tuple[Array, ...]:
     """The parts of a row, one for each gate."""
     size = a.shape[-1] // gates
     return tuple(a[..., k * size : (k + 1) * size] for k in range(gates))

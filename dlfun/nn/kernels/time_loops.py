@@ -6,7 +6,6 @@ stands for all steps.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -54,11 +53,6 @@ def scan(
     return lax.fori_loop(0, steps, body, (carry, outputs))
 
 
-def whole_blocks(steps: Array) -> Array:
-    """The number of steps up to the end of the block in which the longest sequence ends."""
-    return _blocks(steps) * BLOCK
-
-
 def _blocks(steps: Array) -> Array:
     return (steps + (BLOCK - 1)) // BLOCK
 
@@ -68,7 +62,13 @@ def _block(x: Array, k: Array) -> Array:
     return lax.dynamic_slice_in_dim(x, k * BLOCK, BLOCK).reshape(-1, x.shape[-1])
 
 
-def _times(x: Array, kernel: Array, steps: Steps) -> Array:
+def product(
+    x: Float[Array, "time batch inputs"], kernel: Float[Array, "inputs outputs"], steps: Steps
+) -> Float[Array, "time batch outputs"]:
+    """x_t W for each step; 0 after the last block of 8 steps that begins before `steps`.
+
+    The number of steps must be a multiple of 8 where `steps` is given.
+    """
     time, batch, _ = x.shape
     if steps is None:
         return (x.reshape(time * batch, -1) @ kernel).reshape(time, batch, -1)
@@ -79,29 +79,6 @@ def _times(x: Array, kernel: Array, steps: Steps) -> Array:
 
     zeros = jnp.zeros((time, batch, kernel.shape[-1]), x.dtype)
     return lax.fori_loop(0, _blocks(steps), body, zeros)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=())
-def product(
-    x: Float[Array, "time batch inputs"], kernel: Float[Array, "inputs outputs"], steps: Steps
-) -> Float[Array, "time batch outputs"]:
-    """x_t W for each step; 0 after the last block of 8 steps that begins before `steps`.
-
-    The number of steps must be a multiple of 8 where `steps` is given.
-    """
-    return _times(x, kernel, steps)
-
-
-def _product_forward(x: Array, kernel: Array, steps: Steps) -> Any:
-    return _times(x, kernel, steps), (x, kernel, steps)
-
-
-def _product_backward(residuals: Any, d: Array) -> Any:
-    x, kernel, steps = residuals
-    return _times(d, kernel.T, steps), sum_of_products(x, d, steps), None
-
-
-product.defvjp(_product_forward, _product_backward)
 
 
 def sum_of_products(

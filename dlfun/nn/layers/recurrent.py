@@ -11,9 +11,16 @@ from jaxtyping import Float, Int
 
 from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, uniform
-from dlfun.nn.kernels.recurrence import Biases, Direction, recurrence, split, where_live
+from dlfun.nn.kernels.recurrence import (
+    Direction,
+    Weights,
+    input_products,
+    recurrence,
+    split,
+    where_live,
+)
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors, find_cell
-from dlfun.nn.kernels.time_loops import BLOCK, product, scan
+from dlfun.nn.kernels.time_loops import BLOCK, scan
 from dlfun.nn.layers.dropout import Dropout
 
 
@@ -96,31 +103,25 @@ class Recurrent(nn.Module):
         x, input_kernel, kernel, bias, last_bias = promote_dtype(
             x, input_kernel, kernel, bias, last_bias
         )
-        x, steps = x.swapaxes(0, 1), None
+        weights = Weights(input_kernel, kernel, bias, last_bias)
+        x = x.swapaxes(0, 1)
         if lengths is not None:
-            steps = lengths.max()
             x = jnp.pad(x, ((0, -time % BLOCK), (0, 0), (0, 0)))
-        # The inputs of all steps are known: large products, outside the loop.
-        gates = product(x, input_kernel, steps)
-        scale = None
-        if self.normalize:
-            ones = nn.initializers.ones
-            gates = _layer_norm(gates) * self.param("input_scale", ones, (width,))
-            scale = self.param("recurrent_scale", ones, (width,))
         if state is None:
-            state = (jnp.zeros_like(gates[0, :, :size]),) * cell.states
+            state = (jnp.zeros_like(x, shape=(x.shape[1], size)),) * cell.states
         keep = None
         if training is not None and not is_zero(self.dropout):
             keep = Dropout(self.dropout)(jnp.ones_like(state[0]), training)
-        direction = Direction(self.reverse, self.unroll)
+        direction, scales = Direction(self.reverse, self.unroll), None
+        if self.normalize:
+            scales = tuple(
+                self.param(name, nn.initializers.ones, (width,))
+                for name in ("input_scale", "recurrent_scale")
+            )
         if self.normalize or cell.backward is None:
-            outputs, state = _by_autodiff(
-                cell, direction, kernel, last_bias, scale, state, gates + bias, lengths, keep
-            )
+            outputs, state = _by_autodiff(cell, direction, weights, scales, state, x, lengths, keep)
         else:
-            outputs, state = recurrence(
-                cell, direction, kernel, Biases(bias, last_bias), state, gates, lengths, keep
-            )
+            outputs, state = recurrence(cell, direction, weights, state, x, lengths, keep)
         outputs = outputs[:time].swapaxes(0, 1)
         if lengths is not None:
             live = jnp.arange(time) < lengths[:, None]
@@ -131,11 +132,10 @@ class Recurrent(nn.Module):
 def _by_autodiff(
     cell: Cell,
     direction: Direction,
-    kernel: Array,
-    bias: Array | None,
-    scale: Array | None,
+    weights: Weights,
+    scales: tuple[Array, ...] | None,
     state: Vectors,
-    gates: Array,
+    x: Array,
     lengths: Array | None,
     keep: Array | None,
 ) -> Any:
@@ -144,31 +144,33 @@ def _by_autodiff(
     For what the written gradient does not cover: normalized products, and a GRU that resets h
     before its product with U.
     """
-    size = kernel.shape[0]
+    kernels, biases = split(weights.recurrent, cell.gates), split(weights.bias, cell.gates)
+    times, products = input_products(cell, weights, x, None)
+    if scales is not None:
+        products = _normalized(products, scales[0])
 
     def step(state: Vectors, inputs: Any) -> Any:
-        t, a = inputs
-        h, *_ = state
-        h = h if keep is None else h * keep
-        z = h @ kernel
+        t, products = inputs
+        a = tuple(x + b for x, b in zip(products, biases, strict=True))
+        h = state[0] if keep is None else state[0] * keep
+        z = tuple(h @ u for u in kernels)
+        if scales is not None:
+            z = _normalized(z, scales[1])
         if cell.resets_before:
-            r = jax.nn.sigmoid((a + z)[..., :size])
-            z = jnp.concatenate([z[..., :-size], (r * h) @ kernel[:, -size:]], -1)
-        if scale is not None:
-            z = _layer_norm(z) * scale
-        parts = split(z, cell.gates)
-        if bias is not None:
-            parts = (*parts[:-1], parts[-1] + bias)
-        new, _ = cell.forward(state, split(a, cell.gates), parts)
+            z = (*z[:-1], (jax.nn.sigmoid(a[0] + z[0]) * h) @ kernels[-1])
+        if weights.recurrent_bias is not None:
+            z = (*z[:-1], z[-1] + weights.recurrent_bias)
+        new, _ = cell.forward(state, a, z)
         new = where_live(t, lengths, new, state)
         return new, new[0]
 
-    times = jnp.arange(gates.shape[0])
-    last, h = scan(step, state, (times, gates), None, *direction)
+    last, h = scan(step, state, (times, products), None, *direction)
     return h, last
 
 
-def _layer_norm(z: Array) -> Array:
-    """Each row with mean 0 and variance 1."""
+def _normalized(parts: tuple[Array, ...], scale: Array) -> tuple[Array, ...]:
+    """Layer normalization over the width, that is, of all gates together."""
+    z = jnp.concatenate(parts, -1)
     centred = z - z.mean(-1, keepdims=True)
-    return centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)
+    z = centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)
+    return split(z * scale, len(parts))
