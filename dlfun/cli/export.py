@@ -62,7 +62,7 @@ def export(run: Path, folder: Path, checkpoint: Literal["last", "best"] = "last"
     about = run_directory.read_config(run)
     result = run_directory.read_result(run) if checkpoint == "last" else {}
     text = card(about, result, opened.experiment.description, opened.trained.step, arrays)
-    folder.mkdir(parents=True, exist_ok=True)
+    run_directory.make_folder(folder)
     with run_directory.atomic(folder / WEIGHTS) as part:
         facts = {"experiment": opened.experiment.name, "step": str(opened.trained.step)}
         save_file(arrays, part, metadata={"format": "flax", **facts})

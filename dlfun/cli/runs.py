@@ -27,7 +27,7 @@ SORTS = ("when", "experiment", "status", "seconds", "size", "run")
 
 @dataclass(frozen=True)
 class Runs:
-    """List runs and sweeps: when, status, metrics, seconds, size."""
+    """List runs and sweeps: when, status, metrics, seconds of training, size."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER …")]
     """Folders to look in. Default: runs."""

@@ -1,6 +1,5 @@
 """The commands `sweep` and `sweep-report`."""
 
-import contextlib
 import dataclasses
 import json
 import shlex
@@ -22,6 +21,7 @@ from dlfun.sweep import plan as plans
 from dlfun.sweep import space
 from dlfun.sweep.plan import Executor, Plan, Search
 from dlfun.sweep.table import product
+from dlfun.train.run_directory import remove_empty
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,13 @@ def sweep(arguments: Sequence[str]) -> int:
         return _run(plan, Path(), parsed.running)
     folder = parsed.running.run_dir and parsed.running.run_dir.expanduser()
     folder = folder or Path("runs") / name / f"sweep-{now()}"
-    made = [path for path in folder.parents if not path.exists()]
-    plans.write(plan, folder)
+    made = plans.write(plan, folder)
     try:
         return _run(plan, folder, parsed.running)
     except UserError:
         if not (folder / plans.TRIALS).exists():
             shutil.rmtree(folder)  # The command can be given again, corrected.
-            with contextlib.suppress(OSError):  # Another process may have put something there.
-                for parent in made:
-                    parent.rmdir()
+            remove_empty(made)
         raise
 
 

@@ -142,12 +142,16 @@ class Plan:
         return self.search.batch or (8 if few else self.count)
 
 
-def write(plan: Plan, folder: Path) -> None:
-    """Write sweep.json. Raises UserError where `folder` holds something else."""
+def write(plan: Plan, folder: Path) -> list[Path]:
+    """Write sweep.json; return the new folders, innermost first.
+
+    Raises UserError where `folder` holds something else.
+    """
     if (folder / PLAN).exists():
         raise UserError(f"{folder} is there already: go on with it by --resume, or name another")
-    runs.make_directory(folder, PLAN)
+    made = runs.make_directory(folder, PLAN)
     runs.write_json(folder / PLAN, configs.to_dict(plan))
+    return made
 
 
 def read(folder: Path, storage: str | None = None) -> Plan:

@@ -174,6 +174,8 @@ def train_members(
         settle(options, stages)
     description = run_directory.describe(name, members[0].config, configs.to_dict(options), command)
     sizes = sizes if sizes is not None else {}
+    if len(groups) > 1:
+        note(f"{len(members)} trainings in {len(groups)} programs")
     with stop_signal() as stopped:
         for one in groups:
             chosen = [members[number] for number in one.members]

@@ -36,7 +36,7 @@ def describe(path: Path) -> dict[str, Any]:
     try:
         about = run_directory.read_json(path / (SWEEP if sweep else run_directory.CONFIG), Named)
         if sweep:
-            status, metrics = _sweep(path)
+            status, metrics, seconds = _sweep(path)
         else:
             result = run_directory.read_result(path)
             status, seconds = result.get("status", "not begun"), result.get("seconds")
@@ -58,17 +58,20 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
-def _sweep(path: Path) -> tuple[str, dict[str, float]]:
-    """The status of a sweep by its last report, and the metric of its best trial."""
-    metrics, completed = {}, False
+def _sweep(path: Path) -> tuple[str, dict[str, float], float | None]:
+    """The status of a sweep by its last report, the metric of its best trial, and its seconds.
+
+    These are the sum over its trainings, members trained at once having equal shares of their time.
+    """
+    metrics, completed, seconds = {}, False, None
     if (path / SWEEP_TABLE).exists():
         table = run_directory.read_json(path / SWEEP_TABLE, dict[str, Any])
         completed = all(trial["status"] in (*FINAL, "pruned") for trial in table["trials"])
         best = table["trials"][0]["mean"] if table["trials"] else None
         metrics = {table["metric"]: best} if best is not None else {}
-    if completed:
-        return "completed", metrics
-    return "running" if _in_use(path) else "interrupted", metrics
+        seconds = sum((t["seconds"] or 0.0) * len(t["scores"]) for t in table["trials"])
+    status = "completed" if completed else "running" if _in_use(path) else "interrupted"
+    return status, metrics, seconds
 
 
 def _flat(splits: dict[str, dict[str, Any]]) -> dict[str, float]:

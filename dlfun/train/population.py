@@ -36,6 +36,11 @@ class Group:
         config = configs.replace(self.configs[0], values or {})
         return self.experiment.stages(config, self.data)
 
+    @property
+    def structure(self) -> str:
+        """The fields that all members of this structure have in common, as text."""
+        return repr(configs.flatten(self.configs[0]) | dict.fromkeys([*self.paths, "seed"]))
+
     def values(self, numbers: Sequence[int]) -> Values:
         """The inputs of some members, [members]."""
         rows = [configs.values(self.configs[number]) for number in numbers]
@@ -83,7 +88,8 @@ def _by_data(
 ) -> list[tuple[Any, list[int]]]:
     """Members of one structure by their data, which may depend on the seed.
 
-    Two seeds share their data where the arrays are the same objects: sources cache what they read.
+    Two seeds share their data where the arrays are the same objects, as of sources that cache what
+    they read, or equal.
     """
     by_data: list[tuple[Any, list[int]]] = []
     for seed in dict.fromkeys(members[number].seed for number in numbers):
@@ -101,4 +107,9 @@ def _by_data(
 
 
 def _is_same(a: Any, b: Any) -> bool:
-    return a is b or (isinstance(a, str) and a == b)
+    if a is b or not isinstance(a, np.ndarray):
+        return a is b or (isinstance(a, str) and a == b)
+    if not isinstance(b, np.ndarray) or (a.shape, a.dtype) != (b.shape, b.dtype):
+        return False
+    # Arrays that differ mostly do so at once.
+    return all(np.array_equal(x, y) for x, y in ((a.flat[:1], b.flat[:1]), (a, b)))

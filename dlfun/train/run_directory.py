@@ -353,8 +353,27 @@ def open_run(run: Path, description: dict[str, Any]) -> None:
         )
 
 
-def make_directory(run: Path, first: str = CONFIG) -> None:
-    """Create the folder of a run, or of what else begins with the file `first`.
+def make_folder(folder: Path) -> list[Path]:
+    """Create a folder and those above it, or none of them; return the new ones, innermost first."""
+    made: list[Path] = []
+    try:
+        made += [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        remove_empty(made)
+        raise
+    return made
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, innermost first; those that hold something stay."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def make_directory(run: Path, first: str = CONFIG) -> list[Path]:
+    """Create the folder of a run, or of what else begins with the file `first`, by `make_folder`.
 
     Raises UserError where it is a file or cannot be, or holds other files without that one.
     """
@@ -364,12 +383,13 @@ def make_directory(run: Path, first: str = CONFIG) -> None:
         if run.is_dir() and not (run / first).exists() and _has_other_files(run, first):
             kind = "run directory" if first == CONFIG else "sweep"
             raise UserError(f"--run-dir {run} is neither empty nor a {kind}")
-        run.mkdir(parents=True, exist_ok=True)
+        made = make_folder(run)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"--run-dir {run} cannot be a directory: {reason}") from None
     if not os.access(run, os.W_OK | os.X_OK):
         raise UserError(f"--run-dir {run} cannot be written to: permission denied")
+    return made
 
 
 def _has_other_files(folder: Path, first: str) -> bool:

@@ -26,6 +26,10 @@ WRITE_SECONDS = 0.02
 """Assumed duration of writing the first checkpoint; later ones are measured."""
 
 
+AMONG = "among: "
+"""Before a structure among the measured sizes, the number of members that there were."""
+
+
 class Member(NamedTuple):
     """A training to be done."""
 
@@ -144,6 +148,7 @@ class GroupTrainer:
                     if not does_not_fit(error) or size <= spread:
                         raise
                     size = sizes[key] = max(spread, size // 2 // spread * spread)
+                    sizes[AMONG + key] = size + 1
                     self.note(f"{len(chunk)} members do not fit in memory: now {size} at once")
                     parts = [chunk, *queue]
                     queue = [p[i : i + size] for p in parts for i in range(0, len(p), size)]
@@ -237,15 +242,14 @@ class GroupTrainer:
         return work.first_step + (self.until - work.first_epoch) * work.steps_per_epoch
 
     def _size(self, sizes: dict[str, int], pending: Mapping[Any, Sequence[int]]) -> tuple[int, str]:
-        """Members at once, a multiple of the devices, and the key of that number in `sizes`."""
-        values = dict.fromkeys(self.group.paths)
-        key = repr(configs.to_dict(self.group.configs[0]) | values)
+        """Members at once, a multiple of the devices, and their structure, the key in `sizes`."""
+        key = self.group.structure
         if self.alone:
             return 1, key
-        spread = self.programs(0).members
-        if key not in sizes:
+        spread, count = self.programs(0).members, sum(map(len, pending.values()))
+        if sizes.get(key, 0) >= sizes.get(AMONG + key, 0) < count:  # More at once may pay.
             size = sizes[key] = choose_size(self, max(pending.values(), key=len))
-            count = sum(map(len, pending.values()))
+            sizes[AMONG + key] = count
             self.note(f"{count} trainings share a program, {min(size, count)} at once")
         return max(spread, sizes[key] // spread * spread), key
 

@@ -160,11 +160,15 @@ def test_what_is_not_whole_is_listed(capsys, tmp_path):
     )
     (tmp_path / "cut" / "config.json").unlink()
     (tmp_path / "cut" / "sweep.json").write_text(json.dumps({"experiment": "toy"}))
-    table = {"metric": "test/loss", "trials": [{"status": "completed", "mean": 0.5}]}
+    trial = {"status": "completed", "mean": 0.5, "seconds": 1.5, "scores": {"0": 0.4, "1": 0.6}}
+    table = {"metric": "test/loss", "trials": [trial]}
     (tmp_path / "sweep" / "table.json").write_text(json.dumps(table))
     (tmp_path / "lost" / "trials.jsonl").write_text("")
     rows = json.loads(run(capsys, "runs", tmp_path, "--json")[1])
     status = {Path(row["run"]).name: row["status"] for row in rows}
+    # Of a sweep, those of all its trainings.
+    seconds = {Path(row["run"]).name: row["seconds"] for row in rows}
+    assert seconds["sweep"] == 3.0
     assert status.pop("null") == "damaged"
     assert status.pop("lost") == "damaged"
     assert status.pop("bare") == "damaged"

@@ -199,3 +199,50 @@ def test_axes_are_spaced_as_the_values_are(text, spacing):
     space = parse([text], MLP)
     axis = scale(space.dimensions[0], rank(trials(space), METRIC, True))
     assert axis.spacing == spacing
+
+
+TOGETHER = f"{NAME},{RATE}=(sgd,0.1),(adam,1e-3)"
+
+
+@pytest.mark.parametrize("seeds", [1, 10])
+def test_fields_that_are_set_together_are_one_dimension(seeds):
+    (name, figure), *others = drawn([TOGETHER], seeds=seeds).items()
+    assert (name, others) == (f"against_{NAME},{RATE}", [])
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["sgd, 0.1", "adam, 0.001"]
+    assert not any(line.get_linewidth() for line in axes.lines if len(line.get_xdata()) > 1)
+    assert any("with optimizer adam, learning rate 0.001" in text for text in words(figure))
+    assert not any("best over" in text for text in words(figure))
+    figures = drawn([TOGETHER, "batch_size=32,64,128"], seeds=seeds)
+    assert f"against_{RATE}" not in figures
+    assert "adam, 0.001  98.00 %" in words(drawn([TOGETHER, "epochs=1,2"], seeds=1)["sensitivity"])
+
+
+def test_no_line_joins_the_ranges_of_several_conditions():
+    ranges = [f"{RATE}=1e-2,1e-1 if {NAME}=sgd", f"{RATE}=1e-3,1e-2 if {NAME}=adam"]
+    (axes,) = drawn([f"{NAME}=sgd,adam", *ranges])[f"against_{RATE}"].axes
+    assert not any(line.get_linewidth() for line in axes.lines if len(line.get_xdata()) > 1)
+
+
+def test_captions_name_a_spread_only_where_one_is_drawn():
+    texts = [f"{NAME}=sgd,adam", f"{RATE}=1e-3,1e-2 if {NAME}=sgd", f"{RATE}=1e-3 if {NAME}=adam"]
+    for seeds, expected in ((1, False), (2, True)):
+        (axes,) = (figure := drawn(texts, seeds=seeds)["sensitivity"]).axes
+        assert any("standard deviation" in text for text in words(figure)) == expected
+        # A line has a band, a single number a bar.
+        assert len(axes.findobj(FillBetweenPolyCollection)) == expected
+        assert [bar.has_yerr for bar in axes.containers] == [expected]
+    one = drawn([f"{NAME}=sgd,adam", f"{RATE}=1e-3 if {NAME}=sgd", f"{RATE}=1e-2 if {NAME}=adam"])
+    assert "sensitivity" not in one
+
+
+def test_many_categories_are_labelled_apart_and_the_best_of_them_have_lines():
+    widths = ",".join(f"({width},)" for width in range(1, 51))
+    figures = drawn([f"hidden={widths}", f"{RATE}=1e-3,1e-2"])
+    (axes,) = figures["against_hidden"].axes
+    assert 10 <= len(axes.get_xticklabels()) <= 16
+    assert axes.get_xlim() == (-0.5, 49.5)
+    assert len([t for t in words(figures["parallel_coordinates"]) if t.isdecimal()]) < 20
+    (axes,) = figures["sensitivity"].axes
+    assert len(axes.lines) == 8
+    assert any("16 trials" in t and "the best 8 of 50" in t for t in words(figures["sensitivity"]))

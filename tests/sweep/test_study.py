@@ -148,9 +148,17 @@ def test_a_sweep_says_what_it_does_and_how_to_go_on(tmp_path, capsys, monkeypatc
     err = capsys.readouterr().err
     assert f"sweep of toy: 3 trials x 2 seeds = 6 trainings, in {folder}" in err
     assert "6 trainings share a program, " in err
+    assert "programs" not in err
     assert f"go on with: python launch.py sweep --resume {folder}" in err
     assert main(["sweep", "--resume", str(folder)]) == 0
     assert len(told) == 3
+
+
+def test_a_sweep_says_how_many_programs_it_compiles(tmp_path, capsys):
+    over = ["--over", "rate=0.1,0.2", "--over", "width=1,2,3"]
+    assert main(["sweep", "toy", *over, "--run-dir", str(tmp_path / "s")]) == 0
+    err = capsys.readouterr().err
+    assert "6 trainings in 3 programs\n2 trainings share a program, 2 at once\n" in err
 
 
 def test_progress_of_a_long_sweep(capsys, monkeypatch):

@@ -168,6 +168,13 @@ def test_a_static_float_is_structure():
     assert all(one.paths == () for one in groups)
 
 
+def test_seeds_share_data_that_are_equal():
+    """`xor_mlp` makes its table anew for each seed."""
+    xor = experiments.load("xor_mlp")
+    (one,) = group(xor, [xor.Config(seed=seed) for seed in range(3)])
+    assert one.members == [0, 1, 2]
+
+
 def test_interrupted_members_go_on(in_twos, tmp_path):
     until = together(THREE, tmp_path, until=1)
     assert {result["status"] for result in until.values()} == {"interrupted"}
@@ -214,8 +221,22 @@ def test_members_at_once_are_measured(tmp_path, monkeypatch):
     sizes = {}
     members = [Member(c, tmp_path / str(i)) for i, c in enumerate(vary(*rates(*[1e-3] * 6)))]
     list(train_members("mnist_mlp", members, Options(), "a test", sizes=sizes))
-    assert list(sizes.values()) == [4]
+    assert list(sizes.values()) == [4, 6]
     assert not any(paces.values())
+
+
+def test_members_at_once_are_measured_once_for_a_structure(tmp_path, monkeypatch):
+    """Whichever members are left; but again if all were trained at once, and now there are more."""
+    asked, size = [], 2
+    monkeypatch.setattr(trainer, "choose_size", lambda _, chunk: asked.append(len(chunk)) or size)
+    sizes, number = {}, 0
+    for count, expected in ((2, [2]), (2, [2]), (3, [2, 3]), (2, [2, 3]), (4, [2, 3])):
+        values = [10.0 ** -(number + i) for i in range(count)]
+        members = [Member(c, tmp_path / str(number)) for c in vary(*rates(*values))]
+        members = [one._replace(run=one.run / str(i)) for i, one in enumerate(members)]
+        list(train_members("mnist_mlp", members, Options(), "a test", sizes=sizes))
+        number += count
+        assert asked == expected
 
 
 def test_the_pace_is_measured_by_training(tmp_path):

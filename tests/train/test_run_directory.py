@@ -56,6 +56,15 @@ def test_foreign_directories_are_refused(tmp_path):
         runs.read_config(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", ["a.txt/../../file/x", "a/b/../../../file/x", "a/" + 300 * "b"])
+def test_a_directory_that_cannot_be_leaves_nothing_behind(name, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "in").mkdir()
+    with pytest.raises(UserError, match="cannot be a directory: "):
+        runs.make_directory(tmp_path / "in" / name)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "file", tmp_path / "in"]
+
+
 def test_damaged_files_are_named(tmp_path):
     (tmp_path / runs.CONFIG).write_text('{"experiment": ')
     with pytest.raises(UserError, match=r"config.json is damaged"):

@@ -27,12 +27,16 @@ BINS = 10
 BAD, FAINT = COLOURS["test"], "#8A8A8A"
 
 
-def draw(sweep: Sweep, dimension: Dimension, remark: str = "") -> Figure:
-    """One panel, the hyperparameter across and the metric up; a remark in the second line."""
+def draw(sweep: Sweep, dimension: Dimension, remark: str = "", connected: bool = True) -> Figure:
+    """One panel, the hyperparameter across and the metric up; a remark in the second line.
+
+    A line joins numbers where `connected`.
+    """
     path = dimension.path
     rows = [row for row in sweep.rows if path in row.trial.values]
     diverged = [row for row in sweep.diverged if path in row.trial.values]
     axis = scale(dimension, [*rows, *diverged])
+    axis = axis._replace(numeric=axis.numeric and connected)
     title = f"{sweep.experiment}: {finding(sweep, rows[0])} with {settings(rows[0], [path])}"
     drawn = figure(7.5, 5.4, title, counted([*rows, *diverged]) + remark)
     axes = drawn.subplots()
@@ -82,12 +86,12 @@ def curve(
     text: str,
     band_label: str | None = None,
 ) -> None:
-    """Means with a band (between numbers) or bars (on categories) of one standard deviation."""
+    """Means with a band (between numbers) or bars (else) of one standard deviation."""
     across = [axis.at(row.trial.values[axis.path]) for row in rows]
     means = [row.mean for row in rows]
     spread = [row.sd or 0.0 for row in rows]
     style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 7, "linewidth": 2}
-    if not axis.numeric:
+    if not axis.numeric or len(rows) == 1:
         bars = spread if any(spread) else None
         text += f" {band_label}" if bars and band_label else ""
         style |= {"linewidth": 0, "elinewidth": 2, "capsize": 5}

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from dlfun.plots.style import COLOURS, INK, LABEL, figure
 from dlfun.sweep.dimension import Dimension
 from dlfun.sweep.figures.scale import (
+    MOST_NAMES,
     Scale,
     Sweep,
     counted,
@@ -23,6 +24,8 @@ from dlfun.sweep.figures.scale import (
     percents,
     scale,
     settings,
+    thin,
+    value_text,
 )
 from dlfun.sweep.table import Row, format_value
 
@@ -91,8 +94,10 @@ def _height(axis: Scale, coordinate: float) -> float:
 
 def _axis(axes: Axes, i: int, axis: Scale, unused: bool) -> None:
     axes.axvline(i, ymin=0.0, color=INK, linewidth=1, zorder=1)
-    ticks = [(format_value(v), _height(axis, axis.at(v))) for v in axis.values]
-    if axis.spacing != "even" and len(ticks) > 8:
+    ticks = [
+        (value_text(axis.path, v), _height(axis, axis.at(v))) for v in thin(axis.values, MOST_NAMES)
+    ]
+    if axis.spacing != "even" and len(axis.values) > 8:
         low, high = float(axis.values[0]), float(axis.values[-1])
         coordinates = np.geomspace(low, high, 5) if axis.log else np.linspace(low, high, 5)
         ticks = [

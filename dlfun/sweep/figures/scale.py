@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from dlfun.plots.style import INK, LABEL
 from dlfun.sweep.dimension import Dimension
@@ -15,7 +15,8 @@ from dlfun.sweep.table import Row, format_value, number_of, score
 
 UNITS = {"batch_size": "examples", "period": "epochs", "warm_up": "epochs"}
 WORDS = {"hidden": "hidden units", "l2": "L2 penalty", "beta1": "β₁", "beta2": "β₂", "epsilon": "ε"}
-MOST_TICKS = 10
+MOST_TICKS, MOST_NAMES = 10, 16
+"""Labels on an axis of numbers where they lie, and of values evenly apart."""
 
 
 class Sweep(NamedTuple):
@@ -86,11 +87,21 @@ def _geometric(values: list[float]) -> bool:
 
 
 def name(path: str) -> str:
-    """A field in words: `optimizer.learning_rate` is learning rate, `optimizer.name` optimizer."""
+    """A field in words: `optimizer.learning_rate` is learning rate, `optimizer.name` optimizer.
+
+    Several, after commas, each in words.
+    """
+    if "," in path:
+        return ", ".join(map(name, path.split(",")))
     group, _, last = path.rpartition(".")
     words = group.rpartition(".")[2] if last == "name" else last
     words = WORDS.get(words, words.replace("_", " "))
     return f"schedule {words}" if group.endswith("schedule") else words
+
+
+def value_text(path: str, value: Any) -> str:
+    """The value of a field, or those of fields that are set together, for people."""
+    return ", ".join(map(format_value, value)) if "," in path else format_value(value)
 
 
 def label(path: str) -> str:
@@ -114,9 +125,8 @@ def finding(sweep: Sweep, row: Row) -> str:
 def settings(row: Row, paths: Iterable[str]) -> str:
     """The values that a trial set some fields to, in words."""
     values = row.trial.values
-    return ", ".join(
-        f"{name(path)} {format_value(values[path])}" for path in paths if path in values
-    )
+    fields = (field for path in paths for field in path.split(","))
+    return ", ".join(f"{name(f)} {format_value(values[f])}" for f in fields if f in values)
 
 
 def counted(rows: Sequence[Row]) -> str:
@@ -144,15 +154,15 @@ def dress_values(axes: Axes, axis: Scale) -> None:
     if axis.log and (decades := _decades(coordinates[0], coordinates[-1])):
         axes.set_xticks(decades, [format_value(decade) for decade in decades])
     elif axis.spacing == "even" or len(coordinates) <= MOST_TICKS:
-        axes.xaxis.set_major_locator(FixedLocator(coordinates))
         axes.xaxis.set_minor_locator(NullLocator())
-        texts = [format_value(value) for value in axis.values]
+        coordinates, values = (thin(each, MOST_NAMES) for each in (coordinates, axis.values))
+        texts = [value_text(axis.path, value) for value in values]
         if len(texts) * max(map(len, texts)) > 60:
             axes.set_xticks(coordinates, texts, rotation=30, ha="right", rotation_mode="anchor")
         else:
             axes.set_xticks(coordinates, texts)
     if axis.spacing == "even":
-        axes.set_xlim(-0.5, len(coordinates) - 0.5)
+        axes.set_xlim(-0.5, len(axis.values) - 0.5)
     elif axis.log:
         room = (coordinates[-1] / coordinates[0]) ** 0.06
         axes.set_xlim(coordinates[0] / room, coordinates[-1] * room)
@@ -160,6 +170,11 @@ def dress_values(axes: Axes, axis: Scale) -> None:
         room = 0.06 * (coordinates[-1] - coordinates[0])
         axes.set_xlim(coordinates[0] - room, coordinates[-1] + room)
     axes.set_xlabel(label(axis.path), fontsize=LABEL)
+
+
+def thin(labels: Sequence[Any], most: int) -> Sequence[Any]:
+    """At most so many labels, evenly apart."""
+    return labels[:: -(-len(labels) // most)]
 
 
 def _decades(low: float, high: float) -> list[float]:
