@@ -15,7 +15,7 @@ from dlfun.data.parallel_text import END
 from dlfun.errors import UserError
 from dlfun.random import stream
 
-STEP = 16
+STEP = 20
 """Pixels from a digit's left side to the next one's at least: of 28, so neighbours may touch."""
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """The words for MNIST's classes."""

@@ -9,7 +9,7 @@ from dlfun.data.digit_rows import NAMES, STEP, captions, digit_row, digit_rows
 from dlfun.data.parallel_text import END
 from dlfun.errors import UserError
 
-SIZE, MOST, STOP = (36, 90), 4, 10
+SIZE, MOST, STOP = (36, 100), 4, 10
 DOTS = np.zeros((10, 28, 28, 1), np.uint8)
 DOTS[:, 14, 14, 0] = np.arange(1, 11)
 """Images of one dot, whose brightness is its label + 1."""
@@ -57,8 +57,8 @@ def test_a_split_is_made_of_its_own_digits_and_the_same_again(digits):
 
 
 def test_a_canvas_without_room_is_refused(digits):
-    with pytest.raises(UserError, match="--width must be at least 76 for 4 digits, not 75"):
-        digit_rows(digits, (28, 75), 4, 1, 1)
+    with pytest.raises(UserError, match="--width must be at least 88 for 4 digits, not 87"):
+        digit_rows(digits, (28, 87), 4, 1, 1)
     with pytest.raises(UserError, match="--height must be at least 28 for 4 digits, not 27"):
-        digit_rows(digits, (27, 76), 4, 1, 1)
-    digit_rows(digits, (28, 76), 4, 1, 1)
+        digit_rows(digits, (27, 88), 4, 1, 1)
+    digit_rows(digits, (28, 88), 4, 1, 1)

@@ -67,7 +67,7 @@ class Config:
     epochs: Epochs = 6
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(
-        learning_rate=2e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
+        learning_rate=3e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0)
     )
     dataset: DatasetName = "mnist"
     seed: Seed = 0
