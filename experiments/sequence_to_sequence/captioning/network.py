@@ -26,11 +26,11 @@ class Captioner(nn.Module):
     """Convolutions whose maps a recurrent layer reads by attention, a place a word.
 
     3×3 convolutions with ReLU, each followed by 2×2 max-pooling but the last, end in a vector for
-    each place of the image, to which the place's row and column are added as two numbers in
-    [-1, 1]. At step t the state h_{t-1} is the query by which the context c_t is read from all
-    places; then h_t = GRU([y_{t-1}; c_t], h_{t-1}), and logits come from [h_t; c_t] by a dense
-    layer: "soft" attention of Xu et al. (2015), by the score of Bahdanau et al. (2015). As the
-    context says where it was read, the state knows which places come next.
+    each place of the image, to which its row and its column are added, one-hot. At step t the state
+    h_{t-1} is the query by which the context c_t is read from all places; then
+    h_t = GRU([y_{t-1}; c_t], h_{t-1}), and logits come from [h_t; c_t] by a dense layer: "soft"
+    attention of Xu et al. (2015), by the score of Bahdanau et al. (2015). As the context says where
+    it was read, the state knows which places come next.
 
     Attributes:
         words: number of words.
@@ -121,7 +121,8 @@ class Eye(nn.Module):
             x = nn.relu(in_cache_blocks([conv, Pool()], x))
         x = nn.relu(he_conv(x, last, use_bias=True))
         batch, height, width, _ = x.shape
-        rows, columns = (jnp.linspace(-1, 1, n) for n in (height, width))
-        places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)
-        places = jnp.broadcast_to(places, (batch, height, width, 2))
-        return jnp.concatenate([x, places], axis=-1).reshape(batch, height * width, last + 2)
+        shape = (batch, height, width)
+        rows = jnp.broadcast_to(jnp.eye(height)[:, None], (*shape, height))
+        columns = jnp.broadcast_to(jnp.eye(width), (*shape, width))
+        vectors = jnp.concatenate([x, rows, columns], axis=-1)
+        return vectors.reshape(batch, height * width, last + height + width)
