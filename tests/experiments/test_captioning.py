@@ -71,6 +71,11 @@ def test_an_image_is_cut_at_its_empty_columns():
     assert pieces(np.zeros((3, 4), np.uint8)) == []
 
 
+def test_a_network_without_convolutions_is_refused():
+    with pytest.raises(UserError, match="--channels names none"):
+        captioning.learner(captioning.Config(channels=()), None)
+
+
 def test_image_files_get_captions(small_mnist, tmp_path):
     dataset = captioning.data(SMALL)
     trained = Trained(SMALL, dataset, None, None, 0)

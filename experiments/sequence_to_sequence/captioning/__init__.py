@@ -26,6 +26,7 @@ from dlfun.data.dataset import Dataset, Split, take
 from dlfun.data.digit_rows import captions, digit_rows
 from dlfun.data.image_files import read_fitted
 from dlfun.data.parallel_text import END, words
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 SOURCE = "[T4], beside cutting at empty columns"
 CLAIMS = [Claim("test/exact_accuracy", SOURCE, at_least=0.9)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 4}, [Claim("test/exact_accuracy", SOURCE, at_least=0.5)]
+    {"examples": 10_000, "epochs": 4, "test": 1000},
+    [Claim("test/exact_accuracy", SOURCE, at_least=0.5)],
 )
 KNOWN = 10_000
 """Training digits that are looked up, at most."""
@@ -81,7 +83,9 @@ def data(config: Config) -> Dataset:
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
-    """The network under cross entropy of each word."""
+    """The network under cross entropy of each word. Raises UserError without convolutions."""
+    if not config.channels:
+        raise UserError("--channels names none: expected those of at least one convolution")
     steps = dataset.steps_per_epoch(config.batch_size)
     return translation(
         network(config, dataset),

@@ -44,7 +44,7 @@ CLAIMS = [
     Claim("test/frame_accuracy", SOURCE, at_most=0.15),
 ]
 QUICK = Quick(
-    {"examples": 6000, "epochs": 3},
+    {"examples": 6000, "epochs": 3, "test": 1000},
     [
         Claim("test/conv3d_rnn_accuracy", SOURCE, at_least=0.9),
         Claim("test/frame_accuracy", SOURCE, at_most=0.15),
