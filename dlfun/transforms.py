@@ -156,16 +156,18 @@ def augmented(learner: Learner, augmentation: Augmentation, name: str = "image")
     return learner._replace(update=update)
 
 
-def drawing(learner: Learner, draw: Callable[[Key], Mapping[str, Array]]) -> Learner:
+def drawing(learner: Learner, draw: Callable[..., Mapping[str, Array]], *columns: str) -> Learner:
     """Learner that draws new examples in each update, in the place of the batch's.
 
-    `draw` makes an example, columns by name, from a key. The batch says how many there are and
-    which have weight: a dataset of empty examples (`dlfun.data.dataset.ticks`) will do. Evaluation
-    is on the batch's own examples.
+    `draw` makes an example, columns by name, from a key, and from what the batch's example has in
+    each of `columns`, such as a digit that is put on a canvas. Without them the batch only says how
+    many examples there are and which have weight: a dataset of empty ones
+    (`dlfun.data.dataset.ticks`) will do. Evaluation is on the batch's own examples.
     """
 
     def drawn(batch: Batch, key: Key) -> Batch:
-        return {**batch, **jax.vmap(draw)(example_keys(key, len(batch["weight"])))}
+        keys = example_keys(key, len(batch["weight"]))
+        return {**batch, **jax.vmap(draw)(keys, *(batch[name] for name in columns))}
 
     def init(key: Key, batch: Batch) -> State:
         return learner.init(key, drawn(batch, key))

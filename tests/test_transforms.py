@@ -241,6 +241,13 @@ def test_drawn_examples_are_new_in_each_update_and_do_not_depend_on_padding():
     np.testing.assert_array_equal(seen[0], seen[1][:4])
     assert not (seen[0] == seen[2]).any()
     assert len(np.unique(seen[0])) == 20
+
+    def draw_from(key, tick):
+        return {"x": draw(key)["x"] + tick}
+
+    learner_from = drawing(make()._replace(update=update), draw_from, "tick")
+    learner_from.update(None, ticks | {"tick": jnp.arange(4.0)}, KEY)
+    np.testing.assert_array_equal(seen[3], seen[0] + np.arange(4, dtype=np.float32)[:, None])
     np.testing.assert_array_equal(learner.evaluate(None, batch(), KEY), batch()["x"])
 
 

@@ -18,6 +18,7 @@ def compare_classifiers(
     optimizer: optax.GradientTransformation,
     inputs: Callable[[Array], Array],
     wrap: Callable[[Learner], Learner] = lambda learner: learner,
+    columns: tuple[str, str] = ("image", "label"),
 ) -> Learner:
     """Learner that trains all models on the same images in the same order, as `compare` does.
 
@@ -26,6 +27,7 @@ def compare_classifiers(
         optimizer: gradient transformation of every one of them.
         inputs: from stored pixels to what the models read.
         wrap: transformation of each model's learner, such as one that adds metrics.
+        columns: the names of images and labels in a batch.
     """
     return compare(
         {
@@ -36,6 +38,7 @@ def compare_classifiers(
                     optimizer,
                     inputs=inputs,
                     eval_metrics=metrics.accuracy,
+                    columns=columns,
                 )
             )
             for name, model in models.items()

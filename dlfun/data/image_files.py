@@ -1,7 +1,7 @@
 """Image files of any size and format, as a trained classifier reads images."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,14 @@ def fit(
         image = image.resize((width, height), Image.Resampling.BILINEAR)
         note(f"{file}: resized from {size} to {width}x{height}")
     return np.asarray(image).reshape(shape)
+
+
+def read_fitted(
+    items: Sequence[str], shape: tuple[int, ...]
+) -> UInt8[np.ndarray, "n height width channels"]:
+    """The pixels of image files, by their paths, in one size. Raises UserError naming a file."""
+    files = [Path(item).expanduser() for item in items]
+    return np.stack([fit(file, read_image(file), shape, lambda _: None) for file in files])
 
 
 def has_light_border(

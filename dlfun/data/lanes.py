@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from dlfun.data.dataset import Split
+from dlfun.errors import UserError
 
 
 def lanes(
@@ -22,12 +23,14 @@ def lanes(
         "first": float32 [rows], 1 for the first row of each lane, else 0.
 
     Raises:
-        ValueError: the text is too short for one row in every lane.
+        UserError: the text is too short for one row in every lane.
     """
     batches = (len(tokens) - 1) // (batch_size * length)
     if batches < 1:
         needed = batch_size * length + 1
-        raise ValueError(f"{batch_size} lanes of {length} need {needed} tokens, got {len(tokens)}")
+        raise UserError(
+            f"{batch_size} lanes of {length} need {needed:,} tokens, got {len(tokens):,}"
+        )
 
     def arrange(part: np.ndarray) -> np.ndarray:
         by_lane = part.reshape(batch_size, batches, length)

@@ -4,6 +4,9 @@
 al., 2016), tokenized and in lower case.
 """
 
+import html
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dlfun.data import parallel_text
@@ -13,6 +16,27 @@ from dlfun.errors import UserError
 
 FOLDER = "multi30k"
 PARTS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
+_ABBREVIATIONS = r"(?:bzw|ca|dr|mr|mrs|nr|st|usw)\."
+_TOKEN = re.compile(
+    rf"\b{_ABBREVIATIONS}(?=\s+\S)|\b(?:\w\.){{2,}}|\d+(?:[.,]\d+)+|[\w-]+|\.{{2,}}|\S"
+)
+_ESCAPED = {"&": "&amp;", '"': "&quot;", "'": "&apos;", "<": "&lt;", ">": "&gt;"}
+
+
+def words(sentence: str) -> list[str]:
+    """The words of a German sentence as the files have them: 'Ein T-Shirt.' → ein, t-shirt, "."
+
+    They are those of Moses's tokenizer in lower case: words keep their hyphens, marks stand alone,
+    and quotation marks, apostrophes and some others are written as in HTML. A sentence of the files
+    gives its own words.
+    """
+    tokens = _TOKEN.findall(html.unescape(sentence.lower()))
+    return [_ESCAPED.get(token, token) for token in tokens]
+
+
+def plain(sentence: Sequence[str]) -> str:
+    """Words with spaces between them, and the marks that `words` escapes as they are read."""
+    return html.unescape(" ".join(sentence))
 
 
 def sentences(data_dir: Path | None = None) -> dict[str, Pairs]:

@@ -8,7 +8,7 @@ import gzip
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,23 @@ _WORD = re.compile(r"\w+?(?=n't\b)|n't\b|'\w+|\d+(?:[.,]\d+)+|\w+|[^\w\s]")
 def words(text: str) -> list[str]:
     """Words, numbers and marks of a text, its case kept: "I don't." → ["I", "do", "n't", "."]."""
     return _WORD.findall(text)
+
+
+def known_words(text: str, known: Container[str]) -> list[str]:
+    """Words of a text as a corpus that has those `known` would have them: "e-mail", "Dr.", "...".
+
+    Of the parts that `words` finds between two spaces the longest run that makes a known word is
+    one word.
+    """
+    found: list[str] = []
+    for piece in text.split():
+        parts = words(piece)
+        while parts:
+            runs = range(len(parts), 1, -1)
+            size = next((n for n in runs if "".join(parts[:n]) in known), 1)
+            found.append("".join(parts[:size]))
+            parts = parts[size:]
+    return found
 
 
 def vocabulary(sentences: Iterable[Sequence[str]], min_count: int = 1) -> tuple[str, ...]:

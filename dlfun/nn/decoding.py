@@ -129,7 +129,12 @@ def beam_search(
     Returns:
         The `beams` best sequences of each row, filled up with `end`; a score of -∞ where there are
         fewer.
+
+    Raises:
+        ValueError: `beams` below 1.
     """
+    if beams < 1:
+        raise ValueError(f"beams must be at least 1, got {beams}")
     rows = len(first)
     carry = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), carry)
     blank = jnp.full((rows, beams, length), end, jnp.int32)

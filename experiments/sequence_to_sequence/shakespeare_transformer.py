@@ -29,6 +29,7 @@ from dlfun.config import BatchSize, Epochs, Seed, Validation
 from dlfun.data import text, tiny_shakespeare
 from dlfun.data.dataset import Dataset, ticks
 from dlfun.data.lanes import lanes
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.nn.decoding import generate, sampled
@@ -92,7 +93,9 @@ def data(config: Config) -> Dataset:
 
 
 def model(config: Config, dataset: Dataset) -> GPT:
-    """The network, a class for each character."""
+    """The network, a class for each character. Raises UserError where heads do not divide it."""
+    if config.features % config.heads:
+        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     rate = 0.0 if config.dropout is None else config.dropout
     sizes = config.context, config.features, config.heads, config.layers
     return GPT(len(dataset.classes), *sizes, rate)

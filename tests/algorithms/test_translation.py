@@ -10,6 +10,8 @@ import pytest
 
 from dlfun.algorithms.translation import translation
 from dlfun.metrics import values
+from dlfun.nn.decoding import generate
+from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.recurrent_translator import RecurrentTranslator
 from dlfun.nn.models.transformer import Transformer
 from dlfun.optimizers import Optimizer, make_optimizer
@@ -84,3 +86,43 @@ def test_a_translator_learns_to_copy_and_stops_at_the_end():
     assert values(measured)["loss"] < 0.2
     expected = jnp.pad(jnp.where(live, x, END), ((0, 0), (0, 1)), constant_values=END)
     np.testing.assert_array_equal(learner.predict(state, batch), expected)
+
+
+@pytest.mark.parametrize("name", ["multiplicative", "transformer"])
+def test_scheduled_sampling_at_rate_0_is_teacher_forcing(name):
+    """To the bit where it is left out, and where a rate of 0 is traced."""
+    forced = compiled(translation(MODELS[name], optax.sgd(0.1), END))
+    state = forced.init(KEY, BATCH)
+
+    @jax.jit
+    def sampled(rate):
+        learner = translation(MODELS[name], optax.sgd(0.1), END, sampling=rate)
+        return learner.update(state, BATCH, KEY)[1]["loss"].total
+
+    expected = forced.update(state, BATCH, KEY)[1]["loss"].total
+    np.testing.assert_allclose(sampled(0.0), expected, rtol=1e-6)
+    assert abs(float(sampled(1.0)) - float(expected)) > 1e-3
+
+
+def test_at_rate_1_every_word_before_is_the_networks_own():
+    """A network that is sure of the next word draws it: its loss is that after its own words."""
+    model = RecurrentTranslator(WORDS, WORDS, "multiplicative", **SIZES)
+    state = compiled(translation(model, optax.sgd(0.1), END)).init(KEY, BATCH)
+    sure = jax.tree.map(lambda p: 300 * p, state.params["logits"])
+    state = state._replace(params=state.params | {"logits": sure})
+    learner = compiled(translation(model, optax.sgd(0.0), END, sampling=1.0, longest=TIME))
+
+    @jax.jit
+    def greedy_words():
+        apply = partial(model.apply, state.variables)
+        memory = apply(BATCH["x"], BATCH["length"], method="encode")
+        step = partial(apply, memory, method="step")
+        carry = apply(memory, TIME, method="begin")
+        return generate(step, carry, jnp.full(3, END), TIME)
+
+    before = jnp.concatenate([jnp.full((3, 1), END), greedy_words()[:, :-1]], axis=1)
+    logits = model.apply(state.variables, BATCH["x"], BATCH["length"], before)
+    losses = cross_entropy(logits.reshape(-1, WORDS), BATCH["y"].reshape(-1)).reshape(3, TIME)
+    live = jnp.arange(TIME) < BATCH["y_length"][:, None]
+    _, measured = learner.update(state, BATCH, KEY)
+    np.testing.assert_allclose(measured["loss"].total, losses[live].sum(), rtol=1e-4)

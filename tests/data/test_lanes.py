@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dlfun.data.lanes import lanes
+from dlfun.errors import UserError
 
 TOKENS = np.random.default_rng(0).integers(0, 60, 1000)
 BATCH, LENGTH = 3, 7
@@ -40,5 +41,5 @@ def test_a_text_needs_a_row_for_each_lane_and_a_token(extra):
     if extra:
         assert lanes(tokens, BATCH, LENGTH)["x"].shape == (BATCH, LENGTH)
     else:
-        with pytest.raises(ValueError, match="3 lanes of 7 need 22 tokens, got 21"):
+        with pytest.raises(UserError, match="3 lanes of 7 need 22 tokens, got 21"):
             lanes(tokens, BATCH, LENGTH)

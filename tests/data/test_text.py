@@ -17,6 +17,18 @@ def test_words_marks_and_numbers_are_apart():
     assert text.words("  ") == []
 
 
+def test_known_words_stay_whole():
+    known = {"e-mail", "Dr.", "...", "'s", "rock'n'roll", "-"}
+    assert text.known_words("Dr. X's e-mails, by e-mail... to Dr.", known) == [
+        *("Dr.", "X", "'s", "e", "-", "mails", ",", "by", "e-mail", "...", "to", "Dr.")
+    ]  # fmt: skip
+    assert text.known_words("(rock'n'roll) e - mail", known) == [
+        *("(", "rock'n'roll", ")", "e", "-", "mail")
+    ]  # fmt: skip
+    sentence = "I don't like Tolkien's 3.5 films."
+    assert text.known_words(sentence, ()) == text.words(sentence)
+
+
 def test_a_vocabulary_holds_what_is_frequent_enough():
     sentences = [["b", "a", "b"], ["c", "b", "a"]]
     assert text.vocabulary(sentences) == (text.PAD, text.UNKNOWN, "b", "a", "c")

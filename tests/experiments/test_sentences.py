@@ -12,6 +12,7 @@ from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.cli.main import main
 from dlfun.data.folds import balanced_folds
 from dlfun.errors import UserError
+from dlfun.experiment import Trained
 from dlfun.learner import metrics_of_all
 from dlfun.train.loop import sample_batch
 from experiments.recurrent import sentiment, tagging
@@ -116,6 +117,18 @@ def test_networks_are_compared_on_the_same_folds(small_mnist):
     np.testing.assert_allclose(shares, mean, rtol=1e-5)
     with pytest.raises(UserError, match="--networks names none: expected some of rnn, gru, lstm"):
         sentiment.learner(sentiment.Config(networks=()), dataset)
+
+
+def test_tagged_sentences_are_split_as_those_of_training(monkeypatch):
+    """A sentence of the training set gives its own words again."""
+    words = ["Dr.", "Smith", "e-mails", "and", "does", "n't", "call", "..."]
+    tagged = [words] * 2, [["N"] * len(words)] * 2
+    monkeypatch.setattr(tagging.english_treebank, "sentences", lambda: {"train": tagged})
+    trained = Trained(tagging.Config(), None, None, None, 0)
+    for item in (" ".join(words), "Dr. Smith e-mails and doesn't call..."):
+        names, columns = tagging.inputs(trained, [item])
+        assert names == [" ".join(words)]
+        assert (columns["x"] > 1).all()
 
 
 def test_a_tagged_text_of_ones_own_is_tagged(capsys, tmp_path):

@@ -8,7 +8,11 @@ import pytest
 from dlfun.data import multi30k
 from dlfun.errors import UserError
 from dlfun.experiment import Trained
-from experiments.sequence_to_sequence import translation_rnn, translation_transformer
+from experiments.sequence_to_sequence import (
+    shakespeare_transformer,
+    translation_rnn,
+    translation_transformer,
+)
 from experiments.sequence_to_sequence.translation_rnn.scoring import bleu
 
 
@@ -29,8 +33,32 @@ def test_sentences_become_columns_and_numbers_become_sentences(trained):
 
 
 @pytest.mark.parametrize(
+    ("sentence", "written"),
+    [
+        (
+            "ein schwarz-weißer hund trägt ein t-shirt .",
+            "Ein schwarz-weißer Hund trägt ein T-Shirt.",
+        ),
+        ("die u-bahn-station , 3.5 km weit !", "Die U-Bahn-Station, 3.5 km weit!"),
+        ("ein schild mit &quot; open &quot; -anzeige", 'Ein Schild mit "Open" -Anzeige'),
+        ("mcdonald &apos; s &amp; co", "McDonald's & Co"),
+        ("kinder- und st. petersburg ( z.b. ) ...", "Kinder- und St. Petersburg (z.B.)..."),
+    ],
+)
+def test_predict_splits_sentences_as_the_files_of_training_do(sentence, written, monkeypatch):
+    """Both the words of the files, with spaces between them, and the sentence as people write."""
+    pairs = [sentence.split()] * 2, [["a"]] * 2
+    monkeypatch.setattr(multi30k, "sentences", lambda: dict.fromkeys(multi30k.PARTS, pairs))
+    config = translation_rnn.Config(beams=2)
+    dataset = translation_rnn.data(config)
+    for item in (sentence, written):
+        _, columns = translation_rnn.inputs(Trained(config, dataset, None, None, 0), [item])
+        np.testing.assert_array_equal(columns["x"], dataset.splits["train"]["x"][:1])
+
+
+@pytest.mark.parametrize(
     ("item", "words"),
-    [(" ", "an empty sentence"), ("qwertz xyz", "no word of 'qwertz xyz' is known")],
+    [(" ", "an empty sentence"), ("qwertz xyz .", "no word of 'qwertz xyz .' is known")],
 )
 def test_what_cannot_be_translated_is_named(trained, item, words):
     with pytest.raises(UserError, match=words):
@@ -39,11 +67,17 @@ def test_what_cannot_be_translated_is_named(trained, item, words):
 
 def test_settings_that_do_not_fit_are_refused(trained):
     wide = dataclasses.replace(trained.config, beams=99)
-    with pytest.raises(UserError, match="--beams must be at most the .* words"):
-        translation_rnn.learner(wide, trained.dataset)
+    with pytest.raises(UserError, match="--beams must be at most the .* words known, not 99"):
+        translation_rnn.data(wide)
     config = translation_transformer.Config(features=30)
     with pytest.raises(UserError, match="--features 30 must divide by --heads 8"):
         translation_transformer.learner(config, trained.dataset)
+    config = shakespeare_transformer.Config(heads=3)
+    with pytest.raises(UserError, match="--features 128 must divide by --heads 3"):
+        shakespeare_transformer.learner(config, shakespeare_transformer.data(config))
+    config = shakespeare_transformer.Config(context=10**6)
+    with pytest.raises(UserError, match="1 lanes of 1000000 need 1,000,001 tokens, got"):
+        shakespeare_transformer.data(config)
 
 
 def test_missing_captions_are_asked_for(tmp_path, monkeypatch):

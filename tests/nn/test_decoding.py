@@ -81,6 +81,16 @@ def test_a_beam_of_one_is_greedy_and_rows_do_not_depend_on_each_other():
         np.testing.assert_allclose(one.scores[0], all_rows.scores[row], rtol=1e-6)
 
 
+def test_a_beam_wider_than_the_vocabulary_has_no_more_than_there_is_and_one_of_0_is_refused():
+    """Of sequences of one token there are four."""
+    search = partial(beam_search, step, start(), FIRST, 1)
+    tokens, scores = search(6, END)
+    assert (np.isfinite(scores).sum(1) == VOCABULARY).all()
+    assert (np.sort(tokens[:, :VOCABULARY, 0], axis=1) == np.arange(VOCABULARY)).all()
+    with pytest.raises(ValueError, match="beams must be at least 1, got 0"):
+        search(0, END)
+
+
 def test_greedy_is_the_likeliest_token_of_each_step():
     tokens = jax.jit(partial(generate, step, length=LENGTH))(start(), FIRST)
     for first, row in zip(FIRST.tolist(), tokens.tolist(), strict=True):

@@ -14,7 +14,6 @@ fragments the box around all bright pixels would be the digit's; with them it is
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
@@ -25,12 +24,14 @@ from annotated_types import Ge
 from dlfun import data as sources
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.image_files import read_fitted
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+from dlfun.transforms import drawing
 
-from .clutter import POOL, bright_boxes, cluttered, held_out_canvases, on_canvases
+from .clutter import POOL, bright_boxes, cluttered, held_out_canvases
 from .detector import detector, iou
 from .network import Detector
 
@@ -92,7 +93,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     model = Detector(c.channels, c.hidden, len(dataset.classes))
     others = jnp.asarray(dataset.splits["train"]["image"][:POOL])
     draw = partial(cluttered, others=others, size=c.canvas, fragments=c.fragments)
-    return on_canvases(detector(model, optimizer, c.box_weight, INPUTS), draw)
+    return drawing(detector(model, optimizer, c.box_weight, INPUTS), draw, "image")
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
@@ -107,12 +108,8 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Image files, made as large as the canvas: bright on dark."""
-    from dlfun.data.image_files import fit, read_image
-
     shape = trained.dataset.splits["test"]["image"].shape[1:]
-    files = [Path(item).expanduser() for item in items]
-    images = [fit(file, read_image(file), shape, lambda _: None) for file in files]
-    return Inputs(items, {"image": np.stack(images)})
+    return Inputs(items, {"image": read_fitted(items, shape)})
 
 
 def outputs(

@@ -4,7 +4,6 @@ A box is [top, left, bottom, right] in pixels: the rows from top up to bottom, w
 the columns likewise.
 """
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -14,8 +13,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from dlfun.data.dataset import Dataset
 from dlfun.errors import UserError
-from dlfun.learner import Batch, Key, Learner, State, example_keys
-from dlfun.metrics import Metrics
+from dlfun.learner import Key
 from dlfun.random import stream
 
 FRAGMENT = 8
@@ -26,8 +24,6 @@ CHUNK = 500
 """Canvases that are drawn at once for a test set."""
 Image = UInt8[Array, "height width channels"]
 Boxes = Float[np.ndarray, "n 4"]
-Draw = Callable[[Key, Image], Mapping[str, Array]]
-"""A canvas, "image", and the digit's "box", from a key and the digit."""
 
 
 def extent(image: Image) -> Float[Array, "4"]:
@@ -86,25 +82,6 @@ def corners(
     """First corners of windows of a shape, uniform over the places inside another shape."""
     room = [b - a + 1 for a, b in zip(window, inside, strict=True)]
     return jax.random.randint(key, (count, len(room)), 0, jnp.array(room, jnp.int32))
-
-
-def on_canvases(learner: Learner, draw: Draw) -> Learner:
-    """Learner that is trained on canvases, new in each update, with the digits of a batch on them.
-
-    It is evaluated on the batch's own "image" and "box".
-    """
-
-    def drawn(batch: Batch, key: Key) -> Batch:
-        return {**batch, **jax.vmap(draw)(example_keys(key, len(batch["image"])), batch["image"])}
-
-    def init(key: Key, batch: Batch) -> State:
-        return learner.init(key, drawn(batch, key))
-
-    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
-        draw_key, update_key = jax.random.split(key)
-        return learner.update(state, drawn(batch, draw_key), update_key)
-
-    return learner._replace(init=init, update=update)
 
 
 def held_out_canvases(dataset: Dataset, size: int, fragments: int) -> Dataset:

@@ -128,9 +128,9 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line."""
-    names = text.sentences(items)
-    split = [text.words(name) for name in names]
-    return Inputs([" ".join(s) for s in split], columns((split, None), numbers(trained.config)))
+    numbering = numbers(trained.config)
+    split = [text.known_words(name, numbering.words) for name in text.sentences(items)]
+    return Inputs([" ".join(s) for s in split], columns((split, None), numbering))
 
 
 def outputs(

@@ -1,0 +1,26 @@
+"""The figure: videos frame by frame, and the directions that the network tells."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dlfun.data.dataset import take
+from dlfun.experiment import Trained
+from dlfun.plots.image_rows import image_rows
+from dlfun.train.prediction import predict_columns
+
+
+def filmstrips(trained: Trained) -> Figure:
+    """The first test video of each direction, a row each, with the direction that is told."""
+    test, names = trained.dataset.splits["test"], trained.dataset.classes
+    shown = take(test, np.unique(test["label"], return_index=True)[1])
+    logits = predict_columns(trained.learner, trained.state, {"video": shown["video"]})
+    told = logits["conv3d_rnn"].argmax(axis=1)
+    rows = {}
+    for video, label, answer in zip(shown["video"], shown["label"], told, strict=True):
+        said = "" if answer == label else f"\ntold: {names[answer]}"
+        rows[names[label] + said] = video[..., 0] / 255
+    return image_rows(
+        f"{(told == shown['label']).sum()} of {len(told)} directions are told",
+        rows,
+        "test videos from left to right, their directions, and what is told where that is wrong",
+    )
