@@ -1,6 +1,6 @@
 """A plain RNN reads Shakespeare character by character, beside the LSTM and the GRU.
 
-Figure: test loss of one seed 1.923 nats a character; counts of five characters come to 1.669
+Figure: test loss 1.944 ± 0.034 nats a character (3 seeds); counts of five characters: 1.669
 Time: 60 s on 1 CPU core
 Command: python launch.py train shakespeare_rnn
 

@@ -1,6 +1,6 @@
 """A deep belief network learns digits without labels, then classifies them from few labels.
 
-Figure: 93.5 % from 1,000 labels, 4.8 points above a random start; from 100, 8.3 points (1 seed)
+Figure: 93.8 % from 1,000 labels, 5.0 points above a random start; from 100, 8.7 points (3 seeds)
 Time: 4.5 min on 1 CPU core
 Command: python launch.py train mnist_dbn
 
