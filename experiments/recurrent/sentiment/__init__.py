@@ -22,6 +22,7 @@ import numpy as np
 from annotated_types import Ge
 
 from dlfun.algorithms.naive_bayes import fold_accuracies
+from dlfun.algorithms.sentence_classifier import sentence_classifier, with_mean_prediction
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import movie_reviews, text
 from dlfun.data.dataset import Dataset, take
@@ -33,7 +34,7 @@ from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, cross_validated
 
-from .model import SentenceClassifier, classifier, with_mean_prediction
+from .model import SentenceClassifier
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,7 +131,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
             config.hidden,
             config.dropout,
         )
-        return cross_validated(classifier(model, optimizer), config.folds)
+        return cross_validated(sentence_classifier(model, optimizer), config.folds)
 
     return with_mean_prediction(compare({name: network(name) for name in config.networks}))
 
