@@ -215,7 +215,8 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     config, sentences = trained.config, trained.dataset["sentences"]
     last = [row for row in rows if row["split"] == "test"][-1]
     shares = {name: last[f"{name}_accuracy"] for name in config.networks}
-    yield "networks", by_network(shares, float(np.mean(bayes_accuracies(sentences))))
+    detail = "test accuracy by where the word vectors come from"
+    yield "networks", by_network(shares, float(np.mean(bayes_accuracies(sentences))), detail)
     name = config.networks[-1]
     variables = jax.tree.map(lambda leaf: leaf[0], trained.state[name].variables)
     split, words = sentences.splits["test"], vocabulary(config)

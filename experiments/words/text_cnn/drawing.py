@@ -29,12 +29,12 @@ class Filter(NamedTuple):
     """Those with the largest answers, the largest first."""
 
 
-def by_network(accuracies: Mapping[str, float], bayes: float) -> Figure:
+def by_network(accuracies: Mapping[str, float], bayes: float, detail: str) -> Figure:
     """Bars of the networks' accuracies, and a line at that of naive Bayes."""
     best = max(accuracies, key=lambda name: accuracies[name])
     drawn = figure(
         7.5, 5, f"{best} {percent(accuracies[best], 1)}, naive Bayes {percent(bayes, 1)}",
-        "test accuracy by where the word vectors come from",
+        detail,
     )  # fmt: skip
     axes = drawn.subplots()
     bars = axes.bar([*accuracies], [*accuracies.values()], 0.6, color=PALETTE[0])
