@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dlfun import metrics
 from dlfun.algorithms.frozen_layers import Stack
@@ -18,7 +19,7 @@ MASK = "<mask>"
 
 def empty(learner: Learner, prose: Dataset) -> Any:
     """The parameters of the language model as zeros, in whose place `start_from` puts its own."""
-    batch = {**take(prose.splits["train"], jnp.arange(1)), "weight": jnp.ones(1)}
+    batch = {**take(prose.splits["train"], np.arange(1)), "weight": jnp.ones(1)}
     shapes = jax.eval_shape(learner.init, jax.random.key(0), batch).params
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
