@@ -75,7 +75,8 @@ class TextCNN(nn.Module):
 
         Window i ends with word i. Answers are 0 where all of it lies beyond the sentence.
         """
-        x = sum(jnp.where((words > 0)[..., None], table[words], 0) for table in self.tables)
+        vectors = jnp.stack([table[words] for table in self.tables]).sum(axis=0)
+        x = jnp.where((words > 0)[..., None], vectors, 0)
         all_answers = []
         for width, filters in zip(self.widths, self.filters, strict=True):
             y = nn.relu(filters(x))

@@ -181,7 +181,8 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
     prose = trained.dataset["text"]
     first, _ = stages(trained.config, trained.dataset)
-    state = MinimizeState(*trained.state.below, (), {})
+    (params,) = trained.state.below
+    state = MinimizeState(params, (), {})
     measured = loop.evaluate(loop.Work(first, (trained.config.seed,)), state)["test"]
     known, hidden = (s["x"][s["x"] >= FIRST] for s in map(prose.splits.get, ("train", "test")))
     most = np.bincount(known).argmax()

@@ -33,7 +33,8 @@ def fill_in(
 
     @jax.jit
     def predict(params: Any, *columns: Any) -> Any:
-        return jax.nn.softmax(model.apply({"params": params}, *columns)[:, 0])
+        logits: Any = model.apply({"params": params}, *columns)
+        return jax.nn.softmax(logits[:, 0])
 
     columns = (jnp.asarray(column) for column in (hidden, length, place[:, None]))
     return place, np.asarray(predict(params, *columns))

@@ -45,13 +45,13 @@ def source(name: str, words: tuple[str, ...], size: int) -> dict[str, Dataset]:
         split = {"vector": vectors}
         made = Dataset(name, {"train": split, "test": split}, known)
     elif name != "brown" and not name.startswith(text.PREFIX):
-        known = f"brown, {text.PREFIX}PATH or {PREFIX}FILE"
-        raise UserError(f"unknown vectors '{name}': expected {known}")
+        possible = f"brown, {text.PREFIX}PATH or {PREFIX}FILE"
+        raise UserError(f"unknown vectors '{name}': expected {possible}")
     else:
         sentences = corpus.sentences(name)
         # The sentences to be classified are cut into words in this way.
         known, x, sentence = corpus.pages(
-            lambda: (text.words(" ".join(words)) for words in sentences()), MIN_COUNT, PAGE, WINDOW
+            lambda: (text.words(" ".join(cut)) for cut in sentences()), MIN_COUNT, PAGE, WINDOW
         )
         train = {"x": x, "sentence": sentence}
         test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
