@@ -72,14 +72,15 @@ def load(name: str, folds: int, seed: int) -> SentenceSet:
 def splits(given: SentenceSet, columns: Split) -> dict[str, Split]:
     """Splits "train" and "test" of a set with such columns of its sentences, "label" and "fold".
 
-    Sentences are sorted by the column "length" if there is one, so that those that are evaluated
-    together have similar lengths. In folds, all sentences are "train" and all are "test".
+    In folds, all sentences are "train" and all are "test". Those of "test" are sorted by fold and
+    by the column "length" if there is one: what is evaluated together is then of few folds, and has
+    similar lengths.
     """
     split = {**columns, "label": given.label, "fold": given.fold}
-    if "length" in columns:
-        split = take(split, np.argsort(columns["length"], kind="stable"))
+    length = columns.get("length", np.zeros(len(given.label)))
     if given.folds > 1:
-        return {"train": split, "test": split}
+        return {"train": split, "test": take(split, np.lexsort((length, given.fold)))}
+    split = take(split, np.argsort(length, kind="stable"))
     return {
         name: take(split, np.flatnonzero((split["fold"] == 0) == (name == "test")))
         for name in ("train", "test")

@@ -16,9 +16,12 @@ def test_a_set_in_folds(small_mnist):
     assert sorted(np.bincount(given.fold[given.label == 0])) == [5] * 4
     length = np.arange(40)[::-1]
     splits = sentence_sets.splits(given, {"length": length})
-    assert splits["train"] is splits["test"]
-    np.testing.assert_array_equal(splits["test"]["length"], np.arange(40))
-    np.testing.assert_array_equal(splits["test"]["label"], given.label[::-1])
+    np.testing.assert_array_equal(splits["train"]["label"], given.label)
+    test = splits["test"]
+    np.testing.assert_array_equal(test["fold"], np.sort(given.fold))
+    for fold in range(4):
+        assert (np.diff(test["length"][test["fold"] == fold]) > 0).all()
+    np.testing.assert_array_equal(test["label"], given.label[39 - test["length"]])
 
 
 def test_a_set_with_a_test_set(small_mnist, monkeypatch):

@@ -108,10 +108,11 @@ def data(config: Config) -> Dataset:
     split["label"] = np.repeat(np.arange(len(by_class)), [*map(len, by_class.values())])
     split["label"] = split["label"].astype(np.int32)
     split["fold"] = balanced_folds(split["label"], config.folds, config.seed, tuple(by_class))
-    # What is evaluated together, as it is stored, has similar lengths.
-    split = take(split, np.argsort(split["length"], kind="stable"))
-    splits = {"train": split, "test": split}
-    return Dataset(config.dataset, splits, tuple(by_class), by_length(split["length"]))
+    # What is evaluated together, as it is stored, is of few folds and has similar lengths.
+    by_fold = np.lexsort((split["length"], split["fold"]))
+    splits = {"train": take(split, np.argsort(split["length"], kind="stable"))}
+    splits["test"] = take(split, by_fold)
+    return Dataset(config.dataset, splits, tuple(by_class), by_length(splits["train"]["length"]))
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
