@@ -49,8 +49,8 @@ def load(name: str, folds: int, seed: int) -> SentenceSet:
         "ag_news": lambda: tfds.labelled_texts(AG_NEWS, ("title", "description")),
     }
     if name in tested:
-        splits = tested[name]()
-        parts = [splits["test"], splits["train"]]
+        by_split = tested[name]()
+        parts = [by_split["test"], by_split["train"]]
     elif name in sources:
         parts = [sources[name]()]
     elif name.startswith(text.PREFIX):

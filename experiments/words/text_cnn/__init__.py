@@ -14,8 +14,9 @@ without a vector gets a random one of the same variance.
 
 Movie reviews (MR; Pang, Lee 2005) in ten folds, whose networks are trained side by side, so that a
 network that has not seen it scores each sentence. Kim selects the best epoch on a tenth of the
-training set; here training ends after a fixed number of epochs. `text_cnn_subj` and
-`text_cnn_trec` are the same on two other sets. Beside them stands naive Bayes.
+training set; here training ends after a fixed number of epochs. The vocabulary is that of all
+sentences; their labels are not read for it. `text_cnn_subj` and `text_cnn_trec` are the same on two
+other sets. Beside them stands naive Bayes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
