@@ -41,7 +41,7 @@ def by_network(accuracies: Mapping[str, float], bayes: float, detail: str) -> Fi
     axes.bar_label(bars, [percent(share, 1) for share in accuracies.values()])
     axes.axhline(bayes, color=INK, linestyle=":", label=f"naive Bayes {percent(bayes, 1)}")
     axes.set_ylim(max(0, min(*accuracies.values(), bayes) - 0.1), 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0, symbol=" %"))
     tidy(axes, "", "accuracy")
     return drawn
 
