@@ -84,10 +84,19 @@ def cross_validated(learner: Learner, folds: int) -> Learner:
         return state, pooled(metrics)
 
     def evaluate(state: State, batch: Batch, key: Key) -> Metrics:
-        def one(state: State, fold: Array) -> Metrics:
-            return learner.evaluate(state, weighted(batch, batch["fold"] == fold), key)
+        def one(numbered: tuple[State, Array]) -> Metrics:
+            state, fold = numbered
+            held_out = weighted(batch, batch["fold"] == fold)
 
-        return pooled(jax.vmap(one)(state, numbers))
+            def measured() -> Metrics:
+                return learner.evaluate(state, held_out, key)
+
+            shapes = jax.eval_shape(measured)
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            # Where examples are stored by fold, most batches hold those of one or two folds.
+            return jax.lax.cond(held_out["weight"].any(), measured, lambda: nothing)
+
+        return pooled(jax.lax.map(one, (state, numbers)))
 
     def predict(state: State, batch: Batch) -> Any:
         assert learner.predict is not None

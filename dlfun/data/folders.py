@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlfun.errors import UserError
 
-OWN = ("folder", "arrays", "text", "wav", "csv")
+OWN = ("folder", "arrays", "text", "wav", "csv", "vectors")
 """Prefixes of the names of datasets that are a folder or a file of the user's."""
 
 

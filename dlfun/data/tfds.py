@@ -10,9 +10,9 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dlfun.errors import UserError
 PREFIX = "tfds:"
 _NAME = re.compile(r"(?P<name>[a-zA-Z]\w*)(/(?P<config>[\w+.-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -77,16 +78,49 @@ def texts(name: str, data_dir: Path | None) -> dict[str, list[str]]:
     Raises:
         UserError: a set that cannot be downloaded, prepared or written.
     """
+
+    def read(builder: Any) -> dict[str, list[str]]:
+        return {
+            split: [example["text"].decode() for example in builder.as_data_source(split=split)]
+            for split in builder.info.splits
+        }
+
+    return _read(name, data_dir, read)
+
+
+def labelled_texts(
+    name: str, features: Sequence[str], data_dir: Path | None = None
+) -> dict[str, dict[str, list[str]]]:
+    """Texts of each class of each split of the TFDS set `name`, whose examples have a "label".
+
+    A text is the example's `features` with blanks between them.
+
+    Raises:
+        UserError: a set that cannot be downloaded, prepared or written.
+    """
+
+    def read(builder: Any) -> dict[str, dict[str, list[str]]]:
+        classes = builder.info.features["label"].names
+        made: dict[str, dict[str, list[str]]] = {}
+        for split in builder.info.splits:
+            by_class = made[split] = {name: [] for name in classes}
+            for example in builder.as_data_source(split=split):
+                joined = " ".join(example[feature].decode() for feature in features)
+                by_class[classes[int(example["label"])]].append(joined)
+        return made
+
+    return _read(name, data_dir, read)
+
+
+def _read(name: str, data_dir: Path | None, read: Callable[[Any], T]) -> T:
+    """The result of `read` for the builder of a set of texts that has been prepared."""
     root = writable_root(data_dir)
     with _quiet(), tensorflow_stub.installed():
         try:
             builder = _builder(name, name, None, root / "tfds")
             with _fewer_retries():
                 builder.download_and_prepare(file_format="array_record")
-            return {
-                split: [example["text"].decode() for example in builder.as_data_source(split=split)]
-                for split in builder.info.splits
-            }
+            return read(builder)
         except UserError:
             raise
         except Exception as error:  # Builders are third-party code and may raise anything.

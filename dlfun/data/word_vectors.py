@@ -6,7 +6,7 @@ float32, little-endian; word2vec ends it by a line feed, which others leave out.
 """
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -48,18 +48,19 @@ def write(
         file.write(word.encode() + b" " + numbers + b"\n")
 
 
-def read(path: Path) -> WordVectors:
+def read(path: Path, only: Container[str] | None = None) -> WordVectors:
     """The words and vectors of a file: binary where its name ends in .bin, else text.
 
+    Vectors are kept of the words `only`, by default of all; what is wrong is named in any case.
     Memory is taken as the file is read, never by the numbers that its first line states.
 
     Raises:
         UserError: a file that is missing, truncated or longer than it states; and, by their lines,
             a vector of another size or with what is no finite number, and a word that is not UTF-8
-            or stands there twice.
+            or stands there twice; and a file without vectors of any of the words.
     """
     seen: dict[str, int] = {}
-    vectors = []
+    kept: dict[str, np.ndarray] = {}
     try:
         with path.open("rb") as file:
             records = _binary(path, file) if path.suffix == BINARY else _text(path, file)
@@ -73,12 +74,14 @@ def read(path: Path) -> WordVectors:
                 if not np.isfinite(vector).all():
                     raise UserError(f"{path}, line {line}: '{word}' has a number not finite")
                 seen[word] = line
-                vectors.append(vector)
+                if only is None or word in only:
+                    kept[word] = vector
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not vectors:
-        raise UserError(f"{path} holds no word vectors")
-    return WordVectors(tuple(seen), np.stack(vectors))
+    if not kept:
+        of_these = " of the words asked for" if seen else ""
+        raise UserError(f"{path} holds no word vectors{of_these}")
+    return WordVectors(tuple(kept), np.stack([*kept.values()]))
 
 
 Record = tuple[int, bytes, np.ndarray]

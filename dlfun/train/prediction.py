@@ -56,7 +56,8 @@ def predict_items(
         described = experiment.outputs(trained, names, predictions)
     else:
         shares = np.asarray(jax.nn.softmax(predictions.astype(np.float32)))
-        described = [by_class(trained.dataset.classes, row) for row in shares.tolist()]
+        classes = experiment.stages(trained.config, trained.dataset)[-1].dataset.classes
+        described = [by_class(classes, row) for row in shares.tolist()]
     return [{"input": name, **row} for name, row in zip(names, described, strict=True)]
 
 

@@ -17,6 +17,7 @@ from dlfun.data import array_cache, catalogue, load
 from dlfun.data.dataset import partition
 from dlfun.data.encoded_images import resized
 from dlfun.data.image_decoding import central_crop, pixels
+from dlfun.data.tfds import labelled_texts
 from dlfun.data.tfds_errors import to_user_error
 from dlfun.errors import UserError
 
@@ -140,6 +141,18 @@ class DlfunText(DlfunColours):
 
     def _info(self):
         return info(self, image=tfds.features.Text())
+
+
+class DlfunNews(DlfunColours):
+    """Has a title and a text of each class."""
+
+    def _info(self):
+        texts = {name: tfds.features.Text() for name in ("title", "description")}
+        return info(self, image=tfds.features.Text(), **texts)
+
+    def _generate_examples(self, part):
+        for index, example in examples(part):
+            yield index, example | {"image": "", "title": f"No. {index}", "description": "It …"}
 
 
 class DlfunOffline(DlfunColours):
@@ -336,3 +349,11 @@ def test_damaged_arrays_are_listed_as_such(tmp_path, damaged):
     assert listed["tfds:bad"].source.startswith(remedy)
     with pytest.raises(UserError, match=re.escape(remedy)):
         load("tfds:bad", data_dir=tmp_path)
+
+
+def test_texts_are_read_by_class(tmp_path):
+    splits = labelled_texts("dlfun_news", ("title", "description"), tmp_path)
+    blue = [f"No. {n} It …" for n in range(40, 50) if n % 3 == 2]
+    assert sorted(splits["test"]["blue"]) == blue
+    assert [sorted(by_class) for by_class in splits.values()] == [["blue", "green", "red"]] * 2
+    assert sum(map(len, splits["train"].values())) == 40

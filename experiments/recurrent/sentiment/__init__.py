@@ -22,6 +22,7 @@ import numpy as np
 from annotated_types import Ge
 
 from dlfun.algorithms.naive_bayes import fold_accuracies
+from dlfun.algorithms.sentence_classifier import sentence_classifier, with_mean_prediction
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import movie_reviews, text
 from dlfun.data.dataset import Dataset, take
@@ -33,7 +34,7 @@ from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, cross_validated
 
-from .model import SentenceClassifier, classifier, with_mean_prediction
+from .model import SentenceClassifier
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,10 +108,11 @@ def data(config: Config) -> Dataset:
     split["label"] = np.repeat(np.arange(len(by_class)), [*map(len, by_class.values())])
     split["label"] = split["label"].astype(np.int32)
     split["fold"] = balanced_folds(split["label"], config.folds, config.seed, tuple(by_class))
-    # What is evaluated together, as it is stored, has similar lengths.
-    split = take(split, np.argsort(split["length"], kind="stable"))
-    splits = {"train": split, "test": split}
-    return Dataset(config.dataset, splits, tuple(by_class), by_length(split["length"]))
+    # What is evaluated together, as it is stored, is of few folds and has similar lengths.
+    by_fold = np.lexsort((split["length"], split["fold"]))
+    splits = {"train": take(split, np.argsort(split["length"], kind="stable"))}
+    splits["test"] = take(split, by_fold)
+    return Dataset(config.dataset, splits, tuple(by_class), by_length(splits["train"]["length"]))
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
@@ -130,7 +132,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
             config.hidden,
             config.dropout,
         )
-        return cross_validated(classifier(model, optimizer), config.folds)
+        return cross_validated(sentence_classifier(model, optimizer), config.folds)
 
     return with_mean_prediction(compare({name: network(name) for name in config.networks}))
 

@@ -1,0 +1,28 @@
+"""The networks of `text_cnn` tell subjective sentences from those of plots.
+
+Figure: accuracy on SUBJ, ten folds: not measured yet
+Time: not measured yet
+Command: python launch.py train text_cnn_subj
+
+10,000 sentences (SUBJ; Pang, Lee 2004), in the setting of `text_cnn` (Kim 2014).
+"""
+
+from dlfun.experiment import Claim, Quick
+
+from .text_cnn import QUICK_VALUES, Config, data, figures, inputs, kim_claims, measure, stages
+
+__all__ = [
+    "CLAIMS",
+    "DEFAULT",
+    "QUICK",
+    "Config",
+    "data",
+    "figures",
+    "inputs",
+    "measure",
+    "stages",
+]
+
+CLAIMS = kim_claims(0.915, 0.885, rand=0.896, nonstatic=0.934)
+QUICK = Quick(QUICK_VALUES, [Claim("test/rand_accuracy", "half of the filters", at_least=0.8)])
+DEFAULT = Config(dataset="subj")
