@@ -2,6 +2,7 @@
 
 import errno
 import importlib.metadata
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tensorboardX import record_writer
 
 from dlfun import experiment as experiments
 from dlfun.cli.main import main
@@ -157,6 +160,35 @@ def test_a_full_disk_leaves_no_run_that_seems_to_run(capsys, tmp_path, monkeypat
     with pytest.raises(OSError, match="No space left"):
         run_directory.write_result(tmp_path / "run", {"status": "failed"})
     assert run_directory.read_result(tmp_path / "run")["status"] == "failed"
+
+
+@pytest.mark.usefixtures("_toy")
+def test_a_full_disk_fails_every_member_of_a_sweep(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    over = ["--over", "rate=0.1,0.2", "--events"]
+    status, _, err = run(capsys, "sweep", "toy", *over, "--run-dir", tmp_path / "s")
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: no space left on the disk for a checkpoint in")
+    results = [run_directory.read_result(path) for path in tmp_path.glob("s/trials/*/seed0")]
+    assert [result["status"] for result in results] == ["failed"] * 2
+
+
+@pytest.mark.usefixtures("_toy")
+def test_events_that_cannot_be_written_stop_nothing(capsys, tmp_path, monkeypatch):
+    """Nor do they print tracebacks: their thread ends with the training, even if that fails."""
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            if self.tell() > 100:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    monkeypatch.setattr(record_writer, "open_file", lambda path: Full())
+    threads = threading.active_count()
+    assert run(capsys, *TOY, "--run-dir", tmp_path / "run")[0] == 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    assert run(capsys, *TOY, "--run-dir", tmp_path / "failed")[0] == 2
+    assert threading.active_count() == threads
 
 
 def test_a_run_of_more_devices_is_read_where_there_is_one(
