@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -61,6 +62,30 @@ def test_the_cache_keeps_what_was_used_last(capsys, tmp_path, monkeypatch):
     assert sorted(file.name for file in kept.iterdir()) == [f"program{n}" for n in range(5, 10)]
     assert run(capsys, "cache", "--clear")[0] == 0
     assert not list(kept.iterdir())
+
+
+def test_a_program_that_is_cut_off_in_the_cache_is_compiled_anew(tmp_path):
+    """A process was killed while it wrote one: one line, and none afterwards."""
+    code = """
+        import os, jax
+        from dlfun.train import program_cache
+        program_cache.use()
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        for number in range(3):
+            jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((9, 9))).block_until_ready()
+            files = [file for _, _, file in program_cache.contents(program_cache.folder())]
+            assert files and all(os.path.getsize(file) > 50 for file in files)
+            jax.clear_caches()
+            if number == 0:
+                for file in files:
+                    os.truncate(file, 50)
+    """
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    kept = tmp_path / "dlfun/xla"
+    assert done.stderr == f"warning: {kept} has a damaged program, which is compiled anew\n"
 
 
 @pytest.mark.parametrize("cache", ["", "relative"])
@@ -288,7 +313,7 @@ def test_letters_that_no_font_has_are_told_once(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(style.rcParams, "font.family", ["DejaVu Sans"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(2):
-            style.save(style.figure(4, 3, "\ue0ff\ue0fe"), tmp_path / "a.png")
-    assert capsys.readouterr().err.count("no font here has all letters of a.png") == 1
+        for name in ("a", "b"):
+            style.save(style.figure(4, 3, "\ue0ff\ue0fe"), tmp_path / f"{name}.png")
+    assert capsys.readouterr().err.count("no font here has all letters") == 1
     assert (tmp_path / "a.png").is_file()
