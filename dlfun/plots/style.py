@@ -66,7 +66,7 @@ def save(drawn: Figure, path: Path) -> Path:
         if "missing from font" not in text:
             warnings.warn_explicit(text, warning.category, warning.filename, warning.lineno)
         else:
-            _say_once(f"no font here has all letters of {path.name}: some are drawn as boxes")
+            _say_once("no font here has all letters of the figures: some are drawn as boxes")
     return path
 
 

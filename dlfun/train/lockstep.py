@@ -129,6 +129,15 @@ class Lockstep:
                 trainer.warn(f"{run / run_directory.METRICS} is damaged: {rest}")
             run_directory.write_result(run, {"status": "running"})
         self.began = self.saved_at = time.perf_counter()
+        try:
+            yield from self._train(stop)
+        except BaseException:
+            for slot in self.alive.keys() & self.logs.keys():
+                self.logs[slot].abandon()
+            raise
+
+    def _train(self, stop: Callable[[], bool]) -> Iterator[Ended]:
+        trainer = self.trainer
         values = trainer.group.values(self.filled)
         options, until = trainer.options, trainer.until
         while True:
@@ -277,7 +286,7 @@ class Lockstep:
         for snapshot in unsaved:
             self._save(slot, snapshot)
 
-        def finish() -> dict[str, Any]:
+        def write() -> dict[str, Any]:
             for save in self.saves[slot].values():
                 if save is not None:
                     save.result()
@@ -292,5 +301,14 @@ class Lockstep:
                     result["rows"] = run_directory.count_rows(run)
                 run_directory.write_result(run, result)
             return result
+
+        def finish() -> dict[str, Any]:
+            try:
+                return write()
+            except BaseException as error:
+                if trainer.leads:
+                    self.logs[slot].abandon()
+                    run_directory.write_failure(run, error)
+                raise
 
         return number, trainer.writer.submit(finish)

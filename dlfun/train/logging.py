@@ -1,5 +1,6 @@
 """Logs of a run: metrics.jsonl and TensorBoard events; and its progress on the terminal."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -67,6 +68,34 @@ class Log:
             if complete:
                 _add_hyperparameters(self.events, config, result)
             self.events.close()
+
+    def abandon(self) -> None:
+        """Close the files of a training that failed."""
+        if self.events is not None:
+            self.events.close()
+
+
+class _EventFile:
+    """A file of events; what does not fit on the disk is left out.
+
+    tensorboardX writes in a thread and at exit, where an error would be a traceback. That the disk
+    is full is said where metrics, checkpoints or results are written.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.file.write(data)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.close()
 
 
 def rows(
@@ -211,4 +240,7 @@ def _event_writer(run: Path, purge_step: int | None) -> Any:
     finally:
         for name in hidden:
             del sys.modules[name]
-    return SummaryWriter(str(run), purge_step=purge_step)
+    writer = SummaryWriter(str(run), purge_step=purge_step)
+    records = writer.file_writer.event_writer._ev_writer._py_recordio_writer
+    records._writer = _EventFile(records._writer)
+    return writer

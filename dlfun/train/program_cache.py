@@ -1,8 +1,14 @@
 """The folder of compiled programs, which all processes of a user share."""
 
 import contextlib
+import functools
+import glob
 import os
+import re
+import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 from dlfun.data.folders import user_cache
 
@@ -23,9 +29,37 @@ def use() -> None:
     import jax
 
     remove(kept, LIMIT, LIMIT // 2)
+    _watch(kept)
     jax.config.update("jax_compilation_cache_dir", str(kept))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@functools.cache
+def _watch(kept: Path) -> None:
+    """Have programs removed that JAX warns of, and say so in one line.
+
+    A process that was killed, or a full disk, leaves a part of one, which JAX neither reads nor
+    writes again.
+    """
+    show, name = (
+        warnings.showwarning,
+        r"Error \w+ing persistent compilation cache entry for '(.+?)':",
+    )
+
+    @functools.cache
+    def say_once() -> None:
+        print(f"warning: {kept} has a damaged program, which is compiled anew", file=sys.stderr)
+
+    def remove_or_show(message: Warning | str, *arguments: Any, **keywords: Any) -> None:
+        if program := re.match(name, str(message)):
+            for file in kept.glob(f"{glob.escape(program[1])}-*"):
+                file.unlink(missing_ok=True)
+            say_once()
+        else:
+            show(message, *arguments, **keywords)
+
+    warnings.showwarning = remove_or_show
 
 
 def contents(kept: Path) -> list[tuple[float, int, Path]]:

@@ -259,6 +259,12 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
         raise
 
 
+def write_failure(run: Path, error: BaseException) -> None:
+    """Write into result.json that a run failed; nothing is raised if that fails too."""
+    with contextlib.suppress(OSError):
+        write_result(run, {"status": "failed", "error": str(error) or type(error).__name__})
+
+
 def append_metrics(run: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows to metrics.jsonl."""
     with (run / METRICS).open("a", encoding="utf-8") as file:

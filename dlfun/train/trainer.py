@@ -271,10 +271,9 @@ class GroupTrainer:
                 ended[0][1].result()
         except BaseException as error:
             if not does_not_fit(error):
-                failed = {"status": "failed", "error": str(error) or type(error).__name__}
                 for run in runs:
                     if run_directory.read_result(run).get("status") == "running":
-                        run_directory.write_result(run, failed)
+                        run_directory.write_failure(run, error)
             locks.close()
             raise
         self.writer.submit(locks.close)

@@ -2,6 +2,7 @@
 
 import errno
 import importlib.metadata
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +19,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tensorboardX import record_writer
 
 from dlfun import experiment as experiments
 from dlfun.cli.main import main
@@ -58,6 +62,30 @@ def test_the_cache_keeps_what_was_used_last(capsys, tmp_path, monkeypatch):
     assert sorted(file.name for file in kept.iterdir()) == [f"program{n}" for n in range(5, 10)]
     assert run(capsys, "cache", "--clear")[0] == 0
     assert not list(kept.iterdir())
+
+
+def test_a_program_that_is_cut_off_in_the_cache_is_compiled_anew(tmp_path):
+    """A process was killed while it wrote one: one line, and none afterwards."""
+    code = """
+        import os, jax
+        from dlfun.train import program_cache
+        program_cache.use()
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        for number in range(3):
+            jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((9, 9))).block_until_ready()
+            files = [file for _, _, file in program_cache.contents(program_cache.folder())]
+            assert files and all(os.path.getsize(file) > 50 for file in files)
+            jax.clear_caches()
+            if number == 0:
+                for file in files:
+                    os.truncate(file, 50)
+    """
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    kept = tmp_path / "dlfun/xla"
+    assert done.stderr == f"warning: {kept} has a damaged program, which is compiled anew\n"
 
 
 @pytest.mark.parametrize("cache", ["", "relative"])
@@ -159,6 +187,35 @@ def test_a_full_disk_leaves_no_run_that_seems_to_run(capsys, tmp_path, monkeypat
     assert run_directory.read_result(tmp_path / "run")["status"] == "failed"
 
 
+@pytest.mark.usefixtures("_toy")
+def test_a_full_disk_fails_every_member_of_a_sweep(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    over = ["--over", "rate=0.1,0.2", "--events"]
+    status, _, err = run(capsys, "sweep", "toy", *over, "--run-dir", tmp_path / "s")
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: no space left on the disk for a checkpoint in")
+    results = [run_directory.read_result(path) for path in tmp_path.glob("s/trials/*/seed0")]
+    assert [result["status"] for result in results] == ["failed"] * 2
+
+
+@pytest.mark.usefixtures("_toy")
+def test_events_that_cannot_be_written_stop_nothing(capsys, tmp_path, monkeypatch):
+    """Nor do they print tracebacks: their thread ends with the training, even if that fails."""
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            if self.tell() > 100:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    monkeypatch.setattr(record_writer, "open_file", lambda path: Full())
+    threads = threading.active_count()
+    assert run(capsys, *TOY, "--run-dir", tmp_path / "run")[0] == 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    assert run(capsys, *TOY, "--run-dir", tmp_path / "failed")[0] == 2
+    assert threading.active_count() == threads
+
+
 def test_a_run_of_more_devices_is_read_where_there_is_one(
     capsys, small_mnist, tmp_path, monkeypatch
 ):
@@ -256,7 +313,7 @@ def test_letters_that_no_font_has_are_told_once(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(style.rcParams, "font.family", ["DejaVu Sans"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(2):
-            style.save(style.figure(4, 3, "\ue0ff\ue0fe"), tmp_path / "a.png")
-    assert capsys.readouterr().err.count("no font here has all letters of a.png") == 1
+        for name in ("a", "b"):
+            style.save(style.figure(4, 3, "\ue0ff\ue0fe"), tmp_path / f"{name}.png")
+    assert capsys.readouterr().err.count("no font here has all letters") == 1
     assert (tmp_path / "a.png").is_file()
