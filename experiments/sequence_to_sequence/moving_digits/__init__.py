@@ -74,7 +74,7 @@ class Config:
     """Units of the dense layer on each frame's maps and of the GRU."""
     test: Annotated[int, Ge(1)] = 5000
     """Videos to test on."""
-    examples: Examples = 60_000
+    examples: Examples = 30_000
     epochs: Epochs = 3
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=2e-3, schedule=Schedule("cosine", 0.0))
