@@ -52,9 +52,9 @@ QUICK = Quick(
 )
 OBJECTIVE = Objective("conv3d_rnn_accuracy", "max")
 NETWORKS = {
-    "conv3d_rnn": "3-D convolutions, GRU",
-    "conv2d_rnn": "2-D convolutions, GRU",
-    "conv3d": "3-D convolutions",
+    "conv3d_rnn": "3-D and GRU",
+    "conv2d_rnn": "2-D and GRU",
+    "conv3d": "3-D alone",
     "frame": "one frame",
 }
 """The networks by name, and what a figure calls them."""
@@ -121,9 +121,9 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     from .drawing import filmstrips
 
     last = next(row for row in reversed(rows) if row["split"] == "test")
-    title = "The direction of motion: " + ", ".join(
+    title = "Direction of motion: " + ", ".join(
         f"{label} {100 * last[f'{name}_accuracy']:.1f} %" for name, label in NETWORKS.items()
     )
-    detail = "a digit moves in one of eight directions; guessing: 12.5 %"
+    detail = "convolutions of videos of a digit; guessing among eight directions: 12.5 %"
     yield "accuracy", metric_by_epoch(title, rows, NETWORKS, "accuracy", detail=detail)
     yield "videos", filmstrips(trained)
