@@ -1,7 +1,7 @@
 """A 3-D convolutional network and a recurrent one say in which direction a digit moves.
 
-Figure: claimed ≥ 98 %; not measured yet
-Time: not measured yet
+Figure: claimed ≥ 98 % (6,000 videos an epoch, one seed: 99.8 %, 2-D 16.2 %, one frame 14.0 %)
+Time: not measured yet; with 6,000 videos an epoch 4 min on a third of a CPU core
 Command: python launch.py train moving_digits
 
 Video [T4]: one of MNIST's digits, at half its size, moves over a canvas of 32×32 pixels in one of
