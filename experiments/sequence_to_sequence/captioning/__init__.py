@@ -8,8 +8,8 @@ One to many [T4]: an image of one to four of MNIST's digits, which may touch, is
 such as "three zero seven", whose length the network finds itself. The decoder reads the maps of the
 convolutions by attention (Xu et al., 2015), one place for each word, and is trained by teacher
 forcing; captions are written word by word, each time the likeliest. Test images are made of
-MNIST's test digits. Beside it stands the pipeline of old: cut the image at empty columns, and read
-each piece as the nearest of 10,000 training digits.
+MNIST's test digits. Beside it stands a simple pipeline: the image is cut at its empty columns, and
+each piece is read as the nearest of 10,000 training digits.
 """
 
 from collections.abc import Iterator, Sequence

@@ -20,7 +20,7 @@ def filmstrips(trained: Trained) -> Figure:
         said = "" if answer == label else f"\ntold: {names[answer]}"
         rows[names[label] + said] = video[..., 0] / 255
     return image_rows(
-        f"{(told == shown['label']).sum()} of {len(told)} directions are told",
+        f"The direction is told of {(told == shown['label']).sum()} of {len(told)} videos",
         rows,
         "test videos from left to right, their directions, and what is told where that is wrong",
     )
