@@ -41,9 +41,10 @@ def report(
     else:
         warn("no trial was completed")
     if metric.startswith("test/") and ended > 1:
+        hint = ": hold out a validation set, such as --validation 0.1"
         warn(
-            "trials are ranked on the test set, which makes the best look better than it is: "
-            "hold out a validation set, such as --validation 0.1"
+            "trials are ranked on the test set, which makes the best look better than it is"
+            + (hint if hasattr(plan.base, "validation") else "")
         )
     runs.write_text(folder / "table.csv", table.csv_text(rows, metric))
     runs.write_json(folder / "table.json", values)

@@ -26,6 +26,8 @@ from dlfun.train.cost import pays_on_two
 
 MOST_CPU_DEVICES = 64
 """Virtual devices of a CPU: `settle` says that there are no more."""
+GREETING = b"dlfun process 0"
+"""What process 0 says to the others: a proxy or another service may listen in its place."""
 ANSWER_SECONDS = 120
 """Time within which all processes must have met."""
 MEMORY_SHARE = 0.4
@@ -131,7 +133,7 @@ def initialize_distributed(machines: Machines) -> int:
 
 
 def _meet(host: str, port: int, number: int, processes: int) -> None:
-    """Wait until process 0 has heard of all others, which send it their numbers.
+    """Wait until process 0 has heard of all others, which send it their numbers, and it greets.
 
     Raises UserError where it cannot listen or they do not meet in time: JAX would end each process
     with a stack trace.
@@ -150,6 +152,8 @@ def _meet(host: str, port: int, number: int, processes: int) -> None:
             try:
                 with socket.create_connection((host, port), timeout=5) as connection:
                     connection.sendall(str(number).encode())
+                    if connection.recv(len(GREETING)) != GREETING:
+                        raise ConnectionError("something else does")
                 return
             except (ConnectionError, TimeoutError) as error:
                 if time.monotonic() > until:
@@ -176,7 +180,9 @@ def _hear(server: socket.socket, where: str, processes: int, until: float) -> No
             ) from None
         with connection, contextlib.suppress(OSError, ValueError):
             connection.settimeout(5)
-            others.discard(int(connection.recv(16)))
+            number = int(connection.recv(16))
+            connection.sendall(GREETING)
+            others.discard(number)
 
 
 def _cluster_size(environment: Any) -> int:

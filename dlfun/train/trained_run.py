@@ -86,8 +86,8 @@ class TrainedRun:
             such as logits; of a list a dict each, as the command `predict` prints it.
 
         Raises:
-            UserError: the learner predicts nothing, images are of another size or type, or an item
-                of a list is not what the experiment reads.
+            UserError: the learner predicts nothing, images or columns are none or of another size
+                or type, or an item of a list is not what the experiment reads.
         """
         if isinstance(inputs, str | os.PathLike):
             inputs = [inputs]
@@ -104,7 +104,7 @@ class TrainedRun:
         images, shape = np.asarray(inputs), self.dataset.splits["train"]["image"].shape[1:]
         if images.ndim == 3 and shape[-1] == 1:
             images = images[..., None]
-        if images.dtype != np.uint8 or images.shape[1:] != shape:
+        if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
             raise UserError(
                 f"images must be uint8 {['n', *shape]}, got {images.dtype} {[*images.shape]}"
             )
@@ -136,7 +136,15 @@ class TrainedRun:
     def _predict_columns(self, columns: Mapping[str, Any]) -> Any:
         if self.learner.predict is None:
             raise UserError(f"{self.path}: '{self.experiment}' predicts nothing")
-        return predict_columns(self.learner, self.state, columns)
+        shapes = {name: np.shape(column) for name, column in columns.items()}
+        lengths = {shape[:1] for shape in shapes.values()}
+        if len(lengths) != 1 or lengths <= {(), (0,)}:
+            raise UserError(f"columns must have one length of at least 1, got shapes {shapes}")
+        try:
+            return predict_columns(self.learner, self.state, columns)
+        except KeyError as error:
+            needed = f"'{self.experiment}' predicts from a column {error}"
+            raise UserError(f"{self.path}: {needed}, got {', '.join(columns)}") from None
 
     def __repr__(self) -> str:
         return f"<run {self.path} of {self.experiment}, step {self.step}>"

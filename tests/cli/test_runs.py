@@ -79,6 +79,14 @@ def test_a_run_is_read_back(mlp, digits):
     assert (logits.argmax(axis=1) == probabilities[:7].argmax(axis=1)).all()
     with pytest.raises(UserError, match=r"images must be uint8 \['n', 28, 28, 1\], got float32"):
         trained.predict(np.zeros((2, 28, 28, 1), np.float32))
+    for wrong, words in (
+        (test["image"][:0], "images must be uint8"),
+        ({"image": 1}, "one length"),
+        ({"image": test["image"][:2], "label": test["label"][:1]}, "one length"),
+        ({"picture": test["image"][:2]}, "predicts from a column 'image', got picture"),
+    ):
+        with pytest.raises(UserError, match=words):
+            trained.predict(wrong)
     with pytest.raises(UserError, match="is not a run directory"):
         dlfun.load(mlp.parent)
 

@@ -248,6 +248,14 @@ def test_a_coordinator_that_cannot_be_is_one_line(monkeypatch):
         ):
             with pytest.raises(UserError, match=words):
                 options.initialize_distributed(Machines(where, 2, number))
+
+        def answer():
+            with taken.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 404")
+
+        threading.Thread(target=answer).start()
+        with pytest.raises(UserError, match="no process 0 answers: something else does"):
+            options.initialize_distributed(Machines(f"localhost:{port}", 2, 1))
     with pytest.raises(UserError, match="no process 0 answers: connection refused"):
         options.initialize_distributed(Machines(f"localhost:{port}", 2, 1))
     with pytest.raises(UserError, match="of 3 processes these did not come .*: 1, 2"):

@@ -107,6 +107,15 @@ def test_diverged_trials_are_marked_at_the_worst_edge():
     assert "best at each value" in words(figures[f"against_{RATE}"])
 
 
+@pytest.mark.parametrize("maximize", [True, False])
+def test_what_diverged_lies_on_the_worse_side_of_all_that_did_not(maximize):
+    diverged = {"status": lambda values: "diverged" if values[RATE] == 1e-2 else "completed"}
+    figure = drawn([f"{RATE}=1e-3,1e-2"], maximize, **diverged)[f"against_{RATE}"]
+    (axes,) = figure.axes
+    mark = next(drawn for drawn in axes.collections if drawn.get_label() == "diverged")
+    assert (mark.get_offsets()[0][1] < 0.9805) == maximize
+
+
 @pytest.mark.parametrize("means", [(0.73, 0.47, 0.70, 0.70), (0.9, 0.9, 0.9, 0.1)])
 @pytest.mark.parametrize("spread", [0.0, 0.2])
 def test_bands_and_marks_lie_on_the_axis(means, spread):
@@ -213,6 +222,10 @@ def test_fields_that_are_set_together_are_one_dimension(seeds):
     assert not any(line.get_linewidth() for line in axes.lines if len(line.get_xdata()) > 1)
     assert any("with optimizer adam, learning rate 0.001" in text for text in words(figure))
     assert not any("best over" in text for text in words(figure))
+    space = parse([TOGETHER], MLP)
+    turned = dict(draw("mnist_mlp", space, trials(space)[::-1], METRIC, True))
+    (axes,) = turned[f"against_{NAME},{RATE}"].axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["sgd, 0.1", "adam, 0.001"]
     figures = drawn([TOGETHER, "batch_size=32,64,128"], seeds=seeds)
     assert f"against_{RATE}" not in figures
     assert "adam, 0.001  98.00 %" in words(drawn([TOGETHER, "epochs=1,2"], seeds=1)["sensitivity"])

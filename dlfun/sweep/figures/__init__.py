@@ -63,8 +63,12 @@ def _together(space: Space, trials: Sequence[Trial]) -> tuple[list[Dimension], S
             for trial in trials
             for values in [tuple(trial.values[name] for name in group if name in trial.values)]
         ]
-        values = dict.fromkeys(t.values[path] for t in trials if path in t.values)
-        dimensions.append(Dimension(path, "list", tuple(values)))
+        rows = [
+            row for d in space.dimensions if d.rows and tuple(d.rows[0]) == group for row in d.rows
+        ]
+        typed = [tuple(row.values()) for row in rows]
+        tried = [trial.values[path] for trial in trials if path in trial.values]
+        dimensions.append(Dimension(path, "list", tuple(dict.fromkeys([*typed, *tried]))))
     return dimensions, trials
 
 

@@ -123,8 +123,8 @@ def mark(
 
     Of one colour, moved sideways by `shift` points; or grey and red, and named in the legend.
     """
-    worst, top = edges(sweep)
-    end = max(axes.get_ylim(), key=lambda y: abs(y - top))
+    worst, _ = edges(sweep)
+    end = axes.get_ylim()[0 if sweep.maximize else 1]
     lost = [row for row in rows if row.trial.status == "diverged"]
     off = [row for row in rows if row not in lost and beyond(row, sweep)]
     shifted = offset_copy(axes.transData, cast(Figure, axes.figure), x=shift, units="points")
