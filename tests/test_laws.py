@@ -83,8 +83,8 @@ def quick(name):
     """
     experiment = experiments.load(name)
     smaller = dict(experiment.quick.values) if experiment.quick else {}
-    if "optimizer.name" in configs.flatten(experiment.default):
-        smaller["optimizer.name"] = "sgd"
+    rules = [path for path in configs.flatten(experiment.default) if path.endswith(".name")]
+    smaller |= dict.fromkeys(rules, "sgd")
     return experiment, configs.replace(experiment.default, smaller)
 
 

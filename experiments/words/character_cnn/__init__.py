@@ -8,12 +8,13 @@ Six convolutions of one-hot characters, read from the last to the first, and two
 dropout of 0.5. The paper's networks read 1,014 characters with 256 ("small") or 1,024 ("large")
 channels, under stochastic gradient descent with momentum; their errors on 120,000 texts of AG News,
 as commonly quoted, are 15.65 and 12.82 % without a thesaurus. That setting is `python launch.py
-train character_cnn --dataset ag_news --length 1014 --features 256 --hidden 1024 --epochs 30
---batch-size 128 --optimizer.name momentum --optimizer.learning-rate 0.01 --optimizer.schedule.kind
-step --optimizer.schedule.factor 0.5 --optimizer.schedule.period 3`, hours on CPUs and not measured
-here; "large" is `--features 1024 --hidden 2048 --deviation 0.02`. The default is small enough to
-train on 10,000 sentences in minutes: too few to learn words from their letters, so naive Bayes on
-words is better by much. One of ten folds is tested on, and TREC's test set.
+train character_cnn --dataset ag_news --length 1014 --features 256 --hidden 1024 --deviation 0.05
+--epochs 30 --batch-size 128 --optimizer.name momentum --optimizer.learning-rate 0.01
+--optimizer.schedule.kind step --optimizer.schedule.factor 0.5 --optimizer.schedule.period 3`, hours
+on CPUs and not measured here; "large" is `--features 1024 --hidden 2048 --deviation 0.02`. The
+default is small enough to train on 10,000 sentences in minutes: too few to learn words from their
+letters, so naive Bayes on words is better by much. One of ten folds is tested on, and TREC's test
+set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,8 +46,8 @@ CLAIMS = [
     Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.74),
 ]
 QUICK = Quick(
-    {"features": 32, "hidden": 64, "length": 150, "epochs": 4},
-    [Claim("test/accuracy", "beside chance, 50 %", at_least=0.5)],
+    {"features": 32, "hidden": 64, "deviation": 0.15, "length": 150, "epochs": 6},
+    [Claim("test/accuracy", "beside chance, 50 %", at_least=0.55)],
 )
 
 
@@ -61,8 +62,9 @@ class Config:
     """Channels of each convolution."""
     hidden: Annotated[int, Ge(1)] = 256
     """Units of each hidden layer."""
-    deviation: Annotated[float, Gt(0)] = 0.05
-    """Standard deviation of the first weights."""
+    deviation: Annotated[float, Gt(0)] = 0.1
+    """Standard deviation of the first weights: √(2/F) keeps the variance of signals (He et al.
+    2015) through convolutions of F inputs, 3 · 64 here; the paper has 0.05 for 3 · 256."""
     dropout: Dropout = 0.5
     """Rate of dropout of the hidden layers."""
     epochs: Epochs = 20
