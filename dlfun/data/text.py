@@ -21,6 +21,8 @@ PREFIX = "text:"
 PAD, UNKNOWN = "<pad>", "<unknown>"
 MEMORY = 2**31
 """Bytes that the padded sentences of one split may take."""
+LONGEST = 16
+"""Parts of a known word at most."""
 _WORD = re.compile(r"\w+?(?=n't\b)|n't\b|'\w+|\d+(?:[.,]\d+)+|\w+|[^\w\s]")
 
 
@@ -33,13 +35,13 @@ def known_words(text: str, known: Container[str]) -> list[str]:
     """Words of a text as a corpus that has those `known` would have them: "e-mail", "Dr.", "...".
 
     Of the parts that `words` finds between two spaces the longest run that makes a known word is
-    one word.
+    one word, of up to `LONGEST` parts.
     """
     found: list[str] = []
     for piece in text.split():
         parts = words(piece)
         while parts:
-            runs = range(len(parts), 1, -1)
+            runs = range(min(len(parts), LONGEST), 1, -1)
             size = next((n for n in runs if "".join(parts[:n]) in known), 1)
             found.append("".join(parts[:size]))
             parts = parts[size:]

@@ -93,7 +93,7 @@ def data(config: Config) -> Dataset:
 
 
 def model(config: Config, dataset: Dataset) -> GPT:
-    """The network, a class for each character. Raises UserError where heads do not divide it."""
+    """The network, a class for each character. Raises UserError on heads that do not divide."""
     if config.features % config.heads:
         raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     rate = 0.0 if config.dropout is None else config.dropout

@@ -24,7 +24,6 @@ from annotated_types import Ge
 from dlfun import data as sources
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.image_files import read_fitted
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
@@ -108,6 +107,8 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Image files, made as large as the canvas: bright on dark."""
+    from dlfun.data.image_files import read_fitted
+
     shape = trained.dataset.splits["test"]["image"].shape[1:]
     return Inputs(items, {"image": read_fitted(items, shape)})
 

@@ -24,7 +24,6 @@ from dlfun.algorithms.translation import translation
 from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Widths
 from dlfun.data.dataset import Dataset, Split, take
 from dlfun.data.digit_rows import captions, digit_rows
-from dlfun.data.image_files import read_fitted
 from dlfun.data.parallel_text import END, words
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Quick, Trained
@@ -118,6 +117,8 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Image files, made as large as the canvas: bright on dark."""
+    from dlfun.data.image_files import read_fitted
+
     shape = trained.dataset.splits["test"]["image"].shape[1:]
     return Inputs(items, {"image": read_fitted(items, shape)})
 
