@@ -155,12 +155,12 @@ def dress_values(axes: Axes, axis: Scale) -> None:
         axes.set_xticks(decades, [format_value(decade) for decade in decades])
     elif axis.spacing == "even" or len(coordinates) <= MOST_TICKS:
         axes.xaxis.set_minor_locator(NullLocator())
-        coordinates, values = (thin(each, MOST_NAMES) for each in (coordinates, axis.values))
-        texts = [value_text(axis.path, value) for value in values]
+        ticks = thin(coordinates, MOST_NAMES)
+        texts = [value_text(axis.path, value) for value in thin(axis.values, MOST_NAMES)]
         if len(texts) * max(map(len, texts)) > 60:
-            axes.set_xticks(coordinates, texts, rotation=30, ha="right", rotation_mode="anchor")
+            axes.set_xticks(ticks, texts, rotation=30, ha="right", rotation_mode="anchor")
         else:
-            axes.set_xticks(coordinates, texts)
+            axes.set_xticks(ticks, texts)
     if axis.spacing == "even":
         axes.set_xlim(-0.5, len(axis.values) - 0.5)
     elif axis.log:
