@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import jax
-import jax.numpy as jnp
 from annotated_types import Ge, Le
 from jaxtyping import Array
 

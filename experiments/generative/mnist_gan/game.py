@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from dlfun.algorithms.adversarial import GAMES, Players, adversarial
 from dlfun.algorithms.frozen_layers import blank, freeze, with_frozen
 from dlfun.data.dataset import Dataset
-from dlfun.data.images import as_images, pixels
+from dlfun.data.images import as_images, log_odds, pixels
 from dlfun.experiment import Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn.models.convolutional_gan import ConvCritic, ConvGenerator
@@ -57,10 +57,17 @@ class Course(NamedTuple):
 
 
 def players(config: Any, dataset: Dataset) -> Players:
-    """Transposed convolutions against convolutions, on pixels of 0 to 1."""
-    c, shape = config, dataset.splits["train"]["image"].shape[1:]
+    """Transposed convolutions against convolutions, on pixels of 0 to 1.
+
+    The generator starts near the mean image. From grey ones, which no critic takes for digits, it
+    comes to black ones, where the sigmoid has no slope.
+    """
+    c, train = config, dataset.splits["train"]["image"]
+    shape, start = train.shape[1:], log_odds(train)
     critic = ConvCritic(shape, c.channels[::-1], c.spectral)
-    return Players(ConvGenerator(shape, c.channels), critic, c.noise, jax.nn.sigmoid)
+    return Players(
+        ConvGenerator(shape, c.channels), critic, c.noise, lambda z: jax.nn.sigmoid(z + start)
+    )
 
 
 def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: None) -> Learner:

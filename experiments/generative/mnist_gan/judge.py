@@ -31,6 +31,7 @@ LEAST = 0.02
 
 Rows = Float[np.ndarray, "count pixels"]
 Features = Float[np.ndarray, "count features"]
+Half = Float[np.ndarray, "half features"]
 
 
 def classifier(dataset: Dataset) -> Learner:
@@ -80,9 +81,7 @@ def covered(read: np.ndarray, classes: int) -> int:
     return int((np.bincount(read, minlength=classes) >= LEAST * len(read)).sum())
 
 
-def halves_of_test(
-    dataset: Dataset, variables: Mapping[str, Any], most: int
-) -> tuple[Features, Features]:
+def halves_of_test(dataset: Dataset, variables: Mapping[str, Any], most: int) -> tuple[Half, Half]:
     """Features of every other test image, and of those between, `most` at most of each."""
     images = dataset.splits["test"]["image"]
     one, other = (
@@ -92,7 +91,7 @@ def halves_of_test(
     return one, other
 
 
-def distance_ratio(seen: Features, halves: tuple[Features, Features]) -> float:
+def distance_ratio(seen: Features, halves: tuple[Half, Half]) -> float:
     """Fréchet distance of samples to the first half, over that of the other half to the first.
 
     1 for samples like the test images, as many as are in a half.
