@@ -5,9 +5,9 @@ Time: TODO
 Command: python launch.py train mnist_wgan_gp
 
 The Wasserstein game of `mnist_wgan` with a gradient penalty in the place of clipping (Gulrajani et
-al. 2017: λ 10, five steps of the critic for one of the generator, Adam with β₁ 0.5 and β₂ 0.9; its
-rate is 5e-4, for a shorter training than with their 1e-4). A stage before trains a clipped critic as `mnist_wgan` does, and a figure shows the weights of
-both. Stages: judge, clipping, gan.
+al. 2017: λ 10, five steps of the critic for one of the generator, Adam with β₁ 0.5 and β₂ 0.9; the
+rate is 5e-4 in the place of their 1e-4, for a shorter training). A stage before trains a clipped
+critic as `mnist_wgan` does, and a figure shows the weights of both. Stages: judge, clipping, gan.
 """
 
 import dataclasses
