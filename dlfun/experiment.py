@@ -15,8 +15,8 @@ An experiment is a module, or a package where it needs code of its own, with the
 - where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
   training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or `Animation`s
-  for the command `sample`, which passes `prime=` and `temperature=`, too, where one is asked for
-  and `sample` takes it;
+  for the command `sample`, which passes `prime=`, `temperature=` and `label=` (a class's name),
+  too, where one is asked for and `sample` takes it;
   `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
   `vectors(trained)`, word vectors by name, which `export` writes as word2vec does;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and

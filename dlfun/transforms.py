@@ -5,14 +5,23 @@ they predict, unless its docstring says otherwise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from dlfun.data.augmentation import Augmentation
-from dlfun.learner import Batch, Key, Learner, State, example_keys
+from dlfun.learner import (
+    Batch,
+    Key,
+    Learner,
+    State,
+    example_keys,
+    if_counted,
+    mean_over_devices,
+    sum_over_devices,
+)
 from dlfun.metrics import Metrics, Ratio, scalar
 
 
@@ -214,6 +223,56 @@ def cropped(learner: Learner, lengths: Mapping[str, str], widths: Sequence[int])
 
     update, evaluate = choose(learner.update), choose(learner.evaluate)
     return learner._replace(update=update, evaluate=evaluate, averages=False)
+
+
+class Recorded(NamedTuple):
+    """The state of `recorded`."""
+
+    state: State
+    kept: Any
+    """What was kept at the end of each part; the last one done is kept up to now. [parts, …]"""
+    measured: Metrics
+    """Metrics of the updates of each part, [parts, …]; 0 over 0 where it has not begun."""
+    step: Array
+    """Updates done."""
+
+
+def recorded(learner: Learner, keep: Callable[[State], Any], parts: int, updates: int) -> Learner:
+    """Learner whose state remembers how it came to be, in equal parts of its `updates` updates.
+
+    Of each part it has `keep(state)` at its end, such as the parameters of a generator, and the
+    metrics of its updates. Updates beyond `updates` belong to the last part.
+    """
+
+    def init(key: Key, batch: Batch) -> Recorded:
+        def measure() -> tuple[State, Metrics]:
+            return learner.update(learner.init(key, batch), batch, key)
+
+        state = learner.init(key, batch)
+        kept = jax.tree.map(lambda leaf: jnp.stack([leaf] * parts), keep(state))
+        shapes = jax.eval_shape(measure)[1]
+        measured = jax.tree.map(lambda leaf: jnp.zeros((parts, *leaf.shape), leaf.dtype), shapes)
+        return Recorded(state, kept, measured, jnp.zeros((), jnp.int32))
+
+    def update(old: Recorded, batch: Batch, key: Key) -> tuple[Recorded, Metrics]:
+        state, measured = learner.update(old.state, batch, key)
+        part = jnp.minimum(old.step * parts // updates, parts - 1)
+        # Written in each update, for that is cheaper than to ask whether a part has ended.
+        kept = jax.tree.map(lambda all, leaf: all.at[part].set(leaf), old.kept, keep(state))
+        whole = sum_over_devices(measured)
+        total = jax.tree.map(lambda all, leaf: all.at[part].add(leaf), old.measured, whole)
+        count = mean_over_devices(batch["weight"].sum())
+        new = Recorded(state, kept, total, old.step + 1)
+        return if_counted(batch, count, new, measured, old)
+
+    def evaluate(state: Recorded, batch: Batch, key: Key) -> Metrics:
+        return learner.evaluate(state.state, batch, key)
+
+    def predict(state: Recorded, batch: Batch) -> Any:
+        assert learner.predict is not None
+        return learner.predict(state.state, batch)
+
+    return Learner(init, update, evaluate, learner.predict and predict, learner.averages)
 
 
 def with_state_metrics(

@@ -19,6 +19,7 @@ from dlfun.transforms import (
     cross_validated,
     drawing,
     in_minibatches,
+    recorded,
     repeat_update,
     with_gap,
     with_state_metrics,
@@ -275,3 +276,25 @@ def test_a_batch_is_cut_to_a_width_that_holds_its_longest():
         assert float(measured["loss"].total) == sum(lengths)
         assert learner.evaluate(state, batch, KEY)["loss"].total == sum(lengths)
     assert set(seen) == {3, 5, 7}
+
+
+def test_a_record_has_the_end_and_the_metrics_of_each_part():
+    """Five updates in two parts, of three and two; then one more, which belongs to the last."""
+    learner, examples = make(), batch()
+    kept = compiled(recorded(learner, lambda state: state.params, 2, 5))
+    state, alone, losses, states = kept.init(KEY, examples), learner.init(KEY, examples), [], []
+    close(state.state, alone)
+    for step in range(6):
+        key = jax.random.fold_in(KEY, step)
+        state, _ = kept.update(state, examples, key)
+        alone, measured = learner.update(alone, examples, key)
+        losses.append(float(measured["loss"].total))
+        states.append(alone.params)
+    close(state.state, alone)
+    close(state.kept, jax.tree.map(lambda a, b: jnp.stack([a, b]), states[2], states[5]))
+    np.testing.assert_allclose(
+        state.measured["loss"].total, [sum(losses[:3]), sum(losses[3:])], rtol=1e-5
+    )
+    np.testing.assert_allclose(state.measured["loss"].count, [18, 18])
+    nothing, _ = kept.update(state, batch(weight=np.zeros(6)), KEY)
+    jax.tree.map(np.testing.assert_array_equal, nothing, state)

@@ -52,7 +52,8 @@ class Players(NamedTuple):
     generator: nn.Module
     """Network from noise, followed by the condition, to an example."""
     critic: nn.Module
-    """Network from an example, followed by the condition, to a number for each, [batch, 1]."""
+    """Network from an example, followed by the condition, to a number for each, [batch, 1]. It may
+    have a collection "batch_stats", which a step of the critic updates, as spectral norms do."""
     noise: int
     """Dimensions of the generator's noise, N(0, I)."""
     output: Callable[[Array], Array] = lambda x: x
@@ -62,13 +63,18 @@ class Players(NamedTuple):
         self, params: Any, noise: Float[Array, "batch noise"], condition: Array | None = None
     ) -> Array:
         """Examples for noise."""
-        return self.output(_apply(self.generator, params, noise, condition))
+        made: Any = self.generator.apply({"params": params}, _with_condition(noise, condition))
+        return self.output(made)
 
     def judge(
-        self, params: Any, x: Float[Array, "batch *shape"], condition: Array | None = None
+        self,
+        variables: Mapping[str, Any],
+        x: Float[Array, "batch *shape"],
+        condition: Array | None = None,
     ) -> Float[Array, " batch"]:
         """The critic's output for examples."""
-        return _apply(self.critic, params, x, condition)[:, 0]
+        output: Any = self.critic.apply(variables, _with_condition(x, condition))
+        return output[:, 0]
 
 
 class AdversarialState(NamedTuple):
@@ -92,8 +98,8 @@ def adversarial(
 ) -> Learner:
     """Learner of which each update is a step of the critic, each `critic_steps`-th one of both.
 
-    Metrics are "loss", the critic's without the penalty, and "generator_loss", counted in the
-    updates in which the generator takes a step.
+    Metrics are "loss", the critic's without the penalty, "penalty" without its factor, if any, and
+    "generator_loss", counted in the updates in which the generator takes a step.
 
     Args:
         players: generator and critic.
@@ -124,7 +130,12 @@ def adversarial(
             for_noise, for_line = jax.random.split(key)
             real, conditions, weight = examples(batch), condition(batch), batch["weight"]
             generated = players.generate(generator, noise(for_noise, batch), conditions)
-            judge = partial(players.judge, variables["params"])
+            updated: Mapping[str, Any] = {}
+            if training:  # The output is not used: what spectral normalization keeps moves on.
+                _, updated = players.critic.apply(
+                    variables, _with_condition(real, conditions), mutable=["batch_stats"]
+                )
+            judge = partial(players.judge, {**variables, **updated})
             loss = game.critic(judge(real, conditions), judge(generated, conditions))
             reported = {"loss": metrics.mean(loss, weight)}
             if not is_zero(penalty):
@@ -133,13 +144,15 @@ def adversarial(
                 between = share * real + (1 - share) * generated
                 slope = jax.grad(lambda x: judge(x, conditions).sum())(between)
                 square = jnp.square(slope).reshape(len(real), -1).sum(axis=1)
-                loss = loss + penalty * jnp.square(jnp.sqrt(square + 1e-12) - 1)
-            return LossAndMetrics(metrics.mean(loss, weight), reported)
+                excess = jnp.square(jnp.sqrt(square + 1e-12) - 1)
+                reported |= {"penalty": metrics.mean(excess, weight)}
+                loss = loss + penalty * excess
+            return LossAndMetrics(metrics.mean(loss, weight), reported, updated)
 
         return minimize(init, objective, optimizers[1])
 
     def generator(critic: Any) -> Learner:
-        """The generator's training against a critic's parameters."""
+        """The generator's training against a critic's variables."""
 
         def init(key: Key, batch: Batch) -> Mapping[str, Any]:
             conditions = condition(batch)
@@ -169,7 +182,7 @@ def adversarial(
             judge = judge._replace(params=clipped)
 
         def move() -> tuple[MinimizeState, Ratio]:
-            made, its = generator(judge.params).update(state.generator, batch, a)
+            made, its = generator(judge.variables).update(state.generator, batch, a)
             return made, its["loss"]
 
         def stay() -> tuple[MinimizeState, Ratio]:
@@ -186,7 +199,7 @@ def adversarial(
     def evaluate(state: AdversarialState, batch: Batch, key: Key) -> Metrics:
         a, b = jax.random.split(key)
         measured = critic(state.generator.params).evaluate(state.critic, batch, b)
-        loss = generator(state.critic.params).evaluate(state.generator, batch, a)["loss"]
+        loss = generator(state.critic.variables).evaluate(state.generator, batch, a)["loss"]
         return measured | {"generator_loss": loss}
 
     return Learner(start, update, evaluate, averages=True)
@@ -194,7 +207,3 @@ def adversarial(
 
 def _with_condition(x: Array, condition: Array | None) -> Array:
     return x if condition is None else jnp.concatenate([x.reshape(len(x), -1), condition], axis=1)
-
-
-def _apply(model: nn.Module, params: Any, x: Array, condition: Array | None) -> Any:
-    return model.apply({"params": params}, _with_condition(x, condition))

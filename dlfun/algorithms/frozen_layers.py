@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
+from dlfun.data.dataset import Dataset
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
@@ -38,3 +42,24 @@ def with_frozen(
         return learner.predict(state.top, read(state.below, batch))
 
     return Learner(init, update, evaluate, learner.predict and predict, learner.averages)
+
+
+def variables(state: Any) -> Any:
+    """The variables in the state of a learner of `minimize`."""
+    return state.variables
+
+
+def blank(learner: Learner, dataset: Dataset, keep: Callable[[State], Any] = variables) -> Any:
+    """`keep` of the learner's state as zeros, for `with_frozen` to start from."""
+    columns = dataset.splits["train"].items()
+    batch = {name: jnp.asarray(column[:1]) for name, column in columns} | {"weight": jnp.ones(1)}
+    state = jax.eval_shape(learner.init, jax.random.key(0), batch)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), keep(state))
+
+
+def freeze(previous: Stack, fresh: Stack, keep: Callable[[State], Any] = variables) -> Stack:
+    """The next learner's first state, on the layers below and `keep` of the state on top of them.
+
+    `begin` of a stage of `with_frozen` that follows another.
+    """
+    return Stack((*previous.below, keep(previous.top)), fresh.top)

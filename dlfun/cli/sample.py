@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import tyro
 from annotated_types import Ge, Gt, Lt
 
 from dlfun.cli.console import Run, warn
@@ -38,6 +39,8 @@ class Sample:
     temperature: Annotated[float, Gt(0)] | None = None
     """Divides the logits of each character of a text: below 1, likely ones are drawn more often. By
     default the run's own."""
+    label: Annotated[str | None, tyro.conf.arg(name="class")] = None
+    """Class of all samples, by name, where they are drawn by class."""
 
     def __call__(self) -> int:
         from dlfun import config
@@ -48,7 +51,13 @@ class Sample:
         config.check(self)
         experiment, trained = driver.read(self.run_dir, warn)
         samples = draw_samples(
-            experiment, trained, self.count, self.seed, self.prime, self.temperature
+            experiment,
+            trained,
+            self.count,
+            self.seed,
+            self.prime,
+            self.temperature,
+            self.label,
         )
         folder = self.run_dir / run_directory.SAMPLES
         images = []

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 Path = tuple[str, ...]
-NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats", "acting"])
-"""Parts of a state without parameters: the optimizer's memory, running statistics, and an agent in
-its environment with what it remembers."""
-MEMORY = frozenset(["optimizer", "acting"])
+NO_PARAMETERS = frozenset(["optimizer", "collections", "batch_stats", "acting", "kept", "measured"])
+"""Parts of a state without parameters: the optimizer's memory, running statistics, an agent in its
+environment with what it remembers, and the record of a training."""
+MEMORY = frozenset(["optimizer", "acting", "kept", "measured"])
 """Parts of a state that a trained network does without."""
 
 

@@ -117,6 +117,7 @@ class TrainedRun:
         seed: int = 0,
         prime: str | None = None,
         temperature: float | None = None,
+        label: str | None = None,
     ) -> list[Any]:
         """Texts or images that the experiment draws, as the command `sample` prints or writes them.
 
@@ -125,13 +126,15 @@ class TrainedRun:
             seed: random seed of the samples.
             prime: text that each sample continues, where samples are texts.
             temperature: divides the logits of each character of a text; by default the run's own.
+            label: class of all samples, by name, where they are drawn by class.
 
         Raises:
-            UserError: as `draw_samples`, or the experiment cannot continue this prime.
+            UserError: as `draw_samples`, or the experiment cannot continue this prime, or has no
+                such class.
         """
         self.opened.require_last_stage(self.path)
-        opened = self.opened
-        return [*draw_samples(opened.experiment, opened.trained, count, seed, prime, temperature)]
+        experiment, trained = self.opened.experiment, self.opened.trained
+        return [*draw_samples(experiment, trained, count, seed, prime, temperature, label)]
 
     def _predict_columns(self, columns: Mapping[str, Any]) -> Any:
         if self.learner.predict is None:

@@ -25,7 +25,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Array, Float
 
-from dlfun.algorithms.adversarial import GAMES, Players, adversarial
+from dlfun.algorithms.adversarial import GAMES, AdversarialState, Players, adversarial
 from dlfun.config import BatchSize, Epochs, Seed, Static
 from dlfun.data.dataset import Dataset
 from dlfun.data.memory_tasks import drawn
@@ -33,7 +33,7 @@ from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
-from dlfun.transforms import compare, drawing
+from dlfun.transforms import compare, drawing, recorded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +65,8 @@ class Config:
     """Steps of the Wasserstein critic for one of its generator."""
     penalty: Annotated[float, Gt(0)] = 0.1
     """Factor of the gradient penalty."""
+    parts: Annotated[int, Ge(1)] = 8
+    """Equal parts of the training, of which a figure shows the ends."""
     steps: Annotated[int, Ge(1)] = 2_500
     """Updates in an epoch, each on new points."""
     epochs: Epochs = 10
@@ -100,7 +102,13 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         GAMES["wasserstein"], critic_steps=config.critic_steps, penalty=config.penalty
     )
     games = compare({"gan": make(GAMES["minimax"]), "wgan_gp": wasserstein})
-    return drawing(games, partial(point, deviation=config.deviation))
+    drawn_from = drawing(games, partial(point, deviation=config.deviation))
+    return recorded(drawn_from, generators, config.parts, config.steps * config.epochs)
+
+
+def generators(state: dict[str, AdversarialState]) -> dict[str, Any]:
+    """The parameters of each game's generator."""
+    return {name: game.generator.params for name, game in state.items()}
 
 
 def players(config: Config) -> Players:
@@ -108,10 +116,10 @@ def players(config: Config) -> Players:
     return Players(MLP(config.hidden, 2), MLP(config.hidden, 1), config.noise)
 
 
-def points(trained: Trained, name: str, key: Key) -> Float[np.ndarray, "points 2"]:
-    """Points that a game's generator makes."""
+def points(trained: Trained, name: str, key: Key, part: int = -1) -> Float[np.ndarray, "points 2"]:
+    """Points that a game's generator makes at the end of a part of the training."""
     noise = jax.random.normal(key, (POINTS, trained.config.noise))
-    params = trained.state[name].generator.params
+    params = jax.tree.map(lambda leaf: leaf[part], trained.state.kept[name])
     return np.asarray(players(trained.config).generate(params, noise))
 
 
@@ -142,16 +150,21 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """Points of the data and of each generator."""
-    from dlfun.plots.style import figure, tidy
+    """A strip for each game: its points at the end of each part of the training, on the data."""
+    from dlfun.plots.style import PALETTE, figure
 
-    shown = {"data": trained.dataset.splits["test"]["x"]}
-    shown |= {NAMES[name]: points(trained, name, jax.random.key(0)) for name in NAMES}
-    modes = {n: covered(x, trained.config.deviation)[0] for n, x in shown.items()}
-    title = f"Of {MODES} Gaussians the minimax game covers {modes[NAMES['gan']]}, "
-    drawn_on = figure(11, 4.4, title + f"the Wasserstein game {modes[NAMES['wgan_gp']]}")
-    for axes, (name, x) in zip(drawn_on.subplots(1, len(shown)), shown.items(), strict=True):
-        axes.scatter(x[:, 0], x[:, 1], s=4, alpha=0.4, linewidths=0)
-        axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", title=name)
-        tidy(axes, "", "", legend=False)
+    c, key, data_points = trained.config, jax.random.key(0), trained.dataset.splits["test"]["x"]
+    modes = {n: covered(points(trained, n, key), c.deviation)[0] for n in NAMES}
+    title = f"Of {MODES} Gaussians the minimax game covers {modes['gan']}, "
+    drawn_on = figure(1.9 * c.parts, 4.6, title + f"the Wasserstein game {modes['wgan_gp']}")
+    panels = drawn_on.subplots(len(NAMES), c.parts, squeeze=False)
+    for strip, (name, label) in zip(panels, NAMES.items(), strict=True):
+        strip[0].set_ylabel(label)
+        for part, axes in enumerate(strip):
+            x = points(trained, name, key, part)
+            axes.scatter(*data_points.T, s=2, color=PALETTE[1], alpha=0.2, linewidths=0)
+            axes.scatter(*x.T, s=2, color=PALETTE[0], alpha=0.4, linewidths=0)
+            axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
+            axes.set_title(f"{(part + 1) * c.steps * c.epochs // c.parts:,}")
+    drawn_on.supxlabel("updates; orange: data")
     yield "points", drawn_on

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 from jax.test_util import check_grads
 
 from dlfun.algorithms.adversarial import GAMES, Players, adversarial
+from dlfun.nn.models.convolutional_gan import ConvCritic, ConvGenerator
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from tests.works import compiled
@@ -79,6 +81,77 @@ def test_gradients_of_the_games(name):
             return game.critic(real, generated), game.generator(generated)
 
         check_grads(losses, (outputs, outputs[::-1]), order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("player", ["critic", "generator"])
+@pytest.mark.parametrize(
+    ("game", "penalty"), [*((name, 0.0) for name in GAMES), ("wasserstein", 2.0)]
+)
+def test_each_player_follows_the_gradient_of_its_loss(game, penalty, player):
+    """A step of gradient descent at rate 1 in float64, against differences of what is reported."""
+    # Parameters start as float32.
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+
+        def double(tree):
+            return jax.tree.map(lambda a: a if a.dtype == jnp.int32 else jnp.float64(a), tree)
+
+        players = Players(MLP((4,), 2, "tanh"), MLP((4,), 1, "tanh"), 3)
+        sgd = [optax.sgd(float(player == name)) for name in ("generator", "critic")]
+        learner = compiled(
+            adversarial(players, GAMES[game], tuple(sgd), lambda b: b["x"], penalty=penalty)
+        )
+        examples = double(batch(4))
+        state = double(learner.init(KEY, examples))
+        flat, back = ravel_pytree(getattr(state, player).params)
+
+        def loss(params):
+            moved = getattr(state, player)._replace(params=back(params))
+            measured = learner.update(state._replace(**{player: moved}), examples, KEY)[1]
+            means = {name: m.total / m.count for name, m in measured.items()}
+            parts = means["loss"] + penalty * means.get("penalty", 0.0)
+            return parts if player == "critic" else means["generator_loss"]
+
+        after = getattr(learner.update(state, examples, KEY)[0], player).params
+        direction = jax.random.normal(jax.random.key(2), flat.shape)
+        slope = (loss(flat + 1e-5 * direction) - loss(flat - 1e-5 * direction)) / 2e-5
+        assert float(abs(slope)) > 1e-3
+        followed = (flat - ravel_pytree(after)[0]) @ direction
+        assert float(followed) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_spectral_normalization_makes_largest_singular_values_1():
+    """The vector of the power iteration moves on in updates of the critic, and nowhere else."""
+    shape = (8, 8, 1)
+    players = Players(ConvGenerator(shape, (4,)), ConvCritic(shape, (4, 6), spectral=True), 3)
+    images = {"x": jax.random.normal(KEY, (8, 64)), "weight": jnp.ones(8)}
+    learner = make(players, rate=0.0)
+    state = learner.init(KEY, images)
+    for step in range(40):
+        before = state
+        state, _ = learner.update(state, images, jax.random.fold_in(KEY, step))
+        if step == 0:
+            assert changed(before.critic.collections, state.critic.collections)
+    sigmas = state.critic.collections["batch_stats"]
+    for number, name in enumerate(("Conv_0", "Conv_1", "Dense_0")):
+        kernel = state.critic.params[name]["kernel"]
+        largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+        sigma = sigmas[f"SpectralNorm_{number}"][f"{name}/kernel/sigma"]
+        assert float(sigma) == pytest.approx(float(largest), rel=1e-3)
+    judged = players.judge(state.critic.variables, images["x"])
+    doubled = jax.tree.map(lambda leaf: 2 * leaf if leaf.ndim > 1 else leaf, state.critic.params)
+    same = players.judge({**state.critic.variables, "params": doubled}, images["x"])
+    np.testing.assert_allclose(judged, same, rtol=1e-4, atol=1e-6)
+
+
+def test_a_critic_that_diverges_has_losses_that_are_not_finite():
+    """So the driver stops, and names the step."""
+    learner = make(rate=1e20)
+    state, losses = learner.init(KEY, batch()), []
+    for _ in range(4):
+        state, measured = learner.update(state, batch(), KEY)
+        losses.append(float(measured["loss"].total))
+    assert np.isfinite(losses[0])
+    assert not np.isfinite(losses[-1])
 
 
 def test_minimax_saturates_where_the_critic_is_sure_and_the_other_does_not():

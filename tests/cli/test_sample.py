@@ -92,6 +92,14 @@ def test_a_prime_and_a_temperature_come_to_the_experiment(capsys, monkeypatch, t
         assert dlfun.load(trained).sample(2, **options) == expected
 
 
+def test_a_class_comes_to_the_experiment(capsys, monkeypatch, trained):
+    toy.register(monkeypatch, sample=lambda trained, key, count, label="any": [label] * count)
+    for flags, options, word in (([], {}, "any"), (["--class", "7"], {"label": "7"}, "7")):
+        assert main(["sample", str(trained), "--count", "2", *flags]) == 0
+        assert capsys.readouterr().out.splitlines() == [word, word]
+        assert dlfun.load(trained).sample(2, **options) == [word, word]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words", "draws"),
     [
@@ -102,6 +110,7 @@ def test_a_prime_and_a_temperature_come_to_the_experiment(capsys, monkeypatch, t
         (["--temperature", "1"], "the samples of experiment 'toy' take no temperature", sample),
         (["--prime", "O"], "the samples of experiment 'toy' take no prime", sample),
         (["--prime", ""], "prime is empty", sample),
+        (["--class", "7"], "the samples of experiment 'toy' take no class", sample),
     ],
 )
 def test_bad_input_is_one_line(capsys, monkeypatch, trained, arguments, words, draws):

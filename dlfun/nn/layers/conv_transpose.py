@@ -7,12 +7,13 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float
 
 from dlfun.errors import with_layer_path
 from dlfun.nn.initializers import fan_in_uniform, uniform
 from dlfun.nn.kernels import geometry
+from dlfun.nn.kernels.blocks import divides, transpose_by_blocks
 from dlfun.nn.layers.conv import check_channels, conv
 
 
@@ -54,11 +55,19 @@ def conv_transpose(
     reach = geometry.span(kernel.shape[:-2], dilations)
     pads = geometry.pads(x.shape[1:-1], reach, steps, padding)
     size = output_size(x.shape[1:-1], reach, steps, pads, extra)
-    forward = partial(
-        conv, kernel=kernel, strides=steps, padding=pads, dilation=dilations, groups=groups
-    )
-    # The map is linear, so its gradient is the same at all points; 0 is as good as any.
-    (y,) = jax.vjp(forward, jnp.zeros((len(x), *size, features), x.dtype))[1](x)
+
+    def by_gradient(x: Array, kernel: Array) -> Array:
+        forward = partial(
+            conv, kernel=kernel, strides=steps, padding=pads, dilation=dilations, groups=groups
+        )
+        # The map is linear, so its gradient is the same at all points; 0 is as good as any.
+        return jax.vjp(forward, jnp.zeros((len(x), *size, features), x.dtype))[1](x)[0]
+
+    if groups == 1 and set(dilations) == {1} and divides(steps, kernel.shape[:-2]):
+        by_blocks = partial(transpose_by_blocks, strides=steps, pads=pads, size=size)
+        y = lax.platform_dependent(x, kernel, cpu=by_blocks, default=by_gradient)
+    else:
+        y = by_gradient(x, kernel)
     return y if bias is None else y + bias
 
 

@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import jax
-import jax.numpy as jnp
 from annotated_types import Ge, Le
 from jaxtyping import Array
 
 from dlfun import data as sources
 from dlfun import metrics
 from dlfun.algorithms.adversarial_examples import fgsm_training
-from dlfun.algorithms.frozen_layers import Stack, with_frozen
+from dlfun.algorithms.frozen_layers import Stack, blank, with_frozen
 from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
@@ -107,7 +105,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
     )
     optimizer = make_optimizer(c.training_optimizer, steps, c.training_epochs)
     trained = fgsm_training(model, cross_entropy, optimizer, c.epsilon, inputs=standardize)
-    trained = with_frozen(trained, (empty(model, dataset),), lambda _, batch: batch)
+    trained = with_frozen(trained, (blank(plain, dataset),), lambda _, batch: batch)
     return [
         Stage(plain, dataset, c.epochs, c.batch_size, "plain"),
         Stage(trained, dataset, c.training_epochs, c.batch_size, "fgsm_training", train_on),
@@ -122,13 +120,6 @@ def network(config: Config, dataset: Dataset) -> CNN:
 def standardize(x: Array) -> Array:
     """Pixels of 0 to 1 as the network reads them: MNIST's have mean 0 and deviation 1."""
     return (x - 0.1307) / 0.3081
-
-
-def empty(model: CNN, dataset: Dataset) -> Any:
-    """The network's variables as zeros, in whose place `train_on` puts the plain network's."""
-    image = normalize()(jnp.asarray(dataset.splits["train"]["image"][:1]))
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image)
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def train_on(previous: MinimizeState, fresh: Stack) -> Stack:

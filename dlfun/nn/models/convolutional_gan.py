@@ -1,0 +1,81 @@
+"""A generator of transposed convolutions and a critic of convolutions, for small images."""
+
+import math
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from dlfun.nn.layers.conv import Conv
+from dlfun.nn.layers.conv_transpose import ConvTranspose
+
+WINDOW = (4, 4)
+"""A window that the stride of 2 divides: no pixel is reached more often than another."""
+
+
+class ConvGenerator(nn.Module):
+    """Transposed convolutions of stride 2 from noise to an image (Radford et al. 2016).
+
+    Noise → dense 7×7×64 → 14×14×32 → 28×28×1, windows of 4×4, with layer normalization over an
+    image and ReLU before each. The paper's batch normalization would have an image depend on the
+    others of its batch.
+
+    Attributes:
+        shape: height, width and channels of the images, which are returned as rows of pixels.
+        channels: channels of each layer's input; each layer doubles the image, and what is more
+            than `shape` is cut off.
+    """
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    channels: tuple[int, ...] = (64, 32)
+
+    @nn.compact
+    def __call__(self, z: Float[Array, "batch noise"]) -> Float[Array, "batch pixels"]:
+        """The image for noise, before the function that bounds its pixels."""
+        height, width, colours = self.shape
+        factor = 2 ** len(self.channels)
+        first = -(-height // factor), -(-width // factor), self.channels[0]
+        h = nn.Dense(math.prod(first))(z).reshape(-1, *first)
+        for features in (*self.channels[1:], colours):
+            h = nn.relu(nn.LayerNorm(reduction_axes=(1, 2, 3), feature_axes=-1)(h))
+            h = ConvTranspose(features, WINDOW, strides=2, padding=1)(h)
+        return h[:, :height, :width].reshape(len(z), -1)
+
+
+class ConvCritic(nn.Module):
+    """Convolutions of stride 2 and a dense layer from an image to a number (Radford et al. 2016).
+
+    28×28×1 → 14×14×32 → 7×7×64 → 1, windows of 4×4, leaky ReLU of slope 0.2, no normalization of
+    activations: the gradient penalty is of each image alone.
+
+    Attributes:
+        shape: height, width and channels of the images.
+        channels: channels of each convolution.
+        spectral: divide each kernel by its largest singular value (Miyato et al. 2018), which a
+            step of power iteration estimates, from the vector in the collection "batch_stats". The
+            vector moves on where that collection is mutable.
+    """
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    channels: tuple[int, ...] = (32, 64)
+    spectral: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch features"]) -> Float[Array, "batch 1"]:
+        """A number for each row: the pixels of an image, then a condition, if any.
+
+        A condition adds a number to each channel of the first convolution, as it would if it came
+        as further channels of the image, each of one value.
+        """
+        size = math.prod(self.shape)
+        condition, h = x[:, size:], x[:, :size].reshape(-1, *self.shape)
+        for number, features in enumerate(self.channels):
+            h = self._layer(Conv(features, WINDOW, strides=2, padding=1), h)
+            if number == 0 and condition.size:
+                h += self._layer(nn.Dense(features, use_bias=False), condition)[:, None, None]
+            h = nn.leaky_relu(h, 0.2)
+        return self._layer(nn.Dense(1), h.reshape(len(h), -1))
+
+    def _layer(self, layer: nn.Module, x: Array) -> Array:
+        if not self.spectral:
+            return layer(x)
+        return nn.SpectralNorm(layer)(x, update_stats=self.is_mutable_collection("batch_stats"))

@@ -1,0 +1,154 @@
+"""A generator learns to draw digits from a critic that learns to tell them from real ones.
+
+Figure: TODO
+Time: TODO
+Command: python launch.py train mnist_gan
+
+Transposed convolutions against convolutions, of half the channels of small DCGANs, in the
+non-saturating game of Goodfellow et al. (2014); `--game minimax` is the original one, with
+`--critic-steps K` steps of the critic for each of the generator. What is drawn is judged by a CNN
+(T3's), which a first stage trains on labels: the Fréchet distance of its features to those of
+half of the test images, over that of the other half, and the digits that it reads. Beside it
+stands a variational autoencoder, trained in a second stage. The critic's loss says nothing of the
+samples: over the course of the training it does not fall with their distance. Stages: judge, vae,
+gan.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import jax
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Array, Float
+
+from dlfun import data as sources
+from dlfun.algorithms.frozen_layers import blank, freeze
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import check_grey
+from dlfun.experiment import Claim, Quick, Stage, Trained
+from dlfun.learner import Key
+from dlfun.optimizers import Optimizer
+
+from .game import SHOWN, above, game, images, judged, sample
+from .game import figures as game_figures
+from .game import measure as game_measure
+from .judge import (
+    autoencoder,
+    classifier,
+    distance_ratio,
+    features,
+    halves_of_test,
+    in_chunks,
+    vae_network,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "CLAIMS", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
+]  # fmt: skip
+
+CLAIMS = [
+    Claim("test/distance_over_vae", "beside Lucic et al. (2018)", at_most=1),
+    Claim("test/digits", "beside Goodfellow et al. (2014)", at_least=10),
+    Claim("test/rank_correlation", "beside Arjovsky et al. (2017)", at_most=0.3),
+]
+SMALL = {"channels": (8, 8), "examples": 5_000, "epochs": 2, "scored": 1_000, "parts": 4}
+QUICK = Quick(SMALL, [Claim("test/digits", "beside Goodfellow et al. (2014)", at_least=2)])
+VAE_EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class Config:
+    """A generator and a critic of images, and who judges them."""
+
+    game: Literal["minimax", "non_saturating", "wasserstein"] = "non_saturating"
+    """Losses of the two players."""
+    critic_steps: Annotated[int, Ge(1)] = 1
+    """Steps of the critic for one of the generator."""
+    clip: Annotated[float, Gt(0)] | None = None
+    """Bound of the critic's parameters after each of its steps; none by default."""
+    penalty: Annotated[float, Ge(0)] = 0.0
+    """Factor of the gradient penalty."""
+    spectral: bool = False
+    """Divide the critic's kernels by their largest singular values."""
+    noise: Annotated[int, Ge(1)] = 64
+    """Dimensions of the generator's noise."""
+    channels: Widths = (32, 16)
+    """Channels of the generator's images, each twice the size of the last; the critic's in turn."""
+    parts: Annotated[int, Ge(2)] = 20
+    """Equal parts of the training, at the end of which samples are judged."""
+    scored: Annotated[int, Ge(2)] = 5_000
+    """Samples that are judged."""
+    examples: Examples = 60_000
+    epochs: Epochs = 5
+    batch_size: BatchSize = 64
+    optimizer: Optimizer = Optimizer("adam", 2e-4, beta1=0.5)
+    """Optimizer of each player."""
+    dataset: DatasetName = "mnist"
+    validation: Validation = 0.0
+    seed: Seed = 0
+
+
+def data(config: Any) -> Dataset:
+    """Grey labelled images."""
+    dataset = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    check_grey(dataset)
+    return subset(dataset, config.seed, train=config.examples)
+
+
+def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
+    """The network that judges, the variational autoencoder, then the game."""
+    (first, last), vae = judged(config, dataset), autoencoder(dataset)
+    frozen = blank(classifier(dataset), dataset), blank(vae, dataset)
+    return [
+        first,
+        Stage(above(vae, frozen[:1]), dataset, VAE_EPOCHS, 128, "vae", freeze),
+        last._replace(learner=above(game(config, dataset), frozen)),
+    ]
+
+
+def measure(trained: Trained, key: Key) -> dict[str, float]:
+    """What `game.measure` has, and the autoencoder's distance."""
+    measured = game_measure(trained, key)
+    c, dataset, judge = trained.config, trained.dataset, trained.state.below[0]
+    seen = features(dataset, judge, decoded(trained, key, c.scored))
+    vae = distance_ratio(seen, halves_of_test(dataset, judge, c.scored))
+    over = measured["test/distance_ratio"] / vae
+    return measured | {"test/vae_ratio": vae, "test/distance_over_vae": over}
+
+
+def decoded(trained: Trained, key: Key, count: int) -> Float[np.ndarray, "count pixels"]:
+    """The means of the autoencoder's pixels for codes from N(0, I)."""
+    network, variables = vae_network(trained.dataset), trained.state.below[1]
+
+    @jax.jit
+    def decode(variables: Any, code: Array) -> Array:
+        logits: Any = network.apply(variables, code, method="decode")
+        return jax.nn.sigmoid(logits)
+
+    return in_chunks(partial(decode, variables), jax.random.normal(key, (count, network.code)))
+
+
+def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+    """Samples beside test images and the autoencoder's; samples over the training; the loss."""
+    from dlfun.plots.image_rows import image_rows
+
+    test, key = trained.dataset.splits["test"]["image"], jax.random.key(0)
+    shown = {
+        "test images": test[: 2 * SHOWN] / 255,
+        "generator": images(trained, key, 2 * SHOWN),
+        "autoencoder": decoded(trained, key, 2 * SHOWN),
+    }
+    rows_of_two = {
+        f"{name} {row + 1}": x.reshape(2, SHOWN, *test.shape[1:3])[row]
+        for name, x in shown.items()
+        for row in (0, 1)
+    }
+    yield "samples", image_rows("The generator draws sharp strokes, the VAE means", rows_of_two)
+    yield from game_figures(trained, rows)

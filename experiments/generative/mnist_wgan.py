@@ -1,0 +1,29 @@
+"""The loss of a critic whose weights are clipped falls with the distance of what is drawn.
+
+Figure: TODO
+Time: TODO
+Command: python launch.py train mnist_wgan
+
+The players of `mnist_gan` in the Wasserstein game as Arjovsky et al. (2017) play it: each weight of
+the critic is cut off at ±0.01 after a step, it takes five steps for one of the generator, and both
+follow RMSProp at 5e-5. What they claim of its loss is measured: Spearman's ρ between minus its
+mean over each of 20 parts of the training and the Fréchet distance of samples at the part's end.
+`mnist_gan` has the same number for the original game. Stages: judge, gan.
+"""
+
+from dlfun.experiment import Claim, Quick
+from dlfun.optimizers import Optimizer
+
+from .mnist_gan import SMALL, Config, data
+from .mnist_gan.game import figures, measure, sample
+from .mnist_gan.game import judged as stages
+
+__all__ = [
+    "CLAIMS", "DEFAULT", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
+]  # fmt: skip
+
+CLAIMS = [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0.7)]
+QUICK = Quick(SMALL, [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0)])
+DEFAULT = Config(
+    game="wasserstein", critic_steps=5, clip=0.01, optimizer=Optimizer("rmsprop", 5e-5)
+)
