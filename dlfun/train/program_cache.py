@@ -42,19 +42,18 @@ def _watch(kept: Path) -> None:
     A process that was killed, or a full disk, leaves a part of one, which JAX neither reads nor
     writes again.
     """
-    show, name = (
-        warnings.showwarning,
-        r"Error \w+ing persistent compilation cache entry for '(.+?)':",
-    )
+    show = warnings.showwarning
+    named = r"Error \w+ing persistent compilation cache entry for '(.+?)':"
 
     @functools.cache
     def say_once() -> None:
         print(f"warning: {kept} has a damaged program, which is compiled anew", file=sys.stderr)
 
     def remove_or_show(message: Warning | str, *arguments: Any, **keywords: Any) -> None:
-        if program := re.match(name, str(message)):
+        if program := re.match(named, str(message)):
             for file in kept.glob(f"{glob.escape(program[1])}-*"):
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # Others may share the folder, or own it.
+                    file.unlink()
             say_once()
         else:
             show(message, *arguments, **keywords)
