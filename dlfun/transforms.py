@@ -232,26 +232,28 @@ class Recorded(NamedTuple):
     kept: Any
     """What was kept at the end of each part; the last one done is kept up to now. [parts, …]"""
     measured: Metrics
-    """Metrics of the updates of each part, [parts, …]; 0 over 0 where it has not begun."""
+    """Metrics of the updates of each part, [parts]; 0 over 0 where it has not begun."""
     step: Array
     """Updates done."""
 
 
-def recorded(learner: Learner, keep: Callable[[State], Any], parts: int, updates: int) -> Learner:
+def recorded(
+    learner: Learner,
+    keep: Callable[[State], Any],
+    parts: int,
+    updates: int,
+    names: Sequence[str] = (),
+) -> Learner:
     """Learner whose state remembers how it came to be, in equal parts of its `updates` updates.
 
     Of each part it has `keep(state)` at its end, such as the parameters of a generator, and the
-    metrics of its updates. Updates beyond `updates` belong to the last part.
+    metrics `names` of its updates, numbers each. Updates beyond `updates` belong to the last part.
     """
 
     def init(key: Key, batch: Batch) -> Recorded:
-        def measure() -> tuple[State, Metrics]:
-            return learner.update(learner.init(key, batch), batch, key)
-
         state = learner.init(key, batch)
         kept = jax.tree.map(lambda leaf: jnp.stack([leaf] * parts), keep(state))
-        shapes = jax.eval_shape(measure)[1]
-        measured = jax.tree.map(lambda leaf: jnp.zeros((parts, *leaf.shape), leaf.dtype), shapes)
+        measured = {name: Ratio(jnp.zeros(parts), jnp.zeros(parts)) for name in names}
         return Recorded(state, kept, measured, jnp.zeros((), jnp.int32))
 
     def update(old: Recorded, batch: Batch, key: Key) -> tuple[Recorded, Metrics]:
@@ -259,7 +261,7 @@ def recorded(learner: Learner, keep: Callable[[State], Any], parts: int, updates
         part = jnp.minimum(old.step * parts // updates, parts - 1)
         # Written in each update, for that is cheaper than to ask whether a part has ended.
         kept = jax.tree.map(lambda all, leaf: all.at[part].set(leaf), old.kept, keep(state))
-        whole = sum_over_devices(measured)
+        whole = sum_over_devices({name: measured[name] for name in names})
         total = jax.tree.map(lambda all, leaf: all.at[part].add(leaf), old.measured, whole)
         count = mean_over_devices(batch["weight"].sum())
         new = Recorded(state, kept, total, old.step + 1)

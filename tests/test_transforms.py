@@ -281,7 +281,7 @@ def test_a_batch_is_cut_to_a_width_that_holds_its_longest():
 def test_a_record_has_the_end_and_the_metrics_of_each_part():
     """Five updates in two parts, of three and two; then one more, which belongs to the last."""
     learner, examples = make(), batch()
-    kept = compiled(recorded(learner, lambda state: state.params, 2, 5))
+    kept = compiled(recorded(learner, lambda state: state.params, 2, 5, ["loss"]))
     state, alone, losses, states = kept.init(KEY, examples), learner.init(KEY, examples), [], []
     close(state.state, alone)
     for step in range(6):

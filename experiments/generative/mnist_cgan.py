@@ -1,7 +1,7 @@
 """A generator that is told a digit draws that digit, from a critic that is told it too.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train mnist_cgan
 
 The game of `mnist_gan`, in which both players read the label beside the noise or the image (Mirza,

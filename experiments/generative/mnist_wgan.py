@@ -1,7 +1,7 @@
 """The loss of a critic whose weights are clipped falls with the distance of what is drawn.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train mnist_wgan
 
 The players of `mnist_gan` in the Wasserstein game as Arjovsky et al. (2017) play it: each weight of

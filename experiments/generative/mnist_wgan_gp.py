@@ -1,7 +1,7 @@
 """A penalty on the critic's slope uses all of its weights, where clipping drives them to the ends.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train mnist_wgan_gp
 
 The Wasserstein game of `mnist_wgan` with a gradient penalty in the place of clipping (Gulrajani et

@@ -1,7 +1,7 @@
 """A generator learns to draw digits from a critic that learns to tell them from real ones.
 
-Figure: TODO
-Time: TODO
+Figure: not yet measured
+Time: not yet measured
 Command: python launch.py train mnist_gan
 
 Transposed convolutions against convolutions, of half the channels of small DCGANs, in the

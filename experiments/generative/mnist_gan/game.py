@@ -84,7 +84,8 @@ def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: Non
         clip=c.clip,
         penalty=c.penalty,
     )
-    return recorded(learner, lambda state: state.generator.params, c.parts, steps * c.epochs)
+    kept = partial(recorded, keep=lambda state: state.generator.params, names=["loss"])
+    return kept(learner, parts=c.parts, updates=steps * c.epochs)
 
 
 def judged(
