@@ -1,5 +1,6 @@
 """Adversarial training: a generator against a critic, each following its own gradient."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -50,7 +51,8 @@ class Players(NamedTuple):
     """The two networks. Where examples have a condition, such as a label, both read it."""
 
     generator: nn.Module
-    """Network from noise, followed by the condition, to an example."""
+    """Network from noise, followed by the condition, to an example. Where its call has an argument
+    `training`, that is the weight of each example while training and None otherwise."""
     critic: nn.Module
     """Network from an example, followed by the condition, to a number for each, [batch, 1]. It may
     have a collection "batch_stats", which a step of the critic updates, as spectral norms do."""
@@ -60,11 +62,28 @@ class Players(NamedTuple):
     """Function from the generator's output to an example, such as the sigmoid for pixels."""
 
     def generate(
-        self, params: Any, noise: Float[Array, "batch noise"], condition: Array | None = None
+        self,
+        variables: Mapping[str, Any],
+        noise: Float[Array, "batch noise"],
+        condition: Array | None = None,
     ) -> Array:
         """Examples for noise."""
-        made: Any = self.generator.apply({"params": params}, _with_condition(noise, condition))
+        made: Any = self.generator.apply(variables, _with_condition(noise, condition))
         return self.output(made)
+
+    def generate_in_training(
+        self,
+        variables: Mapping[str, Any],
+        noise: Float[Array, "batch noise"],
+        condition: Array | None,
+        weight: Float[Array, " batch"],
+    ) -> tuple[Array, Mapping[str, Any]]:
+        """Examples for noise, under the batch's own statistics, and the updated running ones."""
+        parameters = inspect.signature(self.generator.__call__).parameters
+        mode: dict[str, Any] = {"training": weight} if "training" in parameters else {}
+        x = _with_condition(noise, condition)
+        made, updated = self.generator.apply(variables, x, mutable=["batch_stats"], **mode)
+        return self.output(made), updated
 
     def judge(
         self,
@@ -118,7 +137,7 @@ def adversarial(
         return batch_noise(lambda shape: jax.random.normal(key, shape), shape)
 
     def critic(generator: Any) -> Learner:
-        """The critic's training against a generator's parameters."""
+        """The critic's training against a generator's variables."""
 
         def init(key: Key, batch: Batch) -> Mapping[str, Any]:
             conditions = condition(batch)
@@ -129,12 +148,16 @@ def adversarial(
         ) -> LossAndMetrics:
             for_noise, for_line = jax.random.split(key)
             real, conditions, weight = examples(batch), condition(batch), batch["weight"]
-            generated = players.generate(generator, noise(for_noise, batch), conditions)
+            drawn = noise(for_noise, batch)
             updated: Mapping[str, Any] = {}
-            if training:  # The output is not used: what spectral normalization keeps moves on.
+            if training:
+                generated, _ = players.generate_in_training(generator, drawn, conditions, weight)
+                # The output is not used: what spectral normalization keeps moves on.
                 _, updated = players.critic.apply(
                     variables, _with_condition(real, conditions), mutable=["batch_stats"]
                 )
+            else:
+                generated = players.generate(generator, drawn, conditions)
             judge = partial(players.judge, {**variables, **updated})
             loss = game.critic(judge(real, conditions), judge(generated, conditions))
             reported = {"loss": metrics.mean(loss, weight)}
@@ -161,10 +184,13 @@ def adversarial(
         def objective(
             variables: Mapping[str, Any], batch: Batch, key: Key, training: bool
         ) -> LossAndMetrics:
-            conditions = condition(batch)
-            made = players.generate(variables["params"], noise(key, batch), conditions)
+            conditions, drawn, weight = condition(batch), noise(key, batch), batch["weight"]
+            if training:
+                made, updated = players.generate_in_training(variables, drawn, conditions, weight)
+            else:
+                made, updated = players.generate(variables, drawn, conditions), {}
             loss = game.generator(players.judge(critic, made, conditions))
-            return LossAndMetrics(metrics.mean(loss, batch["weight"]))
+            return LossAndMetrics(metrics.mean(loss, weight), collections=updated)
 
         return minimize(init, objective, optimizers[0])
 
@@ -176,7 +202,7 @@ def adversarial(
 
     def update(state: AdversarialState, batch: Batch, key: Key) -> tuple[AdversarialState, Metrics]:
         a, b = jax.random.split(key)
-        judge, measured = critic(state.generator.params).update(state.critic, batch, b)
+        judge, measured = critic(state.generator.variables).update(state.critic, batch, b)
         if clip is not None:
             clipped = jax.tree.map(lambda p: jnp.clip(p, -clip, clip), judge.params)
             judge = judge._replace(params=clipped)
@@ -198,7 +224,7 @@ def adversarial(
 
     def evaluate(state: AdversarialState, batch: Batch, key: Key) -> Metrics:
         a, b = jax.random.split(key)
-        measured = critic(state.generator.params).evaluate(state.critic, batch, b)
+        measured = critic(state.generator.variables).evaluate(state.critic, batch, b)
         loss = generator(state.critic.variables).evaluate(state.generator, batch, a)["loss"]
         return measured | {"generator_loss": loss}
 

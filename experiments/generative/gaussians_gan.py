@@ -107,8 +107,8 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 
 def generators(state: dict[str, AdversarialState]) -> dict[str, Any]:
-    """The parameters of each game's generator."""
-    return {name: game.generator.params for name, game in state.items()}
+    """The variables of each game's generator."""
+    return {name: game.generator.variables for name, game in state.items()}
 
 
 def players(config: Config) -> Players:
@@ -119,8 +119,8 @@ def players(config: Config) -> Players:
 def points(trained: Trained, name: str, key: Key, part: int = -1) -> Float[np.ndarray, "points 2"]:
     """Points that a game's generator makes at the end of a part of the training."""
     noise = jax.random.normal(key, (POINTS, trained.config.noise))
-    params = jax.tree.map(lambda leaf: leaf[part], trained.state.kept[name])
-    return np.asarray(players(trained.config).generate(params, noise))
+    variables = jax.tree.map(lambda leaf: leaf[part], trained.state.kept[name])
+    return np.asarray(players(trained.config).generate(variables, noise))
 
 
 def centres() -> Float[np.ndarray, "modes 2"]:

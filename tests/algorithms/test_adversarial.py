@@ -143,6 +143,23 @@ def test_spectral_normalization_makes_largest_singular_values_1():
     np.testing.assert_allclose(judged, same, rtol=1e-4, atol=1e-6)
 
 
+def test_statistics_of_the_generator_are_of_its_own_steps():
+    shape = (8, 8, 1)
+    players = Players(ConvGenerator(shape, (4,)), ConvCritic(shape, (4, 6)), 3)
+    images = {"x": jax.random.normal(KEY, (8, 64)), "weight": jnp.ones(8)}
+    learner = make(players, critic_steps=2)
+    state, moves = learner.init(KEY, images), []
+    for _ in range(4):
+        new, _ = learner.update(state, images, KEY)
+        moves.append(changed(state.generator.collections, new.generator.collections))
+        state = new
+    assert moves == [False, True] * 2
+    noise = jax.random.normal(KEY, (5, 3))
+    alone = players.generate(state.generator.variables, noise[:1])
+    together = players.generate(state.generator.variables, noise)
+    np.testing.assert_allclose(alone, together[:1], rtol=1e-5, atol=1e-6)
+
+
 def test_a_critic_that_diverges_has_losses_that_are_not_finite():
     """So the driver stops, and names the step."""
     learner = make(rate=1e20)
@@ -180,6 +197,6 @@ def test_both_players_are_told_the_condition():
         key = jax.random.fold_in(KEY, step)
         state, _ = learner.update(state, examples(key), key)
     noise = jax.random.normal(KEY, (128, 1))
-    made = players.generate(state.generator.params, noise, jax.nn.one_hot(label, 2))[:, 0]
+    made = players.generate(state.generator.variables, noise, jax.nn.one_hot(label, 2))[:, 0]
     assert float(made[label == 0].mean()) == pytest.approx(-2, abs=0.5)
     assert float(made[label == 1].mean()) == pytest.approx(2, abs=0.5)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.conv_transpose import ConvTranspose
+from dlfun.nn.layers.normalization import BatchNorm
 
 WINDOW = (4, 4)
 """A window that the stride of 2 divides: no pixel is reached more often than another."""
@@ -15,9 +16,8 @@ WINDOW = (4, 4)
 class ConvGenerator(nn.Module):
     """Transposed convolutions of stride 2 from noise to an image (Radford et al. 2016).
 
-    Noise → dense 7×7×64 → 14×14×32 → 28×28×1, windows of 4×4, with layer normalization over an
-    image and ReLU before each. The paper's batch normalization would have an image depend on the
-    others of its batch.
+    Noise → dense 7×7×64 → 14×14×32 → 28×28×1, windows of 4×4, with batch normalization and ReLU
+    before each: without the former all noise comes to give one image.
 
     Attributes:
         shape: height, width and channels of the images, which are returned as rows of pixels.
@@ -29,14 +29,19 @@ class ConvGenerator(nn.Module):
     channels: tuple[int, ...] = (64, 32)
 
     @nn.compact
-    def __call__(self, z: Float[Array, "batch noise"]) -> Float[Array, "batch pixels"]:
-        """The image for noise, before the function that bounds its pixels."""
+    def __call__(
+        self, z: Float[Array, "batch noise"], training: Float[Array, " batch"] | None = None
+    ) -> Float[Array, "batch pixels"]:
+        """The image for noise, before the function that bounds its pixels.
+
+        `training` as in `BatchNorm`.
+        """
         height, width, colours = self.shape
         factor = 2 ** len(self.channels)
         first = -(-height // factor), -(-width // factor), self.channels[0]
         h = nn.Dense(math.prod(first))(z).reshape(-1, *first)
         for features in (*self.channels[1:], colours):
-            h = nn.relu(nn.LayerNorm(reduction_axes=(1, 2, 3), feature_axes=-1)(h))
+            h = nn.relu(BatchNorm()(h, training))
             h = ConvTranspose(features, WINDOW, strides=2, padding=1)(h)
         return h[:, :height, :width].reshape(len(z), -1)
 

@@ -84,7 +84,7 @@ def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: Non
         clip=c.clip,
         penalty=c.penalty,
     )
-    kept = partial(recorded, keep=lambda state: state.generator.params, names=["loss"])
+    kept = partial(recorded, keep=lambda state: state.generator.variables, names=["loss"])
     return kept(learner, parts=c.parts, updates=steps * c.epochs)
 
 
@@ -114,10 +114,10 @@ def images(
 ) -> Float[np.ndarray, "count pixels"]:
     """Images from the generator as it was at the end of a part of the training."""
     network = players(trained.config, trained.dataset)
-    params = jax.tree.map(lambda leaf: leaf[part], trained.state.top.kept)
+    variables = jax.tree.map(lambda leaf: leaf[part], trained.state.top.kept)
     noise = jax.random.normal(key, (count, trained.config.noise))
     conditions = () if condition is None else (condition,)
-    return in_chunks(partial(jax.jit(network.generate), params), noise, *conditions)
+    return in_chunks(partial(jax.jit(network.generate), variables), noise, *conditions)
 
 
 def course(trained: Trained, key: Key) -> Course:
