@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from dlfun.cli.main import main
 from dlfun.train import driver
@@ -41,6 +42,7 @@ def test_held_out_sentences_are_not_trained_on(small_mnist):
     assert (splits["train"]["x"] >= experiment.FIRST).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_reviews_of_ones_own(capsys, small_mnist, tmp_path):
     folder, path = tmp_path / "mine", tmp_path / "run"
     folder.mkdir()

@@ -16,6 +16,7 @@ from dlfun.train import driver
 from experiments.generative import mnist_wgan_gp
 from experiments.generative.mnist_gan import judge
 
+pytestmark = pytest.mark.slow  # They share a training of many seconds.
 SMALL = ["--channels", "4", "3", "--scored", "60", "--parts", "3", "--epochs", "1"]
 
 
