@@ -86,7 +86,7 @@ class Config:
     scored: Annotated[int, Ge(2)] = 5_000
     """Samples that are judged."""
     examples: Examples = 60_000
-    epochs: Epochs = 5
+    epochs: Epochs = 10
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer("adam", 2e-4, beta1=0.5)
     """Optimizer of each player."""
