@@ -1,7 +1,7 @@
 """A convolutional network looks at a row of digits, and a recurrent one writes it in words.
 
-Figure: claimed ≥ 90 % of whole captions right; not measured yet
-Time: not measured yet
+Figure: whole captions right: 96.7 % (claimed ≥ 90 %), 75.9 % by cutting; one seed
+Time: 9 min on a busy machine, about 1 CPU core
 Command: python launch.py train captioning
 
 One to many [T4]: an image of one to four of MNIST's digits, which may touch, is read as a sentence
