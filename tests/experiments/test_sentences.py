@@ -73,6 +73,7 @@ def reviews(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_text_of_ones_own_is_classified(capsys, reviews, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "run"
@@ -131,6 +132,7 @@ def test_tagged_sentences_are_split_as_those_of_training(monkeypatch):
         assert (columns["x"] > 1).all()
 
 
+@pytest.mark.slow
 def test_a_tagged_text_of_ones_own_is_tagged(capsys, tmp_path):
     file, path = tmp_path / "tagged.tsv", tmp_path / "run"
     file.write_text("The\tD\ndog\tN\nbarks\tV\n\nDogs\tN\n\n" * 10)

@@ -166,7 +166,7 @@ def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any)
             dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
         return (before, dz_all), da[-1] if cell.recurrent_bias else None
 
-    zeros = jnp.zeros((*h.shape[:-1], cell.gates * size), h.dtype)
+    zeros = jnp.zeros_like(h, shape=(*h.shape[:-1], cell.gates * size))
     (dstate, dz), da_last = scan(
         step,
         (dlast, zeros),

@@ -113,38 +113,48 @@ def data(config: Config) -> dict[str, Dataset]:
     given, words, prose = read(config)
     known = text.vocabulary([*prose, *words], config.min_count)
     vocabulary = (*known[:2], MASK, *known[2:])
-    number = text.numbers(vocabulary)
-    x = text.encode(prose, number, config.context)
+    encoded = text.encode(words, text.numbers(vocabulary), config.context)
+    splits = sentence_sets.splits(given, encoded)
+    order = by_length(splits["train"]["length"])
+    return {
+        "text": pretraining_text(prose, vocabulary, config.context),
+        "sentences": Dataset(config.dataset, splits, given.classes, order),
+    }
+
+
+def pretraining_text(
+    sentences: list[list[str]], vocabulary: tuple[str, ...], context: int
+) -> Dataset:
+    """Sentences with a known word; the test set has one of `HELD_OUT` of them, by length."""
+    x = text.encode(sentences, text.numbers(vocabulary), context)
     x = take(x, np.flatnonzero((x["x"] >= FIRST).any(axis=1)))
     held_out = np.arange(len(x["length"])) % HELD_OUT == 0
-    parts = {"train": take(x, np.flatnonzero(~held_out)), "test": take(x, np.flatnonzero(held_out))}
-    parts["test"] = take(parts["test"], np.argsort(parts["test"]["length"], kind="stable"))
-    order = by_length(parts["train"]["length"])
-    splits = sentence_sets.splits(given, text.encode(words, number, config.context))
-    return {
-        "text": Dataset("brown and subj", parts, vocabulary, order),
-        "sentences": Dataset(
-            config.dataset, splits, given.classes, by_length(splits["train"]["length"])
-        ),
-    }
+    train, test = (take(x, np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
+    test = take(test, np.argsort(test["length"], kind="stable"))
+    order = by_length(train["length"])
+    return Dataset("brown and subj", {"train": train, "test": test}, vocabulary, order)
 
 
 def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     """Prediction of hidden words, then classification from there and from a random start."""
     c, prose, sentences = config, dataset["text"], dataset["sentences"]
-    steps = sentences.steps_per_epoch(c.batch_size)
-    model = SentenceReader(encoder(c, prose, c.dropout), len(sentences.classes), c.dropout)
-    one = sentence_classifier(model, make_optimizer(c.optimizer, steps, c.epochs))
-    folds = 1 + int(sentences.splits["test"]["fold"].max())
-    both = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
-    learner = cropped(with_gain(with_mean_prediction(both)), {"x": "length"}, CROPS)
-    predictor = language_model(c, prose)
+    predictor, learner = language_model(c, prose), classifiers(c, prose, sentences)
     learner = with_frozen(learner, (empty(predictor, prose),), lambda _, batch: batch)
     first = cropped(predictor, {"x": "length"}, CROPS)
     return [
         Stage(first, prose, c.pretraining_epochs, c.batch_size, "pretraining"),
         Stage(learner, sentences, c.epochs, c.batch_size, "fine_tuning", start_from),
     ]
+
+
+def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
+    """A classifier for each fold that will start from the pretraining, and one from scratch."""
+    c, steps = config, sentences.steps_per_epoch(config.batch_size)
+    model = SentenceReader(encoder(c, prose, c.dropout), len(sentences.classes), c.dropout)
+    one = sentence_classifier(model, make_optimizer(c.optimizer, steps, c.epochs))
+    folds = 1 + int(sentences.splits["test"]["fold"].max())
+    both = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
+    return cropped(with_gain(with_mean_prediction(both)), {"x": "length"}, CROPS)
 
 
 def encoder(config: Config, prose: Dataset, dropout: Any) -> Encoder:

@@ -132,13 +132,7 @@ def data(config: Config) -> dict[str, Dataset]:
 def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     """Skip-gram where it is to make the word vectors, then the networks on all folds."""
     c, sentences = config, dataset["sentences"]
-    if not c.networks:
-        raise UserError(f"--networks names none: expected some of {', '.join(CHANNELS)}")
-    made = cropped(
-        with_mean_prediction(compare({name: network(c, sentences, name) for name in c.networks})),
-        {"x": "length"},
-        CROPS,
-    )
+    made = classifiers(c, sentences)
     if "vectors" not in dataset:
         return [Stage(made, sentences, c.epochs, c.batch_size)]
     begin = partial(start_from, vocabulary=dataset["vocabulary"])
@@ -149,6 +143,14 @@ def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
         return [Stage(made, sentences, c.epochs, c.batch_size)]
     last = Stage(made, sentences, c.epochs, c.batch_size, "classification", begin)
     return [skip_gram(dataset["vectors"], c.size, c.vector_epochs), last]
+
+
+def classifiers(config: Config, sentences: Dataset) -> Learner:
+    """The networks on all folds; what they predict is the mean of all."""
+    if not config.networks:
+        raise UserError(f"--networks names none: expected some of {', '.join(CHANNELS)}")
+    compared = compare({name: network(config, sentences, name) for name in config.networks})
+    return cropped(with_mean_prediction(compared), {"x": "length"}, CROPS)
 
 
 def classifier(config: Config, sentences: Dataset, name: str) -> TextCNN:
