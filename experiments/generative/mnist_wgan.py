@@ -25,5 +25,10 @@ __all__ = [
 CLAIMS = [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0.7)]
 QUICK = Quick(SMALL, [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0)])
 DEFAULT = Config(
-    game="wasserstein", critic_steps=5, clip=0.01, optimizer=Optimizer("rmsprop", 5e-5)
+    game="wasserstein",
+    critic_steps=5,
+    clip=0.01,
+    spectral=False,
+    epochs=10,
+    optimizer=Optimizer("rmsprop", 5e-5),
 )

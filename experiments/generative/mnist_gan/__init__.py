@@ -4,14 +4,14 @@ Figure: not yet measured
 Time: not yet measured
 Command: python launch.py train mnist_gan
 
-Transposed convolutions against convolutions, of half the channels of small DCGANs, in the
+Transposed convolutions against convolutions, DCGANs of a small width (Radford et al. 2016), in the
 non-saturating game of Goodfellow et al. (2014); `--game minimax` is the original one, with
-`--critic-steps K` steps of the critic for each of the generator. What is drawn is judged by a CNN
-(T3's), which a first stage trains on labels: the Fréchet distance of its features to those of
-half of the test images, over that of the other half, and the digits that it reads. Beside it
-stands a variational autoencoder, trained in a second stage. The critic's loss says nothing of the
-samples: over the course of the training it does not fall with their distance. Stages: judge, vae,
-gan.
+`--critic-steps K` steps of the critic for each of the generator. The critic's kernels are divided
+by their largest singular values (Miyato et al. 2018): without (`--no-spectral`) the critic comes to
+be sure, and the generator stays where it is for epochs, or for good. What is drawn is judged by a
+CNN, which a first stage trains on labels: the Fréchet distance of its features to those of half of
+the test images, over that of the other half, and the digits that it reads. Beside it stands a
+variational autoencoder, trained in a second stage. Stages: judge, vae, gan.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ class Config:
     """Bound of the critic's parameters after each of its steps; none by default."""
     penalty: Annotated[float, Ge(0)] = 0.0
     """Factor of the gradient penalty."""
-    spectral: bool = False
+    spectral: bool = True
     """Divide the critic's kernels by their largest singular values."""
     noise: Annotated[int, Ge(1)] = 64
     """Dimensions of the generator's noise."""
@@ -86,9 +86,9 @@ class Config:
     scored: Annotated[int, Ge(2)] = 5_000
     """Samples that are judged."""
     examples: Examples = 60_000
-    epochs: Epochs = 10
+    epochs: Epochs = 6
     batch_size: BatchSize = 64
-    optimizer: Optimizer = Optimizer("adam", 2e-4, beta1=0.5)
+    optimizer: Optimizer = Optimizer("adam", 5e-4, beta1=0.5)
     """Optimizer of each player."""
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
