@@ -23,7 +23,7 @@ from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
 
 from .mnist_gan import SMALL, Config, data
-from .mnist_gan.game import SHOWN, images, judged
+from .mnist_gan.game import SHOWN, drawer, judged
 from .mnist_gan.judge import classes_read, distance_ratio, features, halves_of_test
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def of_classes(
 ) -> Float[np.ndarray, "count pixels"]:
     """An image of each of these classes."""
     told: Array = jax.nn.one_hot(labels, len(trained.dataset.classes))
-    return images(trained, key, len(labels), condition=told)
+    return drawer(trained)(key, len(labels), condition=told)
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """A generator learns to draw digits from a critic that learns to tell them from real ones.
 
-Figure: not yet measured
-Time: not yet measured
+Figure: Fréchet distance 0.31 of the VAE's, 10 digits; ρ 0.96, where ≤ 0.3 is claimed (1 seed)
+Time: 6 min on 2 busy CPU cores
 Command: python launch.py train mnist_gan
 
 Transposed convolutions against convolutions, DCGANs of a small width (Radford et al. 2016), in the
@@ -11,7 +11,9 @@ by their largest singular values (Miyato et al. 2018): without (`--no-spectral`)
 be sure, and the generator stays where it is for epochs, or for good. What is drawn is judged by a
 CNN, which a first stage trains on labels: the Fréchet distance of its features to those of half of
 the test images, over that of the other half, and the digits that it reads. Beside it stands a
-variational autoencoder, trained in a second stage. Stages: judge, vae, gan.
+variational autoencoder, trained in a second stage. That the critic's loss says nothing of the
+samples, as Arjovsky et al. (2017) found, does not hold of a critic of bounded slope: Spearman's ρ
+of minus its loss and the distance is high. Stages: judge, vae, gan.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +35,7 @@ from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.optimizers import Optimizer
 
-from .game import SHOWN, above, game, images, judged, sample
+from .game import SHOWN, above, drawer, game, judged, sample
 from .game import figures as game_figures
 from .game import measure as game_measure
 from .judge import (
@@ -127,12 +129,13 @@ def decoded(trained: Trained, key: Key, count: int) -> Float[np.ndarray, "count 
     """The means of the autoencoder's pixels for codes from N(0, I)."""
     network, variables = vae_network(trained.dataset), trained.state.below[1]
 
-    @jax.jit
     def decode(variables: Any, code: Array) -> Array:
         logits: Any = network.apply(variables, code, method="decode")
         return jax.nn.sigmoid(logits)
 
-    return in_chunks(partial(decode, variables), jax.random.normal(key, (count, network.code)))
+    return in_chunks(
+        partial(jax.jit(decode), variables), jax.random.normal(key, (count, network.code))
+    )
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
@@ -142,7 +145,7 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     test, key = trained.dataset.splits["test"]["image"], jax.random.key(0)
     shown = {
         "test images": test[: 2 * SHOWN] / 255,
-        "generator": images(trained, key, 2 * SHOWN),
+        "generator": drawer(trained)(key, 2 * SHOWN),
         "autoencoder": decoded(trained, key, 2 * SHOWN),
     }
     rows_of_two = {

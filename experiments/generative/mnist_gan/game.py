@@ -38,6 +38,7 @@ SHOWN = 10
 """Images in a row of a figure."""
 
 Condition = Callable[[Batch], Array | None]
+Draw = Callable[..., Float[np.ndarray, "count pixels"]]
 
 
 class Course(NamedTuple):
@@ -105,28 +106,32 @@ def above(learner: Learner, frozen: tuple[Any, ...]) -> Learner:
     return with_frozen(learner, frozen, lambda _, batch: batch)
 
 
-def images(
-    trained: Trained,
-    key: Key,
-    count: int,
-    part: int = -1,
-    condition: Float[Array, "count features"] | None = None,
-) -> Float[np.ndarray, "count pixels"]:
-    """Images from the generator as it was at the end of a part of the training."""
-    network = players(trained.config, trained.dataset)
-    variables = jax.tree.map(lambda leaf: leaf[part], trained.state.top.kept)
-    noise = jax.random.normal(key, (count, trained.config.noise))
-    conditions = () if condition is None else (condition,)
-    return in_chunks(partial(jax.jit(network.generate), variables), noise, *conditions)
+def drawer(trained: Trained) -> Draw:
+    """A function that draws images from the generator, compiled once.
+
+    Its arguments are a key, the number of images, the part of the training at whose end the
+    generator is taken (by default the last), and a condition, [count, features], if any.
+    """
+    generate = jax.jit(players(trained.config, trained.dataset).generate)
+
+    def draw(
+        key: Key, count: int, part: int = -1, condition: Any = None
+    ) -> Float[np.ndarray, "count pixels"]:
+        variables = jax.tree.map(lambda leaf: leaf[part], trained.state.top.kept)
+        noise = jax.random.normal(key, (count, trained.config.noise))
+        conditions = () if condition is None else (condition,)
+        return in_chunks(partial(generate, variables), noise, *conditions)
+
+    return draw
 
 
 def course(trained: Trained, key: Key) -> Course:
     """How the game went; the samples of all parts are from the same noise."""
     c, dataset, loss = trained.config, trained.dataset, trained.state.top.measured["loss"]
-    judge, count = trained.state.below[0], np.asarray(loss.count)
+    judge, count, draw = trained.state.below[0], np.asarray(loss.count), drawer(trained)
     halves, done = halves_of_test(dataset, judge, c.scored), np.flatnonzero(count)
     ratios = [
-        distance_ratio(features(dataset, judge, images(trained, key, c.scored, part)), halves)
+        distance_ratio(features(dataset, judge, draw(key, c.scored, part)), halves)
         for part in done.tolist()
     ]
     estimates = -np.asarray(loss.total)[done] / count[done]
@@ -136,7 +141,7 @@ def course(trained: Trained, key: Key) -> Course:
 def measure(trained: Trained, key: Key) -> dict[str, float]:
     """The distance of the samples, classes that they cover, and whether the loss follows it."""
     judge, went = trained.state.below[0], course(trained, key)
-    seen = features(trained.dataset, judge, images(trained, key, trained.config.scored))
+    seen = features(trained.dataset, judge, drawer(trained)(key, trained.config.scored))
     return {
         "test/distance_ratio": float(went.ratios[-1]),
         "test/digits": covered(classes_read(judge, seen), len(trained.dataset.classes)),
@@ -147,7 +152,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     """Images from the generator."""
     shape = trained.dataset.splits["test"]["image"].shape[1:3]
-    yield from as_images(images(trained, key, count), shape)
+    yield from as_images(drawer(trained)(key, count), shape)
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
@@ -155,11 +160,9 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
     from .drawing import loss_and_distance, samples_over_training
 
     key, shape = jax.random.key(0), trained.dataset.splits["test"]["image"].shape[1:3]
-    went = course(trained, key)
+    went, draw = course(trained, key), drawer(trained)
     last = len(went.epochs)
     chosen: list[int] = np.unique(np.geomspace(1, last, 6).round().astype(int) - 1).tolist()
-    by_epoch = {
-        float(went.epochs[n]): images(trained, key, SHOWN, n).reshape(-1, *shape) for n in chosen
-    }
+    by_epoch = {float(went.epochs[n]): draw(key, SHOWN, n).reshape(-1, *shape) for n in chosen}
     yield "training", samples_over_training(by_epoch)
     yield "loss_and_distance", loss_and_distance(went)

@@ -58,16 +58,15 @@ def vae_network(dataset: Dataset) -> VariationalAutoencoder:
 def features(dataset: Dataset, variables: Mapping[str, Any], x: Rows) -> Features:
     """The outputs of the classifier's hidden layer for images of 0 to 1, as 8 bits keep them."""
     shape = dataset.splits["train"]["image"].shape[1:]
+    return in_chunks(partial(_hidden, shape, variables), x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _hidden(shape: tuple[int, ...], variables: Any, x: Array) -> Array:
+    image = jnp.round(255 * x).astype(jnp.uint8).reshape(-1, *shape)
     # The same network without its last layer, whose parameters are not read then.
-    below = CNN(CHANNELS, (), FEATURES)
-
-    @jax.jit
-    def hidden(variables: Any, x: Array) -> Array:
-        image = jnp.round(255 * x).astype(jnp.uint8).reshape(-1, *shape)
-        output: Any = below.apply(variables, NORMALIZE(image))
-        return nn.relu(output)
-
-    return in_chunks(partial(hidden, variables), x)
+    output: Any = CNN(CHANNELS, (), FEATURES).apply(variables, NORMALIZE(image))
+    return nn.relu(output)
 
 
 def classes_read(variables: Mapping[str, Any], seen: Features) -> np.ndarray:
