@@ -4,9 +4,10 @@ Figure: not yet measured
 Time: not yet measured
 Command: python launch.py train mnist_cgan
 
-The game of `mnist_gan`, in which both players read the label beside the noise or the image (Mirza,
-Osindero 2014). The CNN that judges reads the samples: the claim is of the share that it reads as
-the digit that was asked for. `sample RUN --class 7` draws sevens. Stages: judge, gan.
+The game of `mnist_gan`, in which both players are told the label (Mirza, Osindero 2014): the
+generator beside the noise, the critic by weights of each class for the features of an image
+(Miyato, Koyama 2018). The CNN that judges reads the samples: the claim is of the share that it
+reads as the digit that was asked for. `sample RUN --class 7` draws sevens. Stages: judge, gan.
 """
 
 from collections.abc import Iterator, Sequence

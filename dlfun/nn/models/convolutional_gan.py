@@ -66,19 +66,22 @@ class ConvCritic(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch features"]) -> Float[Array, "batch 1"]:
-        """A number for each row: the pixels of an image, then a condition, if any.
+        """A number for each row: the pixels of an image, then a condition c, if any.
 
-        A condition adds a number to each channel of the first convolution, as it would if it came
-        as further channels of the image, each of one value.
+        With a condition it is w·h + b + (V c)·h of the convolutions' output h: each class has
+        weights of its own (a projection; Miyato, Koyama 2018).
         """
         size = math.prod(self.shape)
         condition, h = x[:, size:], x[:, :size].reshape(-1, *self.shape)
-        for number, features in enumerate(self.channels):
-            h = self._layer(Conv(features, WINDOW, strides=2, padding=1), h)
-            if number == 0 and condition.size:
-                h += self._layer(nn.Dense(features, use_bias=False), condition)[:, None, None]
-            h = nn.leaky_relu(h, 0.2)
-        return self._layer(nn.Dense(1), h.reshape(len(h), -1))
+        for features in self.channels:
+            convolution = Conv(features, WINDOW, strides=2, padding=1)
+            h = nn.leaky_relu(self._layer(convolution, h), 0.2)
+        h = h.reshape(len(h), -1)
+        output = self._layer(nn.Dense(1), h)
+        if condition.size:
+            own = self._layer(nn.Dense(h.shape[1], use_bias=False), condition)
+            output += (own * h).sum(axis=1, keepdims=True)
+        return output
 
     def _layer(self, layer: nn.Module, x: Array) -> Array:
         if not self.spectral:
