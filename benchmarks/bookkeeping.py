@@ -27,6 +27,7 @@ from dlfun.train import loop
 from dlfun.train import run_directory as runs
 from dlfun.train.compile import REPLICATED, compile_learner
 from dlfun.train.population import group
+from dlfun.train.trainer import AMONG
 
 NAME, RATE = "xor_mlp", "optimizer.learning_rate"
 
@@ -75,7 +76,8 @@ def sweep(trials: int, checkpoints: str) -> tuple[float, int, float, float]:
             capture_output=True,
         )
         seconds = time.perf_counter() - began
-        (size,) = runs.read_json(folder / SIZES, dict[str, int]).values()
+        measured = runs.read_json(folder / SIZES, dict[str, int])
+        (size,) = (count for name, count in measured.items() if not name.startswith(AMONG))
         sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return seconds, size, len(sizes) / trials, sum(sizes) / 1e6
 
