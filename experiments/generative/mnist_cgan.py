@@ -88,5 +88,5 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         name: of_classes(trained, jax.random.key(0), np.full(SHOWN, n)).reshape(-1, *shape)
         for n, name in enumerate(names)
     }
-    title = "The generator draws the digit that it is told"
+    title = "What the generator draws for each class"
     yield "classes", image_rows(title, by_class, "each column from the same noise")

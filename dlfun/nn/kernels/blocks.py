@@ -24,8 +24,8 @@ def transpose_by_blocks(
     The window is cut into blocks of the strides' sizes. Each position of x adds a block of pixels
     for each of them, by one product, and block b of position i lies at block i + b of the output:
     so there are no zeros between the positions, and nothing is scattered. The output has `size`
-    pixels, after those that `pads` cuts off. On a CPU, 64 images of 7×7×64 → 14×14×32 by 4×4 and
-    the gradients take 16 ms, and 187 ms as the gradient of the convolution.
+    pixels, after those that `pads` cuts off. On a busy CPU, 64 images of 7×7×64 → 14×14×32 by 4×4
+    and the gradients take 16 ms, and 187 ms as the gradient of the convolution.
     """
     *window, features, channels = kernel.shape
     axes = range(len(window))

@@ -7,13 +7,13 @@ Command: python launch.py train mnist_gan
 Transposed convolutions against convolutions, DCGANs of a small width (Radford et al. 2016), in the
 non-saturating game of Goodfellow et al. (2014); `--game minimax` is the original one, with
 `--critic-steps K` steps of the critic for each of the generator. The critic's kernels are divided
-by their largest singular values (Miyato et al. 2018): without (`--no-spectral`) the critic comes to
-be sure, and the generator stays where it is for epochs, or for good. What is drawn is judged by a
-CNN, which a first stage trains on labels: the Fréchet distance of its features to those of half of
-the test images, over that of the other half, and the digits that it reads. Beside it stands a
-variational autoencoder, trained in a second stage. That the critic's loss says nothing of the
-samples, as Arjovsky et al. (2017) found, does not hold of a critic of bounded slope: Spearman's ρ
-of minus its loss and the distance is high. Stages: judge, vae, gan.
+by their largest singular values (Miyato et al. 2018): without (`--no-spectral`, rate 2e-4) a run's
+critic came to a loss of 0.0007 in three epochs, and its generator stood still. What is drawn is
+judged by a CNN, which a first stage trains on labels: the Fréchet distance of its features to those
+of half of the test images, over that of the other half (32.8; a variational autoencoder's, which a
+second stage trains, 104.7), and the digits that it reads. That the critic's loss says nothing of
+the samples (Arjovsky et al. 2017) does not hold here: ρ is Spearman's, of minus the loss and the
+distance, over 20 parts of the training. Stages: judge, vae, gan.
 """
 
 from collections.abc import Iterator, Sequence

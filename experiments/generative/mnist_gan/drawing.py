@@ -38,7 +38,7 @@ def weights_of_critics(
     critics: Mapping[str, Float[np.ndarray, " weights"]], bound: float
 ) -> Figure:
     """A histogram of the weights of each critic, with a dotted line at ± `bound`."""
-    title = "Clipping drives weights to its ends, the penalty leaves them spread"
+    title = "Weights of a critic under clipping, and under the gradient penalty"
     drawn = figure(5.5 * len(critics), 4.4, title, f"dotted: ± {bound:g}, the ends of clipping")
     for axes, (name, values) in zip(drawn.subplots(1, len(critics)), critics.items(), strict=True):
         axes.hist(values, bins=80, color=PALETTE[0])

@@ -60,8 +60,7 @@ class Course(NamedTuple):
 def players(config: Any, dataset: Dataset) -> Players:
     """Transposed convolutions against convolutions, on pixels of 0 to 1.
 
-    The generator starts near the mean image. From grey ones, which no critic takes for digits, it
-    comes to black ones, where the sigmoid has no slope.
+    The generator starts near the mean image, not at grey ones: what it adds to are log-odds.
     """
     c, train = config, dataset.splits["train"]["image"]
     shape, start = train.shape[1:], log_odds(train)
