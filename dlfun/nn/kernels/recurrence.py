@@ -85,18 +85,38 @@ def recurrence(
         h after each step, and the state after the last. Where the steps of the longest sequence
         have ended, h is 0.
     """
-    step = _step(cell, weights, lengths, keep)
+    return run(cell, direction, weights, state, x, lengths, keep, _longest(lengths))
+
+
+def run(
+    cell: Cell,
+    direction: Direction,
+    weights: Weights,
+    state: Vectors,
+    x: Array,
+    lengths: Array | None,
+    keep: Array | None,
+    steps: Steps,
+    scales: tuple[Array, Array] | None = None,
+) -> Any:
+    """`recurrence` over `steps`, of any cell; differentiated by JAX where these are None, for all.
+
+    `scales` are the factors of x_t W and of (h_{t-1} * keep) U after layer normalization.
+    """
+    times, products = _input_products(cell, weights, x, steps)
+    if scales is not None:
+        products = _normalized(products, scales[0])
+    step = _step(cell, weights, lengths, keep, scales and scales[1])
 
     def body(state: Vectors, inputs: Any) -> Any:
         state, _ = step(state, inputs)
         return state, state[0]
 
-    steps = _longest(lengths)
-    last, h = scan(body, state, input_products(cell, weights, x, steps), steps, *direction)
+    last, h = scan(body, state, (times, products), steps, *direction)
     return h, last
 
 
-def input_products(
+def _input_products(
     cell: Cell, weights: Weights, x: Array, steps: Steps
 ) -> tuple[Array, tuple[Array, ...]]:
     """t and x_t W for all steps: large products, outside the loop.
@@ -107,7 +127,21 @@ def input_products(
     return jnp.arange(len(x)), tuple(products)
 
 
-def _step(cell: Cell, weights: Weights, lengths: Array | None, keep: Array | None) -> Any:
+def _normalized(parts: tuple[Array, ...], scale: Array) -> tuple[Array, ...]:
+    """Layer normalization over the width, that is, of all gates together."""
+    z = jnp.concatenate(parts, -1)
+    centred = z - z.mean(-1, keepdims=True)
+    z = centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)
+    return split(z * scale, len(parts))
+
+
+def _step(
+    cell: Cell,
+    weights: Weights,
+    lengths: Array | None,
+    keep: Array | None,
+    scale: Array | None = None,
+) -> Any:
     """The step (state, (t, x_t W)) → (state, slopes)."""
     kernels, biases = split(weights.recurrent, cell.gates), split(weights.bias, cell.gates)
 
@@ -116,10 +150,14 @@ def _step(cell: Cell, weights: Weights, lengths: Array | None, keep: Array | Non
         a = tuple(x + b for x, b in zip(products, biases, strict=True))
         h = _kept(state[0], keep)
         z = tuple(h @ u for u in kernels)
+        if scale is not None:
+            z = _normalized(z, scale)
+        if cell.resets_before:
+            z = (*z[:-1], (jax.nn.sigmoid(a[0] + z[0]) * h) @ kernels[-1])
         if weights.recurrent_bias is not None:
             z = (*z[:-1], z[-1] + weights.recurrent_bias)
         new, slopes = cell.forward(state, a, z)
-        return where_live(t, lengths, new, state), slopes
+        return _where_live(t, lengths, new, state), slopes
 
     return step
 
@@ -139,7 +177,7 @@ def _forward(
         state, slopes = step(state, inputs)
         return state, (state[0], slopes)
 
-    inputs = input_products(cell, weights, x, steps)
+    inputs = _input_products(cell, weights, x, steps)
     last, (h, slopes) = scan(body, state, inputs, steps, *direction)
     return (h, last), (weights, state[0], x, h, slopes, lengths, keep)
 
@@ -158,9 +196,9 @@ def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any)
         dstate = (dstate[0] + doutput, *dstate[1:])
         before, da, dz = backward(dstate, slopes)
         if lengths is not None:
-            da, dz = (where_live(t, lengths, d, jax.tree.map(jnp.zeros_like, d)) for d in (da, dz))
+            da, dz = (_where_live(t, lengths, d, jax.tree.map(jnp.zeros_like, d)) for d in (da, dz))
         dh = _kept(sum(d @ u for d, u in zip(dz, transposed, strict=True)), keep)
-        before = where_live(t, lengths, (before[0] + dh, *before[1:]), dstate)
+        before = _where_live(t, lengths, (before[0] + dh, *before[1:]), dstate)
         # Gate by gate: XLA does not vectorize their concatenation on a CPU.
         for k, d in enumerate(dz):
             dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
@@ -206,7 +244,7 @@ def _previous(h0: Array, h: Array, reverse: bool, lengths: Array | None) -> Arra
     return jnp.where((jnp.arange(len(h))[:, None] + 1 < lengths)[..., None], after, h0)
 
 
-def where_live(t: Array, lengths: Array | None, new: Vectors, old: Vectors) -> Vectors:
+def _where_live(t: Array, lengths: Array | None, new: Vectors, old: Vectors) -> Vectors:
     """`new` for sequences that have a step t, `old` for those that have ended."""
     if lengths is None:
         return new

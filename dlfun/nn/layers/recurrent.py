@@ -1,7 +1,5 @@
 """Recurrent layers (RNN, LSTM, GRU), one way or both, for sequences of equal or unequal length."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,16 +9,9 @@ from jaxtyping import Float, Int
 
 from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, uniform
-from dlfun.nn.kernels.recurrence import (
-    Direction,
-    Weights,
-    input_products,
-    recurrence,
-    split,
-    where_live,
-)
-from dlfun.nn.kernels.recurrent_cells import Cell, Vectors, find_cell
-from dlfun.nn.kernels.time_loops import BLOCK, scan
+from dlfun.nn.kernels.recurrence import Direction, Weights, recurrence, run
+from dlfun.nn.kernels.recurrent_cells import Vectors, find_cell
+from dlfun.nn.kernels.time_loops import BLOCK
 from dlfun.nn.layers.dropout import Dropout
 
 
@@ -114,12 +105,15 @@ class Recurrent(nn.Module):
             keep = Dropout(self.dropout)(jnp.ones_like(state[0]), training)
         direction, scales = Direction(self.reverse, self.unroll), None
         if self.normalize:
-            scales = tuple(
-                self.param(name, nn.initializers.ones, (width,))
-                for name in ("input_scale", "recurrent_scale")
+            ones = nn.initializers.ones
+            scales = (
+                self.param("input_scale", ones, (width,)),
+                self.param("recurrent_scale", ones, (width,)),
             )
-        if self.normalize or cell.backward is None:
-            outputs, state = _by_autodiff(cell, direction, weights, scales, state, x, lengths, keep)
+        if self.normalize or cell.backward is None:  # The written gradient does not cover these.
+            outputs, state = run(
+                cell, direction, weights, state, x, lengths, keep, steps=None, scales=scales
+            )
         else:
             outputs, state = recurrence(cell, direction, weights, state, x, lengths, keep)
         outputs = outputs[:time].swapaxes(0, 1)
@@ -127,50 +121,3 @@ class Recurrent(nn.Module):
             live = jnp.arange(time) < lengths[:, None]
             outputs = jnp.where(live[..., None], outputs, 0)
         return outputs, state
-
-
-def _by_autodiff(
-    cell: Cell,
-    direction: Direction,
-    weights: Weights,
-    scales: tuple[Array, ...] | None,
-    state: Vectors,
-    x: Array,
-    lengths: Array | None,
-    keep: Array | None,
-) -> Any:
-    """The loop of `recurrence` over all steps, differentiated by JAX.
-
-    For what the written gradient does not cover: normalized products, and a GRU that resets h
-    before its product with U.
-    """
-    kernels, biases = split(weights.recurrent, cell.gates), split(weights.bias, cell.gates)
-    times, products = input_products(cell, weights, x, None)
-    if scales is not None:
-        products = _normalized(products, scales[0])
-
-    def step(state: Vectors, inputs: Any) -> Any:
-        t, products = inputs
-        a = tuple(x + b for x, b in zip(products, biases, strict=True))
-        h = state[0] if keep is None else state[0] * keep
-        z = tuple(h @ u for u in kernels)
-        if scales is not None:
-            z = _normalized(z, scales[1])
-        if cell.resets_before:
-            z = (*z[:-1], (jax.nn.sigmoid(a[0] + z[0]) * h) @ kernels[-1])
-        if weights.recurrent_bias is not None:
-            z = (*z[:-1], z[-1] + weights.recurrent_bias)
-        new, _ = cell.forward(state, a, z)
-        new = where_live(t, lengths, new, state)
-        return new, new[0]
-
-    last, h = scan(step, state, (times, products), None, *direction)
-    return h, last
-
-
-def _normalized(parts: tuple[Array, ...], scale: Array) -> tuple[Array, ...]:
-    """Layer normalization over the width, that is, of all gates together."""
-    z = jnp.concatenate(parts, -1)
-    centred = z - z.mean(-1, keepdims=True)
-    z = centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)
-    return split(z * scale, len(parts))
