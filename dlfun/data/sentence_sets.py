@@ -1,5 +1,6 @@
 """Sets of labelled sentences by name, in folds that are left out of a training to be tested on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ HELP = (
     "questions by what they ask for; ag_news, news by subject, through TFDS; or text:PATH, a "
     "folder with a file CLASS.txt of each class, a sentence a line."
 )
-"""What a flag `--dataset` may be."""
+"""Help of the flag `--dataset`: the names that `load` knows."""
 
 
 class SentenceSet(NamedTuple):
@@ -87,6 +88,6 @@ def splits(given: SentenceSet, columns: Split) -> dict[str, Split]:
     }
 
 
-def by_words(given: SentenceSet) -> list[list[str]]:
+def by_words(sentences: Iterable[str]) -> list[list[str]]:
     """The words of each sentence, lower case."""
-    return [text.words(sentence.lower()) for sentence in given.sentences]
+    return [text.words(sentence.lower()) for sentence in sentences]

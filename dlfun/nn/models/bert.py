@@ -9,9 +9,7 @@ from dlfun.config import is_zero
 from dlfun.nn.layers.attention import padding_mask
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.transformer import TransformerBlock
-
-Weights = Float[Array, " batch"] | None
-"""Argument `training` of a model: the weight of each example, None in evaluation."""
+from dlfun.nn.models.blocks import Weights
 
 
 class Encoder(nn.Module):

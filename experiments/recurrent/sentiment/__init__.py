@@ -15,7 +15,6 @@ vocabulary is that of all sentences; their labels are not read for it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -24,9 +23,8 @@ from annotated_types import Ge
 from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.algorithms.sentence_classifier import sentence_classifier, with_mean_prediction
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
-from dlfun.data import movie_reviews, text
+from dlfun.data import sentence_sets, text
 from dlfun.data.dataset import Dataset, take
-from dlfun.data.folds import balanced_folds
 from dlfun.data.order import by_length
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Quick, Stage, Trained
@@ -81,38 +79,27 @@ class Config:
     seed: Seed = 0
 
 
-def sentences(config: Config) -> dict[str, list[str]]:
-    """The sentences of each class, as they are stored. Raises UserError on an unknown dataset."""
-    if config.dataset.startswith(text.PREFIX):
-        return text.classes(Path(config.dataset.removeprefix(text.PREFIX)).expanduser())
-    if config.dataset == "mr":
-        return movie_reviews.sentences()
-    raise UserError(f"unknown dataset '{config.dataset}': expected mr or {text.PREFIX}PATH")
-
-
-def words(sentence: str) -> list[str]:
-    """The words of a sentence, lower case."""
-    return text.words(sentence.lower())
+def read(config: Config) -> sentence_sets.SentenceSet:
+    """The sentences, their classes and folds. Raises UserError on an unknown dataset."""
+    if config.dataset != "mr" and not config.dataset.startswith(text.PREFIX):
+        raise UserError(f"unknown dataset '{config.dataset}': expected mr or {text.PREFIX}PATH")
+    return sentence_sets.load(config.dataset, config.folds, config.seed)
 
 
 def vocabulary(config: Config) -> tuple[str, ...]:
     """The known words, by their numbers."""
-    by_class = sentences(config)
-    return text.vocabulary((words(s) for part in by_class.values() for s in part), config.min_count)
+    return text.vocabulary(sentence_sets.by_words(read(config).sentences), config.min_count)
 
 
 def data(config: Config) -> Dataset:
     """The sentences and their folds, drawn by the seed: all are "train", and all are "test"."""
-    by_class, number = sentences(config), text.numbers(vocabulary(config))
-    split = text.encode([words(s) for part in by_class.values() for s in part], number)
-    split["label"] = np.repeat(np.arange(len(by_class)), [*map(len, by_class.values())])
-    split["label"] = split["label"].astype(np.int32)
-    split["fold"] = balanced_folds(split["label"], config.folds, config.seed, tuple(by_class))
-    # What is evaluated together, as it is stored, is of few folds and has similar lengths.
-    by_fold = np.lexsort((split["length"], split["fold"]))
-    splits = {"train": take(split, np.argsort(split["length"], kind="stable"))}
-    splits["test"] = take(split, by_fold)
-    return Dataset(config.dataset, splits, tuple(by_class), by_length(splits["train"]["length"]))
+    given = read(config)
+    words = sentence_sets.by_words(given.sentences)
+    number = text.numbers(text.vocabulary(words, config.min_count))
+    splits = sentence_sets.splits(given, text.encode(words, number))
+    order = np.argsort(splits["train"]["length"], kind="stable")
+    splits["train"] = take(splits["train"], order)
+    return Dataset(config.dataset, splits, given.classes, by_length(splits["train"]["length"]))
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
@@ -148,7 +135,7 @@ def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line."""
     sentences = text.sentences(items)
     number = text.numbers(vocabulary(trained.config))
-    return Inputs(sentences, text.encode([words(s) for s in sentences], number))
+    return Inputs(sentences, text.encode(sentence_sets.by_words(sentences), number))
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

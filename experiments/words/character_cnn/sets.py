@@ -19,7 +19,7 @@ def read(name: str, seed: int) -> SentenceSet:
 def bayes_accuracy(config: Any) -> float:
     """The accuracy of naive Bayes on the words of the same sentences."""
     given = read(config.dataset, config.seed)
-    words = sentence_sets.by_words(given)
+    words = sentence_sets.by_words(given.sentences)
     x = text.encode(words, text.numbers(text.vocabulary(words, min_count=2)))["x"]
     return fold_accuracies(x, given.label, (given.fold > 0).astype(given.fold.dtype))[0]
 

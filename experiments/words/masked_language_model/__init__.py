@@ -17,13 +17,14 @@ classified. Naive Bayes stands beside both.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
 from annotated_types import Ge
 
-from dlfun.algorithms.frozen_layers import with_frozen
+from dlfun.algorithms.frozen_layers import blank, with_frozen
 from dlfun.algorithms.masked_language_model import masked_language_model
 from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.naive_bayes import fold_accuracies
@@ -38,7 +39,7 @@ from dlfun.nn.models.bert import Encoder, SentenceReader, TokenPredictor
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import compare, cropped, cross_validated
 
-from .pretraining import MASK, empty, start_from, with_gain
+from .pretraining import MASK, start_from, with_gain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +106,7 @@ def read(config: Config) -> tuple[sentence_sets.SentenceSet, list[list[str]], li
     by_class = subjectivity.sentences()
     prose = [*brown.sentences(), *(s for part in by_class.values() for s in part)]
     cut = [text.words(sentence.lower()) for sentence in prose]
-    return given, sentence_sets.by_words(given), cut
+    return given, sentence_sets.by_words(given.sentences), cut
 
 
 def data(config: Config) -> dict[str, Dataset]:
@@ -139,7 +140,9 @@ def stages(config: Config, dataset: Mapping[str, Dataset]) -> Sequence[Stage]:
     """Prediction of hidden words, then classification from there and from a random start."""
     c, prose, sentences = config, dataset["text"], dataset["sentences"]
     predictor, learner = language_model(c, prose), classifiers(c, prose, sentences)
-    learner = with_frozen(learner, (empty(predictor, prose),), lambda _, batch: batch)
+    learner = with_frozen(
+        learner, (blank(predictor, prose, attrgetter("params")),), lambda _, batch: batch
+    )
     first = cropped(predictor, {"x": "length"}, CROPS)
     return [
         Stage(first, prose, c.pretraining_epochs, c.batch_size, "pretraining"),
@@ -207,7 +210,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line."""
     sentences, number = text.sentences(items), text.numbers(trained.dataset["text"].classes)
-    words = [text.words(sentence.lower()) for sentence in sentences]
+    words = sentence_sets.by_words(sentences)
     return Inputs(sentences, text.encode(words, number, trained.config.context))
 
 

@@ -1,27 +1,16 @@
 """From the network that predicts hidden words to the one that classifies."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from dlfun import metrics
 from dlfun.algorithms.frozen_layers import Stack
 from dlfun.algorithms.minimize import MinimizeState
-from dlfun.data.dataset import Dataset, take
 from dlfun.learner import Batch, Key, Learner, State
 from dlfun.metrics import Metrics
 
 MASK = "<mask>"
 """Stands for a hidden word."""
-
-
-def empty(learner: Learner, prose: Dataset) -> Any:
-    """The parameters of the language model as zeros, in whose place `start_from` puts its own."""
-    batch = {**take(prose.splits["train"], np.arange(1)), "weight": jnp.ones(1)}
-    shapes = jax.eval_shape(learner.init, jax.random.key(0), batch).params
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def start_from(previous: MinimizeState, fresh: Stack) -> Stack:

@@ -119,7 +119,7 @@ class Config:
 def data(config: Config) -> dict[str, Dataset]:
     """The sentences in their folds, the vocabulary, and what the word vectors come from."""
     given = sentence_sets.load(config.dataset, config.folds, config.seed)
-    words = sentence_sets.by_words(given)
+    words = sentence_sets.by_words(given.sentences)
     vocabulary = text.vocabulary(words, config.min_count)
     splits = sentence_sets.splits(given, text.encode(words, text.numbers(vocabulary)))
     order = by_length(splits["train"]["length"])
@@ -203,13 +203,13 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 def vocabulary(config: Config) -> tuple[str, ...]:
     """The known words, by their numbers."""
     given = sentence_sets.load(config.dataset, config.folds, config.seed)
-    return text.vocabulary(sentence_sets.by_words(given), config.min_count)
+    return text.vocabulary(sentence_sets.by_words(given.sentences), config.min_count)
 
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line."""
     sentences, number = text.sentences(items), text.numbers(vocabulary(trained.config))
-    words = [text.words(sentence.lower()) for sentence in sentences]
+    words = sentence_sets.by_words(sentences)
     return Inputs(sentences, text.encode(words, number))
 
 
