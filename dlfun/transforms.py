@@ -230,7 +230,7 @@ class Recorded(NamedTuple):
 
     state: State
     kept: Any
-    """What was kept at the end of each part; the last one done is kept up to now. [parts, …]"""
+    """[parts, …]: `keep(state)` after the last update so far of each part."""
     measured: Metrics
     """Metrics of the updates of each part, [parts]; 0 over 0 where it has not begun."""
     step: Array

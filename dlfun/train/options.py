@@ -27,7 +27,7 @@ from dlfun.train.cost import pays_on_two
 MOST_CPU_DEVICES = 64
 """Virtual devices of a CPU: `settle` says that there are no more."""
 GREETING = b"dlfun process 0"
-"""What process 0 says to the others: a proxy or another service may listen in its place."""
+"""Bytes by which process 0 identifies itself: another service may listen at its address."""
 ANSWER_SECONDS = 120
 """Time within which all processes must have met."""
 MEMORY_SHARE = 0.4

@@ -51,8 +51,8 @@ def of_classes(
     trained: Trained, key: Key, labels: Int[np.ndarray, " count"]
 ) -> Float[np.ndarray, "count pixels"]:
     """An image of each of these classes."""
-    told: Array = jax.nn.one_hot(labels, len(trained.dataset.classes))
-    return drawer(trained)(key, len(labels), condition=told)
+    condition: Array = jax.nn.one_hot(labels, len(trained.dataset.classes))
+    return drawer(trained)(key, len(labels), condition=condition)
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
@@ -70,7 +70,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 
 def sample(trained: Trained, key: Key, count: int, label: str | None = None) -> Iterator["Image"]:
-    """Images of a class, or of each in turn. Raises UserError where there is no such class."""
+    """Draw images of one class, or of all in turn. Raises UserError for an unknown class."""
     names, shape = trained.dataset.classes, trained.dataset.splits["test"]["image"].shape[1:3]
     if label is not None and label not in names:
         raise UserError(f"no class '{label}'{nearest(label, names)}: expected {', '.join(names)}")

@@ -78,7 +78,7 @@ def critic(state: Recorded) -> Any:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """What `mnist_wgan` has, and the share of each critic's weights at the ends of clipping."""
+    """The metrics of `mnist_wgan`, and the share of each critic's weights at the clipping bound."""
     return game_measure(trained, key) | {
         f"test/{name}_at_ends": float((np.abs(kernels) >= 0.99 * CLIP).mean())
         for name, kernels in weights(trained).items()

@@ -60,9 +60,9 @@ class Config:
     depth: Literal[9, 17, 29, 49] = 9
     """Convolutions."""
     shortcuts: bool = False
-    """Whether blocks have shortcuts."""
+    """Add each block's input to its output."""
     pooling: Pooling = "max"
-    """How the length is halved: by the stride of a convolution, by k-max or by max pooling."""
+    """Operation that halves the length: a convolution of stride 2, k-max or max pooling."""
     width: Annotated[int, Ge(1)] = 16
     """Channels of the first blocks."""
     hidden: Annotated[int, Ge(1)] = 256

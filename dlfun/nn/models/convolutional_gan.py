@@ -79,8 +79,8 @@ class ConvCritic(nn.Module):
         h = h.reshape(len(h), -1)
         output = self._layer(nn.Dense(1), h)
         if condition.size:
-            own = self._layer(nn.Dense(h.shape[1], use_bias=False), condition)
-            output += (own * h).sum(axis=1, keepdims=True)
+            class_weights = self._layer(nn.Dense(h.shape[1], use_bias=False), condition)
+            output += (class_weights * h).sum(axis=1, keepdims=True)
         return output
 
     def _layer(self, layer: nn.Module, x: Array) -> Array:

@@ -116,7 +116,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """What `game.measure` has, and the autoencoder's distance."""
+    """The metrics of `game.measure`, and the Fréchet distance of the autoencoder's samples."""
     measured = game_measure(trained, key)
     c, dataset, judge = trained.config, trained.dataset, trained.state.below[0]
     seen = features(dataset, judge, decoded(trained, key, c.scored))

@@ -42,7 +42,7 @@ Draw = Callable[..., Float[np.ndarray, "count pixels"]]
 
 
 class Course(NamedTuple):
-    """How a game went: a number for each part of the training that was done."""
+    """Measurements of a game, a number for each part of the training that was done."""
 
     epochs: Float[np.ndarray, " parts"]
     """The epoch at its end."""
@@ -125,7 +125,7 @@ def drawer(trained: Trained) -> Draw:
 
 
 def course(trained: Trained, key: Key) -> Course:
-    """How the game went; the samples of all parts are from the same noise."""
+    """The measurements of the game and the samples of each part, all from the same noise."""
     c, dataset, loss = trained.config, trained.dataset, trained.state.top.measured["loss"]
     judge, count, draw = trained.state.below[0], np.asarray(loss.count), drawer(trained)
     halves, done = halves_of_test(dataset, judge, c.scored), np.flatnonzero(count)

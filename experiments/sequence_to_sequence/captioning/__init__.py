@@ -130,7 +130,7 @@ def outputs(trained: Trained, names: Sequence[str], predictions: Any) -> Iterato
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """Where the network looks while it writes each word, for test images of each length."""
+    """The weights of attention for each word, on test images of each length."""
     from .drawing import attention_maps
 
     test, model = trained.dataset.splits["test"], network(trained.config, trained.dataset)

@@ -189,7 +189,7 @@ def bayes_accuracy(sentences: Dataset) -> float:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """How well hidden words of held-out sentences are predicted, and the baselines."""
+    """Accuracy on hidden words of held-out sentences, and the accuracies of the baselines."""
     from dlfun.train import loop
 
     prose = trained.dataset["text"]

@@ -27,17 +27,17 @@ def fill_in(
 
     `first` is the number of the first known word; the mask is the one before.
     """
-    place = (length // 2).astype(np.int32)
+    hidden_at = (length // 2).astype(np.int32)
     hidden = x.copy()
-    hidden[np.arange(len(x)), place] = first - 1
+    hidden[np.arange(len(x)), hidden_at] = first - 1
 
     @jax.jit
     def predict(params: Any, *columns: Any) -> Any:
         logits: Any = model.apply({"params": params}, *columns)
         return jax.nn.softmax(logits[:, 0])
 
-    columns = (jnp.asarray(column) for column in (hidden, length, place[:, None]))
-    return place, np.asarray(predict(params, *columns))
+    columns = (jnp.asarray(column) for column in (hidden, length, hidden_at[:, None]))
+    return hidden_at, np.asarray(predict(params, *columns))
 
 
 def filled_in(

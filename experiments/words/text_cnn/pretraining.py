@@ -20,7 +20,7 @@ PREFIX = "vectors:"
 PAGE, PAGES, TEST_PAGES = 1_000, 4, 20
 """Words of a page, pages of a batch, and pages whose loss is evaluated."""
 WINDOW, MIN_COUNT, NEGATIVES = 5, 5, 5
-"""As in `word2vec_skipgram`: its window, its least frequent word, its noise words."""
+"""Window, minimum count and noise words of `word2vec_skipgram`."""
 RANDOM_DEVIATION = 0.25 / 3**0.5
 """Standard deviation of the vectors that `TextCNN` draws."""
 
