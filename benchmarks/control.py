@@ -83,8 +83,6 @@ def learning(quick: bool, agents: int) -> Comparison:
     learner = experiment.stages(config, experiment.data(config))[0].learner
     batch = {"weight": jnp.ones(config.batch_size)}
 
-    @jax.jit
-    @jax.vmap
     def train(state: Any, key: jax.Array) -> Any:
         def body(number: jax.Array, state: Any) -> Any:
             with nonempty(batch):
@@ -92,11 +90,13 @@ def learning(quick: bool, agents: int) -> Comparison:
 
         return lax.fori_loop(0, updates, body, state)
 
-    keys = jax.random.split(jax.random.key(0), agents)
-    state = [jax.vmap(lambda key: learner.init(key, batch))(keys)]
+    keys = jax.random.split(jax.random.key(0), agents) if agents > 1 else jax.random.key(0)
+    together = jax.vmap if agents > 1 else lambda function: function
+    state = [jax.jit(together(lambda key: learner.init(key, batch)))(keys)]
+    compiled = jax.jit(together(train))
 
     def ours() -> int:
-        state[0] = jax.block_until_ready(train(state[0], keys))
+        state[0] = jax.block_until_ready(compiled(state[0], keys))
         return updates * config.batch_size * agents
 
     loop = control_pytorch.deep_q_learning(NAME, config, EPSILON)
