@@ -257,8 +257,8 @@ def _figures(
     images = sorted((run / run_directory.PLOTS).glob("*.png"), key=lambda p: p.stat().st_mtime_ns)
     try:
         images = images or plot(run, warn)
-    except (UserError, OSError) as error:
-        warn(f"no figures of {run}: {error}")
+    except Exception as error:  # Of the experiment's own code, which may be newer than the run.
+        warn(f"no figures of {run}: {' '.join(str(error).split())}")
     draw = book / FIGURES / "drawn.png"
     curves = [path for path in images if path.stem == CURVES]
     drawn = []
