@@ -12,8 +12,9 @@ An experiment is a module, or a package where it needs code of its own, with the
 - `learner(config, dataset)`, a `Learner`: pure. `config.epochs` and `config.batch_size` say how it
   is trained. Or, where a training has several parts or other lengths, in its place
   `stages(config, dataset)`, a sequence of `Stage`;
-- where wanted: `FORMULA`, what defines it in LaTeX, a formula a line, which the book sets;
-  `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
+- where wanted: `FORMULA`, equations in LaTeX with an empty line between them, for `book`, which may
+  break a line at a \\quad; `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`;
+  `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
   training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or `Animation`s
   for the command `sample`, which passes `prime=`, `temperature=` and `label=` (a class's name),
@@ -143,7 +144,7 @@ class Experiment(NamedTuple):
     description: str
     """The module's docstring."""
     formula: str
-    """LaTeX, a formula a line."""
+    """Equations in LaTeX, with an empty line between them."""
     Config: type
     default: Any
     """The Config to start from."""

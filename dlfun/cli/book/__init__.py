@@ -52,6 +52,8 @@ class Book:
             entries, sweeps = collect.collect(folders, folder, warn)
             site.write(folder, entries, sweeps, reports)
         trained = sum(bool(entry.runs) for entry in entries)
-        note(f"{trained} of {len(entries)} experiments have runs, and there are {len(sweeps)} sweeps")
+        note(
+            f"{trained} of {len(entries)} experiments have runs, and there are {len(sweeps)} sweeps"
+        )
         print(self.out / "index.html")
         return 0

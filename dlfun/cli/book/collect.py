@@ -127,7 +127,8 @@ def report(path: Path) -> Report:
     except OSError as error:
         raise UserError(f"--benchmarks {path}: {(error.strerror or '').lower()}") from None
     if missing:
-        raise UserError(f"--benchmarks {path} lacks {', '.join(missing)}: expected what --json wrote")
+        lacking = ", ".join(missing)
+        raise UserError(f"--benchmarks {path} lacks {lacking}: expected what --json wrote")
     return value
 
 

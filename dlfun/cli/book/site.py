@@ -101,7 +101,9 @@ def write(
     for (_, before), (title, entry), (_, after) in zip(
         [(None, None), *order], order, [*order[1:], (None, None)], strict=False
     ):
-        page(_page(entry), "experiment.html", entry=entry, chapter=title, before=before, after=after)
+        page(
+            _page(entry), "experiment.html", entry=entry, chapter=title, before=before, after=after
+        )
     for file, sweep in environment.globals["sweeps"]:
         page(file, "sweep.html", sweep=sweep)
     for asset in ASSETS:
@@ -129,9 +131,11 @@ def code(text: str) -> Markup:
     return Markup(highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)))
 
 
-def formulas(latex: str) -> list[Markup]:
-    """Each line of LaTeX as MathML."""
-    return [Markup(convert(line, display="block")) for line in latex.strip().splitlines()]
+def formulas(latex: str) -> list[list[Markup]]:
+    r"""LaTeX, equations with an empty line between them, as MathML: the parts of each at \quad."""
+    equations = re.split(r"\n\s*\n", latex.strip()) if latex else []
+    parts = [" ".join(equation.split()).split(r"\quad") for equation in equations]
+    return [[Markup(convert(part, display="block")) for part in row if part] for row in parts]
 
 
 def spans(text: str) -> list[tuple[bool, str]]:
