@@ -13,7 +13,7 @@ An experiment is a module, or a package where it needs code of its own, with the
   is trained. Or, where a training has several parts or other lengths, in its place
   `stages(config, dataset)`, a sequence of `Stage`;
 - where wanted: `FORMULA`, equations in LaTeX with an empty line between them, for `book`, which may
-  break a line at a \\quad; `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`;
+  break a line at a quad; `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`;
   `OBJECTIVE`;
   `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
   training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or `Animation`s

@@ -55,7 +55,7 @@ def _is_book(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[Path]:
-    """A folder to write a book into, which takes the place of `folder` at the end, or not at all."""
+    """A new folder to write a book into, which takes the place of `folder` at the end or never."""
     parent = folder.absolute().parent
     with tempfile.TemporaryDirectory(prefix=".book-", dir=parent, ignore_cleanup_errors=True) as at:
         made = Path(at) / "made"
@@ -135,7 +135,14 @@ def formulas(latex: str) -> list[list[Markup]]:
     r"""LaTeX, equations with an empty line between them, as MathML: the parts of each at \quad."""
     equations = re.split(r"\n\s*\n", latex.strip()) if latex else []
     parts = [" ".join(equation.split()).split(r"\quad") for equation in equations]
-    return [[Markup(convert(part, display="block")) for part in row if part] for row in parts]
+    return [[Markup(_spaced(convert(part, display="block"))) for part in row] for row in parts]
+
+
+def _spaced(mathml: str) -> str:
+    """MathML with names of functions set as names, a thin space before what has no bracket."""
+    mathml = re.sub(r"<mo>([a-zA-Z]{2,})</mo>", r"<mi>\1</mi>", mathml)
+    alone = r"(?<!<msub>)(?<!<msup>)(?<!<msubsup>)(?<!<munder>)(<mi>[a-zA-Z]{2,}</mi>)"
+    return re.sub(alone + r"(?=<m[isnu])", r'\1<mspace width="0.167em"/>', mathml)
 
 
 def spans(text: str) -> list[tuple[bool, str]]:
