@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,15 @@ FLAGS = (
     "--disable-component-update",
     "--remote-debugging-pipe",
 )
+START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 90)
+os.dup2(int(sys.argv[2]), 91)
+os.dup2(90, 3)
+os.dup2(91, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts a program that reads from descriptor 3 and writes to 4, as the flag demands."""
 PATH = next(filter(None, map(shutil.which, NAMES)), None)
 """The browser, where one is installed."""
 
@@ -116,17 +126,10 @@ def browser(folder: Path) -> Iterator[Page]:
     read_commands, commands = os.pipe()
     replies, write_replies = os.pipe()
 
-    def pipes() -> None:
-        # The protocol is spoken on descriptors 3 and 4; the copies at 20 and 21 are out of the way.
-        os.dup2(read_commands, 20)
-        os.dup2(write_replies, 21)
-        os.dup2(20, 3)
-        os.dup2(21, 4)
-
+    pipes = [str(end) for end in (read_commands, write_replies)]
     process = subprocess.Popen(
-        [PATH, *FLAGS, f"--user-data-dir={folder}"],
-        close_fds=False,
-        preexec_fn=pipes,
+        [sys.executable, "-c", START, *pipes, PATH, *FLAGS, f"--user-data-dir={folder}"],
+        pass_fds=(read_commands, write_replies),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -22,8 +22,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const key = (row, column) => row.cells[column].dataset.sort;
   const compare = (a, b) => {
     if (a === "" || b === "") return a === b ? 0 : a === "" ? Infinity : -Infinity;
-    const difference = Number(a) - Number(b);
-    return Number.isNaN(difference) ? a.localeCompare(b) : difference;
+    const words = [a, b].map((text) => Number.isNaN(Number(text)));
+    if (words[0] !== words[1]) return words[0] ? 1 : -1; // Numbers come before words.
+    return words[0] ? a.localeCompare(b) : Number(a) - Number(b);
   };
   heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
