@@ -137,7 +137,7 @@ def collect(folders: Iterable[Path], book: Path, warn: Warn) -> tuple[list[Entry
     """
     (book / FIGURES).mkdir()
     ended: dict[str, list[Path]] = {}
-    sweeps = []
+    sweeps: list[Sweep] = []
     for found in (overview.describe(path) for folder in folders for path in overview.find(folder)):
         path = Path(found["run"])
         if found["kind"] == "sweep":

@@ -80,10 +80,11 @@ def write(
     )
     environment.filters |= {"code": code, "formulas": formulas, "spans": spans, "cells": cells}
     chapters = _chapters(entries)
+    of_sweeps = [(f"sweep-{number}.html", sweep) for number, sweep in enumerate(sweeps, 1)]
     names = {entry.about["name"]: _page(entry) for entry in entries}
     environment.globals |= {
         "chapters": chapters,
-        "sweeps": [(f"sweep-{number}.html", sweep) for number, sweep in enumerate(sweeps, 1)],
+        "sweeps": of_sweeps,
         "pages": names,
         "generator": Markup(GENERATOR),
         "version": __version__,
@@ -104,7 +105,7 @@ def write(
         page(
             _page(entry), "experiment.html", entry=entry, chapter=title, before=before, after=after
         )
-    for file, sweep in environment.globals["sweeps"]:
+    for file, sweep in of_sweeps:
         page(file, "sweep.html", sweep=sweep)
     for asset in ASSETS:
         shutil.copyfile(TEMPLATES / asset, folder / asset)
