@@ -26,8 +26,8 @@ __all__ = ["CLAIMS", "QUICK", "Config", "data", "figures", "learner", "measure",
 
 SOURCE = "beside van den Oord et al. (2016)"
 FORMULA = r"""
-p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad z = (M \odot w) * x, \quad M(u, v) = [\, (u, v)
-\text{ is above, or to the left in the same row} \,]
+p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad z = (M \odot w) * x, \quad M(u, v) = [\, u < 0
+\lor (u = 0 \land v < 0) \,]
 """
 CLAIMS = [Claim("test/loss", SOURCE, printed=81.30, at_most=88)]
 QUICK = Quick(

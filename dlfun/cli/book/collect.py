@@ -261,10 +261,11 @@ def _figures(
     curves = [path for path in images if path.stem == CURVES]
     drawn = []
     rows = run_directory.read_metrics(run)
-    if rows and not curves and "loss" in rows[-1]:
+    several = len({row["epoch"] for row in rows}) > 1  # One point is no curve.
+    if several and not curves and "loss" in rows[-1]:
         figure = learning_curves(name, rows, experiment.objective)
         drawn.append(_figure(save(figure, draw), f"{name}-{CURVES}", CURVES, book))
-    if len(runs) > 1:
+    if several and len(runs) > 1:
         (series, *_) = group([one["path"] for one in runs])
         goal = experiment.objective
         try:

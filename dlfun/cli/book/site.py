@@ -36,6 +36,8 @@ CHAPTERS = {
     "reinforcement": "Reinforcement learning",
 }
 """Folders of experiments in the order in which they are read; others come after them."""
+CARD = 42
+"""Letters of an equation that find room on a card."""
 ASSETS = ("style.css", "script.js")
 
 
@@ -58,13 +60,17 @@ def writing(folder: Path) -> Iterator[Path]:
     """A new folder to write a book into, which takes the place of `folder` at the end or never."""
     parent = folder.absolute().parent
     with tempfile.TemporaryDirectory(prefix=".book-", dir=parent, ignore_cleanup_errors=True) as at:
-        made = Path(at) / "made"
+        made, earlier = Path(at) / "made", Path(at) / "earlier"
         made.mkdir()
         yield made
         check_folder(folder)
         if folder.exists():
-            folder.rename(Path(at) / "earlier")
-        made.rename(folder)
+            folder.rename(earlier)
+        try:
+            made.rename(folder)
+        except OSError:
+            earlier.rename(folder)
+            raise
 
 
 def write(
@@ -78,7 +84,8 @@ def write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"code": code, "formulas": formulas, "spans": spans, "cells": cells}
+    environment.filters |= {"code": code, "formulas": formulas, "spans": spans}
+    environment.filters |= {"cells": cells, "narrow": narrow}
     chapters = _chapters(entries)
     of_sweeps = [(f"sweep-{number}.html", sweep) for number, sweep in enumerate(sweeps, 1)]
     names = {entry.about["name"]: _page(entry) for entry in entries}
@@ -137,6 +144,15 @@ def formulas(latex: str) -> list[list[Markup]]:
     equations = re.split(r"\n\s*\n", latex.strip()) if latex else []
     parts = [" ".join(equation.split()).split(r"\quad") for equation in equations]
     return [[Markup(_spaced(convert(part, display="block"))) for part in row] for row in parts]
+
+
+def narrow(equations: list[list[Markup]]) -> list[Markup]:
+    """The first equation that is narrow enough for a card, else the narrowest."""
+
+    def width(parts: list[Markup]) -> int:
+        return max(len(part.striptags()) for part in parts)
+
+    return next((e for e in equations if width(e) <= CARD), min(equations, key=width))
 
 
 def _spaced(mathml: str) -> str:
