@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FORMULA = r"""
 (\theta_l, \phi_l) = \operatorname{argmin}_{\theta, \phi} \frac{1}{N} \sum_{x, y}
-\ell\big(C_\phi(f_\theta(h_{l-1}(x))), y\big), \quad h_l = f_{\theta_l}(h_{l-1}), \; h_0(x) = x
+\ell\left(C_\phi(f_\theta(h_{l-1}(x))), y\right), \quad h_l = f_{\theta_l}(h_{l-1}), \; h_0(x) = x
 """
 CLAIMS = [
     Claim("test/gain_of_layer_2", "[T1, sec. 3.1]", at_least=0.0),

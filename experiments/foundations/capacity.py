@@ -26,7 +26,7 @@ from dlfun.learner import Learner
 from dlfun.transforms import compare
 
 FORMULA = r"""
-\hat{w} = \operatorname{argmin}_w \sum_{i=1}^{20} \Big(\sum_{k=0}^{d} w_k x_i^k - y_i\Big)^2,
+\hat{w} = \operatorname{argmin}_w \sum_{i=1}^{20} \left(\sum_{k=0}^{d} w_k x_i^k - y_i\right)^2,
 \quad y_i = \sin(\pi x_i) + \epsilon_i
 """
 CLAIMS = [

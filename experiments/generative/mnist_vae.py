@@ -45,8 +45,8 @@ DRAWS = (1, 5, 50)
 CHUNK = 500
 """Images whose bounds are computed at once."""
 FORMULA = r"""
-\log p(x) \ge \mathbb{E}_{q(z \mid x)} \log p(x \mid z) - \operatorname{KL}\big(q(z \mid x)
-\,\Vert\, \mathcal{N}(0, I)\big), \quad z = \mu(x) + \sigma(x) \odot \epsilon, \; \epsilon \sim
+\log p(x) \ge \mathbb{E}_{q(z \mid x)} \log p(x \mid z) - \operatorname{KL}\left(q(z \mid x)
+\,\Vert\, \mathcal{N}(0, I)\right), \quad z = \mu(x) + \sigma(x) \odot \epsilon, \; \epsilon \sim
 \mathcal{N}(0, I)
 
 \operatorname{KL} = \frac{1}{2} \sum_j \left(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\right)

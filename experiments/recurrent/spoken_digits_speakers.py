@@ -31,8 +31,8 @@ FORMULA = r"""
 \text{accuracy} = \frac{1}{6} \sum_{k=1}^{6} \text{accuracy on speaker } k \text{ of the network }
 \theta_{-k}
 
-p(y \mid x) = \operatorname{softmax}\Big(V \frac{1}{T} \sum_{t=1}^{T} [\overrightarrow{h}_t;
-\overleftarrow{h}_t] + c\Big)_y
+p(y \mid x) = \operatorname{softmax}\left(V \frac{1}{T} \sum_{t=1}^{T} [\overrightarrow{h}_t;
+\overleftarrow{h}_t] + c\right)_y
 """
 CLAIMS = [Claim("test/accuracy", SOURCE, at_least=0.67), SVM]
 QUICK = Quick(

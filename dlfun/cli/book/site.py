@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latex2mathml.converter import convert
@@ -36,6 +37,8 @@ CHAPTERS = {
     "reinforcement": "Reinforcement learning",
 }
 """Folders of experiments in the order in which they are read; others come after them."""
+MATHML = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", MATHML)
 CARD = 42
 """Letters of an equation that find room on a card."""
 ASSETS = ("style.css", "script.js")
@@ -156,10 +159,29 @@ def narrow(equations: list[list[Markup]]) -> list[Markup]:
 
 
 def _spaced(mathml: str) -> str:
-    """MathML with names of functions set as names, a thin space before what has no bracket."""
-    mathml = re.sub(r"<mo>([a-zA-Z]{2,})</mo>", r"<mi>\1</mi>", mathml)
-    alone = r"(?<!<msub>)(?<!<msup>)(?<!<msubsup>)(?<!<munder>)(<mi>[a-zA-Z]{2,}</mi>)"
-    return re.sub(alone + r"(?=<m[isnu])", r'\1<mspace width="0.167em"/>', mathml)
+    """MathML with functions set as names, apart from what has no bracket; bars of one height."""
+    root = ElementTree.fromstring(mathml)
+    for element in root.iter():
+        if _is(element, "mo") and re.fullmatch("[a-zA-Z]{2,}", element.text or ""):
+            element.tag = f"{{{MATHML}}}mi"
+        elif _is(element, "mo") and element.text == "‖":
+            element.set("stretchy", "false")
+    for row in [element for element in root.iter() if _is(element, "math", "mrow", "mtd")]:
+        for place, (left, right) in reversed([*enumerate(itertools.pairwise(row), 1)]):
+            bases = _base(left), _base(right)
+            operands = all(_is(base, "mi", "mn", "mfrac", "msqrt", "mover") for base in bases)
+            if operands and any(len(base.text or "") > 1 and _is(base, "mi") for base in bases):
+                row.insert(place, ElementTree.Element(f"{{{MATHML}}}mspace", width="0.167em"))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _is(element: ElementTree.Element, *names: str) -> bool:
+    return element.tag in [f"{{{MATHML}}}{name}" for name in names]
+
+
+def _base(element: ElementTree.Element) -> ElementTree.Element:
+    """The element that others are set below and above."""
+    return _base(element[0]) if _is(element, "msub", "msup", "msubsup", "munder") else element
 
 
 def spans(text: str) -> list[tuple[bool, str]]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMULA = r"""
-h_k(t) = \max\Big(0, b_k + \sum_c \sum_{s} w_{k c}(s) \, x_c(t + s)\Big), \quad x_c(t) =
+h_k(t) = \max\left(0, b_k + \sum_c \sum_{s} w_{k c}(s) \, x_c(t + s)\right), \quad x_c(t) =
 [\text{character } t \text{ is } c]
 """
 CLAIMS = [
