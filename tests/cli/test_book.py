@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 
 from dlfun import experiment as experiments
-from dlfun.cli.book import collect, site
+from dlfun.cli.book import collect, figures, site
 from dlfun.cli.main import main
 from dlfun.errors import UserError
 from dlfun.plots.style import figure, save, tidy
@@ -220,7 +220,7 @@ def test_a_figure_says_what_it_shows(tmp_path):
     axes.plot([1, 2], [3, 4], label="A")
     tidy(axes, "epoch", "loss")
     (tmp_path / "figures").mkdir()
-    shown = collect._figure(save(drawn, tmp_path / "a.png"), "a", "a", tmp_path)
+    shown = figures._figure(save(drawn, tmp_path / "a.png"), "a", "a", tmp_path)
     assert shown.alt == "A costs 3 $. of 2. loss against epoch. A"
 
 

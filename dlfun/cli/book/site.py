@@ -19,7 +19,8 @@ from pygments.lexers import PythonLexer
 
 from dlfun import __version__
 from dlfun import experiment as experiments
-from dlfun.cli.book.collect import Entry, Report, Sweep
+from dlfun.cli.book.collect import Entry, Report
+from dlfun.cli.book.sweeps import Cell, Sweep
 from dlfun.errors import UserError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -189,7 +190,7 @@ def spans(text: str) -> list[tuple[bool, str]]:
     return [(number % 2 == 1, part) for number, part in enumerate(text.split("`"))]
 
 
-def cells(rows: Sequence[Sequence[str]]) -> list[list[tuple[str, Any]]]:
+def cells(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
     """Cells of text, each with the number that it begins with, by which it is sorted, or itself."""
     numbers = re.compile(r"[-−]?[\d,]*\.?\d+")
 
