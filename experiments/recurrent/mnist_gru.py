@@ -1,7 +1,7 @@
 """A network of gated recurrent units reads handwritten digits row by row.
 
-Figure: test accuracy ≥ 98.5 % after 10 epochs
-Time: 2 min on 2 CPU cores
+Figure: test accuracy ≥ 98.5 % after 10 epochs (98.87 ± 0.12 %, three seeds)
+Time: 5 min on one CPU core
 Command: python launch.py train mnist_gru
 
 The setting of `mnist_rnn` [T3, sec. 3.3.2] with another cell: beside it, what gates are worth.

@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from dlfun.nn.kernels.recurrent_cells import Cell, Vectors
-from dlfun.nn.kernels.time_loops import Steps, product, scan, sum_of_products
+from dlfun.nn.kernels.time_loops import Steps, scan, scan_blocks
 
 
 class Direction(NamedTuple):
@@ -45,10 +45,10 @@ def recurrence(
     direction: Direction,
     weights: Weights,
     state: Vectors,
-    x: Float[Array, "time batch inputs"],
+    x: Float[Array, "batch time inputs"],
     lengths: Int[Array, " batch"] | None = None,
     keep: Float[Array, "batch hidden"] | None = None,
-) -> tuple[Float[Array, "time batch hidden"], Vectors]:
+) -> tuple[Float[Array, "batch time hidden"], Vectors]:
     """Run `cell` over time; differentiable in `weights`, `state` and `x`.
 
     Forward, where the rows of h_t are the examples of the batch:
@@ -67,7 +67,8 @@ def recurrence(
 
     The loop only stacks dz_t, and the sum is one product of [hidden, time x batch] with
     [time x batch, width], where autodiff of the loop would sum `time` small products. So it is with
-    W, whose da_t is dz_t, but for the last gate where that has a bias of its own.
+    W, whose da_t is dz_t, but for the last gate where that has a bias of its own. Where sequences
+    have lengths, there is such a product for each block of steps.
 
     A step at or after a sequence's length leaves its state unchanged, in either direction: so the
     last state is that of the sequence's own end. The loop ends with the longest sequence.
@@ -77,7 +78,7 @@ def recurrence(
         direction: forward or reverse in time.
         weights: W, U and the biases.
         state: the state before the first step, `cell.states` arrays.
-        x: the sequences. Where they have lengths, the time is a multiple of `time_loops.BLOCK`.
+        x: the sequences. Where they have lengths, the time is a multiple of `block_size`.
         lengths: number of steps of each sequence; all of them by default.
         keep: factors of h_{t-1}, the same in all steps, such as a mask of dropout.
 
@@ -103,28 +104,29 @@ def run(
 
     `scales` are the factors of x_t W and of (h_{t-1} * keep) U after layer normalization.
     """
-    times, products = _input_products(cell, weights, x, steps)
-    if scales is not None:
-        products = _normalized(products, scales[0])
-    step = _step(cell, weights, lengths, keep, scales and scales[1])
+    step = _step(cell, weights, keep, scales and scales[1])
 
     def body(state: Vectors, inputs: Any) -> Any:
         state, _ = step(state, inputs)
         return state, state[0]
 
-    last, h = scan(body, state, (times, products), steps, *direction)
+    def block(state: Vectors, arrays: Any, count: Steps) -> Any:
+        x, live = arrays
+        products = _input_products(cell, weights, x)
+        if scales is not None:
+            products = _normalized(products, scales[0])
+        return scan(body, state, (products, live), count, *direction)
+
+    last, h = scan_blocks(block, state, (x, _live(x, lengths)), steps, direction.reverse)
     return h, last
 
 
-def _input_products(
-    cell: Cell, weights: Weights, x: Array, steps: Steps
-) -> tuple[Array, tuple[Array, ...]]:
-    """t and x_t W for all steps: large products, outside the loop.
+def _input_products(cell: Cell, weights: Weights, x: Array) -> tuple[Array, ...]:
+    """x_t W for the steps of a block: large products, outside the loop over them.
 
     Each gate has an array of its own, as XLA does not vectorize the reading of columns on a CPU.
     """
-    products = (product(x, w, steps) for w in split(weights.inputs, cell.gates))
-    return jnp.arange(len(x)), tuple(products)
+    return tuple(x @ w for w in split(weights.inputs, cell.gates))
 
 
 def _normalized(parts: tuple[Array, ...], scale: Array) -> tuple[Array, ...]:
@@ -135,18 +137,12 @@ def _normalized(parts: tuple[Array, ...], scale: Array) -> tuple[Array, ...]:
     return split(z * scale, len(parts))
 
 
-def _step(
-    cell: Cell,
-    weights: Weights,
-    lengths: Array | None,
-    keep: Array | None,
-    scale: Array | None = None,
-) -> Any:
-    """The step (state, (t, x_t W)) → (state, slopes)."""
+def _step(cell: Cell, weights: Weights, keep: Array | None, scale: Array | None = None) -> Any:
+    """The step (state, (x_t W, which sequences are live)) → (state, slopes)."""
     kernels, biases = split(weights.recurrent, cell.gates), split(weights.bias, cell.gates)
 
     def step(state: Vectors, inputs: Any) -> tuple[Vectors, Vectors]:
-        t, products = inputs
+        products, live = inputs
         a = tuple(x + b for x, b in zip(products, biases, strict=True))
         h = _kept(state[0], keep)
         z = tuple(h @ u for u in kernels)
@@ -157,7 +153,7 @@ def _step(
         if weights.recurrent_bias is not None:
             z = (*z[:-1], z[-1] + weights.recurrent_bias)
         new, slopes = cell.forward(state, a, z)
-        return _where_live(t, lengths, new, state), slopes
+        return _where_live(live, new, state), slopes
 
     return step
 
@@ -171,56 +167,67 @@ def _forward(
     lengths: Array | None,
     keep: Array | None,
 ) -> Any:
-    step, steps = _step(cell, weights, lengths, keep), _longest(lengths)
+    step, live = _step(cell, weights, keep), _live(x, lengths)
 
     def body(state: Vectors, inputs: Any) -> Any:
         state, slopes = step(state, inputs)
         return state, (state[0], slopes)
 
-    inputs = _input_products(cell, weights, x, steps)
-    last, (h, slopes) = scan(body, state, inputs, steps, *direction)
-    return (h, last), (weights, state[0], x, h, slopes, lengths, keep)
+    def block(state: Vectors, arrays: Any, count: Steps) -> Any:
+        x, live = arrays
+        inputs = (_input_products(cell, weights, x), live)
+        last, (h, slopes) = scan(body, state, inputs, count, *direction)
+        return last, (h, state[0][None], slopes)
+
+    last, (h, first, slopes) = scan_blocks(
+        block, state, (x, live), _longest(lengths), direction.reverse
+    )
+    return (h, last), (weights, x, live, h, first, slopes, lengths, keep)
 
 
 def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any) -> Any:
     assert cell.backward is not None
     backward = cell.backward  # For mypy, which forgets the line above within `step`.
-    weights, h0, x, h, slopes, lengths, keep = residuals
+    weights, x, live, h, first, slopes, lengths, keep = residuals
     doutputs, dlast = cotangents
-    size, steps = h.shape[-1], _longest(lengths)
-    transposed = [u.T for u in split(weights.recurrent, cell.gates)]
+    kernels = [w.T for w in split(weights.inputs, cell.gates)]
+    recurrent_kernels = [u.T for u in split(weights.recurrent, cell.gates)]
 
-    def step(carry: Any, inputs: Any) -> Any:
-        dstate, dz_all = carry
-        t, doutput, slopes = inputs
+    def step(dstate: Vectors, inputs: Any) -> Any:
+        live, doutput, slopes = inputs
         dstate = (dstate[0] + doutput, *dstate[1:])
         before, da, dz = backward(dstate, slopes)
-        if lengths is not None:
-            da, dz = (_where_live(t, lengths, d, jax.tree.map(jnp.zeros_like, d)) for d in (da, dz))
-        dh = _kept(sum(d @ u for d, u in zip(dz, transposed, strict=True)), keep)
-        before = _where_live(t, lengths, (before[0] + dh, *before[1:]), dstate)
-        # Gate by gate: XLA does not vectorize their concatenation on a CPU.
-        for k, d in enumerate(dz):
-            dz_all = jax.lax.dynamic_update_slice(dz_all, d[None], (t, 0, k * size))
-        return (before, dz_all), da[-1] if cell.recurrent_bias else None
+        if live is not None:
+            da, dz = (_where_live(live, d, jax.tree.map(jnp.zeros_like, d)) for d in (da, dz))
+        dh = _kept(sum(d @ u for d, u in zip(dz, recurrent_kernels, strict=True)), keep)
+        before = _where_live(live, (before[0] + dh, *before[1:]), dstate)
+        return before, (dz, da[-1] if cell.recurrent_bias else None)
 
-    zeros = jnp.zeros_like(h, shape=(*h.shape[:-1], cell.gates * size))
-    (dstate, dz), da_last = scan(
-        step,
-        (dlast, zeros),
-        (jnp.arange(len(h)), doutputs, slopes),
-        steps,
+    def block(carry: Any, arrays: Any, count: Steps) -> Any:
+        sums, dstate = carry
+        x, live, h, first, slopes, doutputs = arrays
+        dstate, (dz, da_last) = scan(
+            step, dstate, (live, doutputs, slopes), count, not direction.reverse
+        )
+        da = (*dz[:-1], da_last) if cell.recurrent_bias else dz
+        previous = _kept(_previous(first, h, live, direction.reverse), keep)
+        terms = Weights(
+            jnp.concatenate([_sum_of_products(x, d) for d in da], -1),
+            jnp.concatenate([_sum_of_products(previous, d) for d in dz], -1),
+            jnp.concatenate([d.sum((0, 1)) for d in da]),
+            dz[-1].sum((0, 1)) if cell.recurrent_bias else None,
+        )
+        dx = sum(d @ w for d, w in zip(da, kernels, strict=True))
+        return (jax.tree.map(jnp.add, sums, terms), dstate), dx
+
+    (dweights, dstate), dx = scan_blocks(
+        block,
+        (jax.tree.map(jnp.zeros_like, weights), dlast),
+        (x, live, h, first, slopes, doutputs),
+        _longest(lengths),
         not direction.reverse,
     )
-    previous = _kept(_previous(h0, h, direction.reverse, lengths), keep)
-    da = jnp.concatenate([dz[..., :-size], da_last], -1) if cell.recurrent_bias else dz
-    dweights = Weights(
-        sum_of_products(x, da, steps),
-        sum_of_products(previous, dz, steps),
-        da.sum((0, 1)),
-        dz[..., -size:].sum((0, 1)) if cell.recurrent_bias else None,
-    )
-    return dweights, dstate, product(da, weights.inputs.T, steps), None, None
+    return dweights, dstate, dx, None, None
 
 
 recurrence.defvjp(_forward, _backward)
@@ -234,22 +241,29 @@ def _kept(h: Any, keep: Array | None) -> Any:
     return h if keep is None else h * keep
 
 
-def _previous(h0: Array, h: Array, reverse: bool, lengths: Array | None) -> Array:
-    """The hidden state before each step."""
-    if not reverse:
-        return jnp.concatenate([h0[None], h[:-1]])
-    after = jnp.concatenate([h[1:], h0[None]])
-    if lengths is None:
-        return after
-    return jnp.where((jnp.arange(len(h))[:, None] + 1 < lengths)[..., None], after, h0)
+def _live(x: Array, lengths: Array | None) -> Array | None:
+    """Which steps of the sequences there are, [batch, time]; None where there are all."""
+    return None if lengths is None else jnp.arange(x.shape[1]) < lengths[:, None]
 
 
-def _where_live(t: Array, lengths: Array | None, new: Vectors, old: Vectors) -> Vectors:
-    """`new` for sequences that have a step t, `old` for those that have ended."""
-    if lengths is None:
+def _where_live(live: Array | None, new: Vectors, old: Vectors) -> Vectors:
+    """`new` for sequences that have the step, `old` for those that have ended."""
+    if live is None:
         return new
-    live = (t < lengths)[:, None]
-    return tuple(jnp.where(live, a, b) for a, b in zip(new, old, strict=True))
+    return tuple(jnp.where(live[:, None], a, b) for a, b in zip(new, old, strict=True))
+
+
+def _previous(first: Array, h: Array, live: Array | None, reverse: bool) -> Array:
+    """The hidden state before each step of a block, of which the first enters it."""
+    if not reverse:
+        return jnp.concatenate([first, h[:-1]])
+    after = h[1:] if live is None else jnp.where(live[1:, :, None], h[1:], first)
+    return jnp.concatenate([after, first])
+
+
+def _sum_of_products(x: Array, d: Array) -> Array:
+    """Σ_t x_tᵀ d_t: the gradient of a kernel that is the same in all steps."""
+    return x.reshape(-1, x.shape[-1]).T @ d.reshape(-1, d.shape[-1])
 
 
 def split(a: Array, gates: int) -> tuple[Array, ...]:

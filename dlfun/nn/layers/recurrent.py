@@ -11,7 +11,7 @@ from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, uniform
 from dlfun.nn.kernels.recurrence import Direction, Weights, recurrence, run
 from dlfun.nn.kernels.recurrent_cells import Vectors, find_cell
-from dlfun.nn.kernels.time_loops import BLOCK
+from dlfun.nn.kernels.time_loops import block_size
 from dlfun.nn.layers.dropout import Dropout
 
 
@@ -95,11 +95,10 @@ class Recurrent(nn.Module):
             x, input_kernel, kernel, bias, last_bias
         )
         weights = Weights(input_kernel, kernel, bias, last_bias)
-        x = x.swapaxes(0, 1)
         if lengths is not None:
-            x = jnp.pad(x, ((0, -time % BLOCK), (0, 0), (0, 0)))
+            x = jnp.pad(x, ((0, 0), (0, -time % block_size(time)), (0, 0)))
         if state is None:
-            state = (jnp.zeros_like(x, shape=(x.shape[1], size)),) * cell.states
+            state = (jnp.zeros_like(x, shape=(len(x), size)),) * cell.states
         keep = None
         if training is not None and not is_zero(self.dropout):
             keep = Dropout(self.dropout)(jnp.ones_like(state[0]), training)
@@ -116,7 +115,7 @@ class Recurrent(nn.Module):
             )
         else:
             outputs, state = recurrence(cell, direction, weights, state, x, lengths, keep)
-        outputs = outputs[:time].swapaxes(0, 1)
+        outputs = outputs[:, :time]
         if lengths is not None:
             live = jnp.arange(time) < lengths[:, None]
             outputs = jnp.where(live[..., None], outputs, 0)

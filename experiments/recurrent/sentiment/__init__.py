@@ -9,8 +9,8 @@ dense layer on its last state, on 10,662 sentences (Pang, Lee 2005), under Adam 
 networks are trained side by side, each without one fold, on which it is tested, as in Kim (2014):
 so every sentence is scored once, by a network that has not seen it. `--networks rnn gru lstm
 bidirectional_lstm` trains these four on the same folds and batches (one seed: RNN 62.3 %, GRU
-77.8 %). Beside them stands naive Bayes, which counts words and knows no order of them. The
-vocabulary is that of all sentences; their labels are not read for it.
+77.8 %, both ways 77.7 %). Beside them stands naive Bayes, which counts words and knows no order of
+them. The vocabulary is that of all sentences; their labels are not read for it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,9 +11,9 @@ from dlfun.nn.layers.recurrent import Recurrent
 from dlfun.nn.layers.recurrent_stack import RecurrentStack
 
 NAMES = ("rnn", "lstm", "gru", "gru_reset_before")
-BATCH, TIME, INPUTS, HIDDEN = 4, 11, 3, 5
-LENGTHS = np.array([4, 9, 1, 9], np.int32)
-"""None fills the array, and the longest ends within a block of time_loops."""
+BATCH, TIME, INPUTS, HIDDEN = 4, 19, 3, 5
+LENGTHS = np.array([4, 13, 1, 13], np.int32)
+"""None fills the array, and the longest ends within the second block of `scan_blocks`."""
 
 
 def problem(layer):
