@@ -214,6 +214,14 @@ def test_a_report_that_lacks_its_tables(tmp_path):
         collect.report(path)
 
 
+def test_what_is_no_latex_is_shown_as_it_is():
+    assert site.formulas(r"\left(<b>") == [[r"<code>\left(&lt;b&gt;</code>"]]
+    assert site.formulas("") == []
+    equation, other = site.formulas("a = b, \\quad c =\nd\n\ne")
+    assert (len(equation), len(other)) == (2, 1)
+    assert "<mi>d</mi>" in equation[1]
+
+
 def test_a_figure_says_what_it_shows(tmp_path):
     drawn = figure(5, 3, "A costs 3 $", "of 2")
     axes = drawn.subplots()

@@ -123,7 +123,8 @@ def write(
 
 
 def _page(entry: Entry) -> str:
-    return f"{entry.about['name']}.html"
+    name = entry.about["name"]
+    return f"{name}-.html" if name in ("index", "performance") else f"{name}.html"
 
 
 def _chapters(entries: Sequence[Entry]) -> list[tuple[str, str, list[Entry]]]:
@@ -147,7 +148,15 @@ def formulas(latex: str) -> list[list[Markup]]:
     r"""LaTeX, equations with an empty line between them, as MathML: the parts of each at \quad."""
     equations = re.split(r"\n\s*\n", latex.strip()) if latex else []
     parts = [" ".join(equation.split()).split(r"\quad") for equation in equations]
-    return [[Markup(_spaced(convert(part, display="block"))) for part in row] for row in parts]
+    return [[_mathml(part) for part in row] for row in parts]
+
+
+def _mathml(latex: str) -> Markup:
+    """A formula; as it is written where it is no LaTeX, as one of the user's may be."""
+    try:
+        return Markup(_spaced(convert(latex, display="block")))
+    except Exception:  # The converter has no common class of errors.
+        return Markup("<code>{}</code>").format(latex)
 
 
 def narrow(equations: list[list[Markup]]) -> list[Markup]:
