@@ -64,7 +64,7 @@ def compare(
 
     `kind` is the dataclass of flags, including "json" and "markdown". `measure` makes a report from
     them, with "date", "device", "versions" and "load_before"; `shown` makes its tables, and
-    `remark` is printed below them.
+    `remark` is printed below them. `--json` keeps the report and its tables, for `launch.py book`.
     """
     benchmark = parse(kind, arguments, program)
     if not find_spec("torch"):
@@ -72,11 +72,13 @@ def compare(
             "PyTorch, to compare with, is not installed: pip install 'dlfun[benchmarks]'"
         )
     report = measure(benchmark)
+    made = list(shown(benchmark, report))
     if benchmark.json:
-        benchmark.json.write_text(json.dumps(report, indent=2) + "\n")
+        kept = report | {"tables": [table._asdict() for table in made]}
+        benchmark.json.write_text(json.dumps(kept, indent=2) + "\n")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     print(f"{report['date']}, {report['device']}; {versions}\n")
-    for table in shown(benchmark, report):
+    for table in made:
         if benchmark.markdown:
             print(tables.markdown(table))
         else:

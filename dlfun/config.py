@@ -99,7 +99,9 @@ def from_dict(kind: type, values: Mapping[str, Any]) -> Any:
         value = tuple(value) if isinstance(value, list) else value
         try:
             check_type(value, hint)
-            return float(value) if type(value) is int and int not in _types(hint) else value
+            kinds = set(_types(hint))
+            whole = type(value) is int and float in kinds and int not in kinds
+            return float(value) if whole else value
         except (ValueError, OverflowError) as error:
             raise UserError(f"{kind.__name__}.{name}: {error}") from None
 

@@ -12,12 +12,13 @@ An experiment is a module, or a package where it needs code of its own, with the
 - `learner(config, dataset)`, a `Learner`: pure. `config.epochs` and `config.batch_size` say how it
   is trained. Or, where a training has several parts or other lengths, in its place
   `stages(config, dataset)`, a sequence of `Stage`;
-- where wanted: `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`; `OBJECTIVE`;
-  `measure(trained, key)`, metrics that are no means over examples, computed once at the end of a
-  training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or `Animation`s
-  for the command `sample`, which passes `prime=`, `temperature=` and `label=` (a class's name),
-  too, where one is asked for and `sample` takes it;
-  `inputs(trained, items)` and `outputs(trained, names, predictions)`, for the command `predict`;
+- where wanted: `FORMULA`, its equations in LaTeX with an empty line between them, which `book` sets
+  and may break at a quad; `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`;
+  `OBJECTIVE`; `measure(trained, key)`, metrics that are no means over examples, computed once at
+  the end of a training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or
+  `Animation`s for the command `sample`, which passes `prime=`, `temperature=` and `label=` (a
+  class's name), too, where one is asked for and `sample` takes it; `inputs(trained, items)` and
+  `outputs(trained, names, predictions)`, for the command `predict`;
   `vectors(trained)`, word vectors by name, which `export` writes as word2vec does;
   `figures(trained, rows)`, drawn by `plot`, as pairs of name and figure from the trained stage and
   the rows of metrics.jsonl.
@@ -141,6 +142,8 @@ class Experiment(NamedTuple):
     name: str
     description: str
     """The module's docstring."""
+    formula: str
+    """Equations in LaTeX, with an empty line between them."""
     Config: type
     default: Any
     """The Config to start from."""
@@ -195,6 +198,7 @@ def from_module(name: str, module: ModuleType) -> Experiment:
     return Experiment(
         name=name,
         description=module.__doc__ or "",
+        formula=given.get("FORMULA", ""),
         Config=given["Config"],
         default=given["DEFAULT"] if "DEFAULT" in given else given["Config"](),
         claims=given["CLAIMS"],

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Ge, Gt
@@ -18,12 +18,15 @@ class Config:
     hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
     rate: Annotated[float, Gt(0)] | None = None
     optimizer: Optimizer = Optimizer()
+    size: Literal[14, 28] = 14
 
 
 def test_round_trip():
     config = Config((3, 4), 0.5, Optimizer("adamw", schedule=Schedule("cosine", warm_up=2.0)))
     plain = json.loads(json.dumps(configs.to_dict(config)))
-    assert configs.from_dict(Config, plain) == config
+    read = configs.from_dict(Config, plain | {"rate": 1})
+    assert read == dataclasses.replace(config, rate=1.0)
+    assert (type(read.rate), type(read.size)) == (float, int)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import functools
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 
 from dlfun import config as configs
 from dlfun import experiment as experiments
+from dlfun.cli.book.site import formulas
 from dlfun.data.order import in_order
 from dlfun.experiment import Trained
 from dlfun.learner import AXIS, sum_over_devices
@@ -156,6 +158,16 @@ def assert_close(a, b, tolerance=2e-3):
 def assert_equal(a, b):
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas(name):
+    """An experiment has its equations, which can be set as mathematics."""
+    equations = formulas(experiments.load(name).formula)
+    assert equations
+    for part in (part for parts in equations for part in parts):
+        words = ElementTree.fromstring(part).itertext()
+        assert not any("\\" in word for word in words), part  # A command that is not known.
 
 
 @pytest.mark.parametrize(

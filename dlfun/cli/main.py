@@ -15,6 +15,7 @@ from typing import Any
 
 from dlfun import __version__
 from dlfun import experiment as experiments
+from dlfun.cli.book import Book
 from dlfun.cli.cache import Cache
 from dlfun.cli.compare import Compare
 from dlfun.cli.console import PROGRAM, note
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Any] = {
     "reproduce": Reproduce,
     "sweep": Sweep,
     "sweep-report": SweepReport,
+    "book": Book,
     "data": Data,
     "cache": Cache,
 }

@@ -93,9 +93,7 @@ def reproduce(
     configure_jax(options)
     rows = []
     for name in names:
-        experiment = experiments.load(name)
-        smaller = experiment.quick if quick else None
-        start = configs.replace(experiment.default, smaller.values if smaller else {})
+        start, claims, smaller = setting(experiments.load(name), quick)
         trained = []
         for seed in range(seeds):
             config = dataclasses.replace(start, seed=seed)
@@ -105,12 +103,22 @@ def reproduce(
             if result["status"] == "interrupted":
                 raise KeyboardInterrupt
             trained.append(result)
-        claims = smaller.claims if smaller else experiment.claims
-        rows += [_row(name, claim, trained) for claim in claims]
+        rows += [row(name, claim, trained) for claim in claims]
     return rows
 
 
-def _row(name: str, claim: experiments.Claim, trained: list[dict[str, Any]]) -> dict[str, Any]:
+def setting(
+    experiment: experiments.Experiment, quick: bool
+) -> tuple[Any, Sequence[experiments.Claim], bool]:
+    """The Config that is trained, its claims, and whether they are those of a quick setting."""
+    if quick and experiment.quick:
+        start = configs.replace(experiment.default, experiment.quick.values)
+        return start, experiment.quick.claims, True
+    return experiment.default, experiment.claims, False
+
+
+def row(name: str, claim: experiments.Claim, trained: list[dict[str, Any]]) -> dict[str, Any]:
+    """A claim and what results of trainings, one a seed, say of it."""
     split, metric = claim.metric.split("/")
     values = [r["metrics"].get(split, {}).get(metric, float("nan")) for r in trained]
     mean = statistics.fmean(values)

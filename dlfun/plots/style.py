@@ -56,11 +56,26 @@ def tidy(axes: Axes, x: str, y: str, legend: bool = True) -> None:
         axes.legend(frameon=False, fontsize=LABEL - 1)
 
 
+def in_words(drawn: Figure) -> tuple[str, str]:
+    """What a figure shows, for those who cannot see it: its title; its detail, axes and legends."""
+    title = drawn.get_suptitle()
+    parts = [text.get_text() for text in drawn.texts if text.get_text() != title]
+    for axes in drawn.axes:
+        x, y = axes.get_xlabel(), axes.get_ylabel()
+        legend = ", ".join(axes.get_legend_handles_labels()[1])
+        parts += [axes.get_title(), f"{y} against {x}" if x and y else "", legend]
+    parts += [", ".join(text.get_text() for text in key.get_texts()) for key in drawn.legends]
+    title, *parts = [" ".join(part.replace("\\$", "$").split()) for part in (title, *parts)]
+    return title, ". ".join(dict.fromkeys(filter(None, parts)))
+
+
 def save(drawn: Figure, path: Path) -> Path:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG, whole or not at all; what it shows stands in it, in words."""
     with atomic(path) as part, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        drawn.savefig(part, format="png", dpi=150, facecolor="white")
+        title, description = in_words(drawn)
+        about = {"Title": title, "Description": description}
+        drawn.savefig(part, format="png", dpi=150, facecolor="white", metadata=about)
     for warning in caught:
         text = str(warning.message)
         if "missing from font" not in text:

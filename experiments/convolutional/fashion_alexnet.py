@@ -38,6 +38,11 @@ from dlfun.nn.models.alexnet import alexnet_small
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
+FORMULA = r"""
+z_{k}(i, j) = b_k + \sum_{c} \sum_{u, v} w_{k c}(u, v) \, x_c(i + u, j + v), \quad h = \max(0, z)
+
+\tilde{h} = \frac{m \odot h}{1 - p}, \quad m_i \sim \operatorname{Bernoulli}(1 - p)
+"""
 CLAIMS = [Claim("test/accuracy", "beside Krizhevsky et al. (2012)", at_least=0.895)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2, "batch_size": 32},

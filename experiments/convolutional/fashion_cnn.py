@@ -35,6 +35,11 @@ from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
+FORMULA = r"""
+z_{k}(i, j) = b_k + \sum_{c} \sum_{u, v} w_{k c}(u, v) \, x_c(i + u, j + v), \quad h = \max(0, z)
+
+\operatorname{pool}(h)(i, j) = \max_{u, v \in \{0, 1\}} h(2 i + u, 2 j + v)
+"""
 CLAIMS = [Claim("test/accuracy", "Xiao et al. (2017), benchmarks", printed=0.916, at_least=0.916)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2},

@@ -39,6 +39,12 @@ from dlfun.nn.models.googlenet import googlenet_small
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
+FORMULA = r"""
+y = [\, C_{1 \times 1}(x), \; C_{3 \times 3}(C_{1 \times 1}(x)), \; C_{5 \times 5}(C_{1 \times
+1}(x)), \; C_{1 \times 1}(\operatorname{pool}_{3 \times 3}(x)) \,]
+
+L = L_{\mathrm{main}} + 0.3 \, (L_{\mathrm{aux}, 1} + L_{\mathrm{aux}, 2})
+"""
 CLAIMS = [Claim("test/accuracy", "beside Szegedy et al. (2015)", at_least=0.915)]
 QUICK = Quick(
     {"examples": 5_000, "epochs": 2, "batch_size": 32, "modules": (1, 1, 1)},

@@ -15,5 +15,9 @@ from .fashion_resnet import OBJECTIVE, QUICK, Config, data, learner
 
 __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
+FORMULA = r"""
+x_{l+1} = x_l + W_2 * \operatorname{ReLU}(\operatorname{BN}(W_1 *
+\operatorname{ReLU}(\operatorname{BN}(x_l))))
+"""
 CLAIMS = [Claim("test/accuracy", "[T5, ch. 4]", at_least=0.905)]
 DEFAULT = Config(preactivation=True, epochs=3)

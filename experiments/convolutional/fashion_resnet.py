@@ -29,6 +29,10 @@ from dlfun.nn.models.resnet import resnet_small
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
+FORMULA = r"""
+x_{l+1} = \operatorname{ReLU}(x_l + \operatorname{BN}(W_2 *
+\operatorname{ReLU}(\operatorname{BN}(W_1 * x_l))))
+"""
 CLAIMS = [Claim("test/accuracy", "beside He et al. (2016)", at_least=0.915)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2, "batch_size": 32, "blocks": 1},

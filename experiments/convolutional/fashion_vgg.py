@@ -41,6 +41,10 @@ from dlfun.nn.models.vgg import vgg_small
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
+FORMULA = r"""
+h^{(l)} = \operatorname{ReLU}(\operatorname{BN}(W^{(l)}_{3 \times 3} * h^{(l-1)})), \quad
+\operatorname{pool}(h)(i, j) = \max_{u, v \in \{0, 1\}} h(2 i + u, 2 j + v)
+"""
 CLAIMS = [Claim("test/accuracy", "beside Simonyan & Zisserman (2015)", at_least=0.93)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 2},

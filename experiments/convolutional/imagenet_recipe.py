@@ -30,6 +30,11 @@ from dlfun.nn.losses import smoothed_cross_entropy
 from dlfun.nn.models import architectures
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
+FORMULA = r"""
+L = -\sum_{k} q_k \log p_k(x), \quad q_k = (1 - \epsilon) \, [k = y] + \frac{\epsilon}{K}
+
+\eta_{\max} = 0.1 \cdot \frac{B}{256}
+"""
 CLAIMS = [Claim("test/accuracy", "Goyal et al. (2017), recipe", at_least=0.70)]
 OBJECTIVE = Objective("accuracy", "max")
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -31,6 +31,11 @@ from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import augmented
 
 SOURCE = "LeCun et al. (1998), sec. III.B"
+FORMULA = r"""
+h = A \tanh(S z), \quad A = 1.7159, \; S = \frac{2}{3}
+
+\operatorname{sub}(h)(i, j) = \frac{w}{4} \sum_{u, v \in \{0, 1\}} h(2 i + u, 2 j + v) + b
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", SOURCE, at_least=0.96)])
 OBJECTIVE = Objective("accuracy", "max")

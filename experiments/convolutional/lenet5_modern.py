@@ -16,6 +16,11 @@ from .lenet5 import OBJECTIVE, Config, data, learner
 __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
 SOURCE = "beside LeCun et al. (1998)"
+FORMULA = r"""
+z_{k}(i, j) = b_k + \sum_{c} \sum_{u, v} w_{k c}(u, v) \, x_c(i + u, j + v), \quad h = \max(0, z)
+
+\operatorname{pool}(h)(i, j) = \max_{u, v \in \{0, 1\}} h(2 i + u, 2 j + v)
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9905, at_least=0.9905)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", SOURCE, at_least=0.97)])
 DEFAULT = Config("modern", optimizer=Optimizer(schedule=Schedule("cosine", factor=0.0)))

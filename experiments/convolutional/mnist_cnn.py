@@ -22,6 +22,11 @@ from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+z_{k}(i, j) = b_k + \sum_{c} \sum_{u, v} w_{k c}(u, v) \, x_c(i + u, j + v), \quad h = \max(0, z)
+
+\operatorname{pool}(h)(i, j) = \max_{u, v \in \{0, 1\}} h(2 i + u, 2 j + v)
+"""
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.2.3]", printed=0.9916, at_least=0.9916)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "[T3, sec. 3.2.3]", at_least=0.975)])
 OBJECTIVE = Objective("accuracy", "max")

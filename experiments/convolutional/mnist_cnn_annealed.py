@@ -16,6 +16,7 @@ from .mnist_cnn import OBJECTIVE, Config, data, learner
 
 __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
+FORMULA = r"\eta_t = \frac{\eta_0}{2} \left(1 + \cos \frac{\pi t}{T}\right)"
 CLAIMS = [Claim("test/accuracy", "beside [T3, sec. 3.2.3]", printed=0.9916, at_least=0.9916)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "beside [T3, sec. 3.2.3]", at_least=0.98)])
 DEFAULT = Config(optimizer=Optimizer(schedule=Schedule("cosine", factor=0.0)))

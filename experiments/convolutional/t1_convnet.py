@@ -30,6 +30,14 @@ from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare
 
 LOSSES = {"mse": losses.mse_of_labels, "cross_entropy": losses.cross_entropy}
+FORMULA = r"""
+L_{\mathrm{mse}} = \frac{1}{K} \sum_k (p_k - [k = y])^2, \quad L_{\mathrm{ce}} = -\log p_y, \quad
+p = \operatorname{softmax}(z)
+
+\frac{\partial L_{\mathrm{ce}}}{\partial z_k} = p_k - [k = y], \quad \frac{\partial
+L_{\mathrm{mse}}}{\partial z_k} = \frac{2}{K} \, p_k \left(p_k - [k = y] - \sum_j p_j (p_j - [j =
+y])\right)
+"""
 CLAIMS = [
     Claim("test/mse_accuracy", "[T1, sec. 3.2.4]", at_least=0.9),
     Claim("test/cross_entropy_accuracy", "beside [T1, sec. 3.2.4]", at_least=0.98),

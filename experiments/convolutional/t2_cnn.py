@@ -23,6 +23,9 @@ from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 
+FORMULA = r"""
+\bar{h}_c = \frac{1}{H W} \sum_{i, j} h_c(i, j), \quad p = \operatorname{softmax}(W \bar{h} + b)
+"""
 CLAIMS = [Claim("test/accuracy", "[T2]", at_least=0.92)]
 QUICK = Quick({"examples": 10_000, "epochs": 2}, [Claim("test/accuracy", "[T2]", at_least=0.7)])
 OBJECTIVE = Objective("accuracy", "max")

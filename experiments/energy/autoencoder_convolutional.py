@@ -29,6 +29,7 @@ from dlfun.transforms import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"L = \frac{1}{N} \sum_x \lVert x - g(f(x)) \rVert^2, \quad f: 28 \times 28 \to 30"
 CLAIMS = [
     Claim("test/convolutional_over_dense", "beside Masci et al. (2011)", at_most=1.0),
     Claim("test/convolutional_over_pca", "beside Masci et al. (2011)", at_most=0.6),

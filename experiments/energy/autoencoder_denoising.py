@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Vincent et al. (2008)"
+FORMULA = r"""
+L = \frac{1}{N} \sum_x \lVert x - g(f(x + \epsilon)) \rVert^2, \quad \epsilon \sim \mathcal{N}(0,
+0.5^2 I)
+"""
 CLAIMS = [
     Claim("test/error_over_noise", f"beside {SOURCE}", at_most=0.1),
     Claim("test/error_over_pca", f"beside {SOURCE}", at_most=0.6),

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Baldi, Hornik (1989)"
+FORMULA = r"""
+\min_{W, V, b} \frac{1}{N} \sum_x \lVert x - (W V x + b) \rVert^2, \quad V \in \mathbb{R}^{k
+\times d}, \; W \in \mathbb{R}^{d \times k}
+
+\operatorname{span}(W) = \operatorname{span}(u_1, \dots, u_k), \quad \Sigma u_i = \lambda_i u_i
+"""
 CLAIMS = [
     Claim("test/largest_angle", SOURCE, at_most=1.0),
     Claim("test/error_over_pca", SOURCE, at_most=1.001),

@@ -27,6 +27,7 @@ from dlfun.transforms import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"h_l = \phi(W_l h_{l-1} + b_l), \quad \hat{h}_{l-1} = \phi(W_l^\top \hat{h}_l + b_l')"
 CLAIMS = [
     Claim("test/tied_over_untied", "Vincent et al. (2010)", at_most=1.05),
     Claim("test/tied_over_pca", "beside Vincent et al. (2010)", at_most=0.9),

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Deng, Yu (2011)"
+FORMULA = r"""
+h = \max(0, v W + b), \quad y_k = h U, \quad v = [x, y_1, \dots, y_{k-1}]
+
+U = \left(\lambda I + \sum h^\top h\right)^{-1} \sum h^\top t
+"""
 CLAIMS = [
     Claim("test/gain_of_module_2", SOURCE, at_least=0.0),
     Claim("test/gain_of_module_3", SOURCE, at_least=0.0),

@@ -38,6 +38,10 @@ from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+(\theta_l, \phi_l) = \operatorname{argmin}_{\theta, \phi} \frac{1}{N} \sum_{x, y}
+\ell\left(C_\phi(f_\theta(h_{l-1}(x))), y\right), \quad h_l = f_{\theta_l}(h_{l-1}), \; h_0(x) = x
+"""
 CLAIMS = [
     Claim("test/gain_of_layer_2", "[T1, sec. 3.1]", at_least=0.0),
     Claim("test/gain_of_layer_3", "[T1, sec. 3.1]", at_least=0.0),

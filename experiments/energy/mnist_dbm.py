@@ -50,6 +50,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SOURCE = "Salakhutdinov & Hinton (2009)"
+FORMULA = r"""
+-E(v, h, g) = v^\top W h + h^\top U g + a^\top v + b^\top h + c^\top g, \quad p(v) = \frac{1}{Z}
+\sum_{h, g} e^{-E(v, h, g)}
+
+\log p(v) \ge \sum_{h, g} q(h, g) \, (-E(v, h, g)) + \mathcal{H}(q) - \log Z
+"""
 CLAIMS = [
     Claim("test/lower_bound", SOURCE, printed=-84.62, at_least=-95),
     Claim("test/log_z_error", SOURCE, at_most=1),

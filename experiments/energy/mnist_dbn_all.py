@@ -19,6 +19,12 @@ __all__ = [
     "stages",
 ]  # fmt: skip
 
+FORMULA = r"""
+p(v, h) = \frac{1}{Z} \exp(v^\top W h + a^\top v + b^\top h), \quad \Delta W = \eta \left(\langle
+v h^\top \rangle_{\mathrm{data}} - \langle v h^\top \rangle_{1}\right)
+
+h^{(l)} = \sigma(W_l^\top h^{(l-1)} + b_l), \quad h^{(0)} = x
+"""
 CLAIMS = [
     Claim(
         "test/pretrained_60000_accuracy",

@@ -19,6 +19,10 @@ from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+p(y \mid x) = \operatorname{softmax}(W_2 \max(0, W_1 x + b_1) + b_2)_y, \quad L = -\frac{1}{N}
+\sum_{i=1}^{N} \log p(y_i \mid x_i)
+"""
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.1.6]", printed=0.9758, at_least=0.9758)]
 OBJECTIVE = Objective("accuracy", "max")
 

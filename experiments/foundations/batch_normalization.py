@@ -31,6 +31,11 @@ from dlfun.learner import Key, Learner
 from dlfun.nn.models.deep_mlp import DeepMLP
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+\operatorname{BN}(z) = \gamma \, \frac{z - \mu_B}{\sqrt{\sigma_B^2 + \epsilon}} + \beta, \quad
+\mu_B = \frac{1}{|B|} \sum_{i \in B} z_i, \quad \sigma_B^2 = \frac{1}{|B|} \sum_{i \in B} (z_i -
+\mu_B)^2
+"""
 CLAIMS = [
     Claim("test/plain_accuracy", "Ioffe & Szegedy (2015)", at_most=0.12),
     Claim("test/moving_accuracy", "Ioffe & Szegedy (2015)", at_least=0.75),

@@ -25,6 +25,10 @@ from dlfun.experiment import Claim, Trained
 from dlfun.learner import Learner
 from dlfun.transforms import compare
 
+FORMULA = r"""
+\hat{w} = \operatorname{argmin}_w \sum_{i=1}^{20} \left(\sum_{k=0}^{d} w_k x_i^k - y_i\right)^2,
+\quad y_i = \sin(\pi x_i) + \epsilon_i
+"""
 CLAIMS = [
     Claim("test/degree_1_loss", "[T3, sec. 3.1.5]", at_least=0.15),
     Claim("test/degree_5_loss", "[T3, sec. 3.1.5]", at_most=0.05),

@@ -28,6 +28,7 @@ from dlfun.experiment import Claim, Stage, Trained
 from dlfun.random import stream
 from dlfun.transforms import compare
 
+FORMULA = r"\hat{W} = \Phi^{+} Y, \quad \Phi = \max(0, X A + b)"
 CLAIMS = [
     Claim("test/width_5_loss", "[T3, sec. 3.1.5]", at_least=0.084),
     Claim("test/width_20_loss", "[T3, sec. 3.1.5]", at_most=0.083),

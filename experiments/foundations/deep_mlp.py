@@ -27,6 +27,12 @@ from dlfun.learner import Learner
 from dlfun.nn.models.deep_mlp import DeepMLP
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+h_{l+1} = f(h_l) \quad \text{or} \quad h_{l+1} = h_l + f(h_l), \quad f(h) = W
+\phi(\operatorname{norm}(h)) + b
+
+\frac{\partial h_L}{\partial h_0} = \prod_l \left(I + \frac{\partial f}{\partial h_l}\right)
+"""
 CLAIMS = [
     Claim("test/plain_accuracy", "[T5, ch. 4]", at_most=0.12),
     Claim("test/residual_accuracy", "[T5, ch. 4]", at_least=0.85),

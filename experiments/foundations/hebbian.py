@@ -22,6 +22,11 @@ from dlfun.experiment import Claim
 from dlfun.learner import Learner
 from dlfun.transforms import compare
 
+FORMULA = r"""
+\Delta W = \eta \, x y^\top, \quad \eta = \frac{1}{\lVert x \rVert^2}
+
+W^\top x_k = y_k + \sum_{j \ne k} \frac{x_j \cdot x_k}{\lVert x_k \rVert^2} \, y_j
+"""
 CLAIMS = [
     Claim("test/orthogonal_loss", "Hebb 1949", at_most=1e-6),
     Claim("test/orthogonal_accuracy", "Hebb 1949", at_least=1),

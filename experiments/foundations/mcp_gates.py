@@ -25,6 +25,11 @@ from dlfun.experiment import Claim, Trained
 from dlfun.learner import Learner
 from dlfun.transforms import compare
 
+FORMULA = r"""
+y = \left[\, \sum_i w_i x_i \ge \theta \,\right], \quad w_i \in \{-1, 1\}, \; x_i, y \in \{0, 1\}
+
+a \oplus b = (a \lor b) \land \lnot (a \land b)
+"""
 CLAIMS = [
     Claim("test/network_accuracy", "McCulloch, Pitts 1943", at_least=1),
     Claim("test/single_accuracy", "Minsky, Papert 1969", at_most=0.75),

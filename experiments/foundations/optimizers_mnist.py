@@ -27,6 +27,11 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Rates, make_optimizer
 from dlfun.transforms import compare
 
+FORMULA = r"""
+m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad v_t = \beta_2 v_{t-1} + (1 - \beta_2) g_t^2,
+\quad \theta_t = \theta_{t-1} - \eta \, \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)}
++ \epsilon}
+"""
 CLAIMS = [
     Claim("test/adam_loss", "[T3, sec. 3.1.4]", at_most=0.26),
     Claim("test/adam_accuracy", "[T3, sec. 3.1.4]", at_least=0.92),

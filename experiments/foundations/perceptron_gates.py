@@ -25,6 +25,10 @@ from dlfun.learner import Learner
 from dlfun.transforms import compare
 
 GATES = ("and", "or", "nand", "xor")
+FORMULA = r"""
+y = [\, w \cdot x + b \ge 0 \,], \quad w \leftarrow w + \eta (t - y) x, \quad b \leftarrow b +
+\eta (t - y)
+"""
 CLAIMS = [
     *(Claim(f"test/{gate}_accuracy", "Rosenblatt 1957", at_least=1) for gate in GATES[:3]),
     Claim("test/xor_accuracy", "Minsky, Papert 1969", at_most=0.75),

@@ -25,6 +25,12 @@ from dlfun.experiment import Claim
 from dlfun.learner import Learner
 from dlfun.transforms import compare, repeat_update, with_state_metrics
 
+FORMULA = r"""
+J(w, b) = \frac{1}{2 N} \sum_{i=1}^{N} (x_i \cdot w + b - y_i)^2 + \frac{\lambda}{2} \lVert w
+\rVert^2
+
+w = \left(X_c^\top X_c + N \lambda I\right)^{-1} X_c^\top y_c, \quad b = \bar{y} - \bar{x} \cdot w
+"""
 CLAIMS = [
     Claim("test/max_difference", "Hoerl, Kennard 1970", at_most=1e-5),
 ]

@@ -35,6 +35,10 @@ from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import with_state_metrics
 
 STARTS = {"zeros": "zeros", "constant": "constant 0.01", "glorot": "Glorot"}
+FORMULA = r"""
+W_{1 \cdot} = \dots = W_{H \cdot}, \; V_{\cdot 1} = \dots = V_{\cdot H} \quad \Rightarrow \quad
+\frac{\partial L}{\partial W_{1 \cdot}} = \dots = \frac{\partial L}{\partial W_{H \cdot}}
+"""
 CLAIMS = [
     Claim("test/zeros_range", "by symmetry", at_most=0),
     Claim("test/constant_range", "by symmetry", at_most=0.05),

@@ -26,6 +26,9 @@ from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+p(y \mid x) = \operatorname{softmax}(W_2 \tanh(W_1 x + b_1) + b_2)_y, \quad y = x_1 \oplus x_2
+"""
 CLAIMS = [
     Claim("test/accuracy", "Rumelhart et al. 1986", at_least=1),
     Claim("test/loss", "Rumelhart et al. 1986", at_most=0.02),

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 MODES, RADIUS, POINTS, ENOUGH = 8, 2.0, 2_500, 20
 NAMES = {"gan": "minimax", "wgan_gp": "Wasserstein, gradient penalty"}
+FORMULA = r"""
+\min_G \max_D \; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log(1 - \sigma(D(G(z))))
+
+\min_G \max_D \; \mathbb{E}_x D(x) - \mathbb{E}_z D(G(z)) - \lambda \, \mathbb{E}_{\hat{x}}
+\left(\lVert \nabla D(\hat{x}) \rVert - 1\right)^2
+"""
 CLAIMS = [
     Claim("test/wgan_gp_modes", "beside Srivastava et al. (2017)", at_least=7.5),
     Claim("test/wgan_gp_all_modes", "beside Srivastava et al. (2017)", at_least=0.8),

@@ -35,6 +35,12 @@ __all__ = [
     "CLAIMS", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
 ]  # fmt: skip
 
+FORMULA = r"""
+L_D = -\mathbb{E}_{x, y} \log \sigma(D(x, y)) - \mathbb{E}_{z, y} \log(1 - \sigma(D(G(z, y), y))),
+\quad L_G = -\mathbb{E}_{z, y} \log \sigma(D(G(z, y), y))
+
+D(x, y) = v_y \cdot \phi(x) + \psi(\phi(x))
+"""
 CLAIMS = [Claim("test/asked_accuracy", "beside Mirza & Osindero (2014)", at_least=0.95)]
 QUICK = Quick(
     SMALL, [Claim("test/asked_accuracy", "beside Mirza & Osindero (2014)", at_least=0.15)]

@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 SOURCE = "pytorch-generative, README"
+FORMULA = r"""
+p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad p(x_i = 1 \mid x_{<i}) = \sigma\left(b_i +
+\sum_{j < i} W_{i j} x_j\right)
+"""
 CLAIMS = [Claim("test/loss", SOURCE, printed=96.58, at_most=98)]
 QUICK = Quick({"examples": 10_000, "epochs": 3}, [Claim("test/loss", SOURCE, at_most=150)])
 DEFAULT = Config(

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+FORMULA = r"""
+-\log p(x) = -\sum_{i=1}^{784} \log p(x_i \mid x_{<i}), \quad h = \operatorname{ReLU}((M \odot W)
+x + b)
+
+M_{k i} = [\, d(k) \ge i \,], \quad M'_{i k} = [\, i > d(k) \,]
+"""
 CLAIMS = [Claim("test/loss", "beside Germain et al. (2015)", at_most=95)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 3, "hidden": (100,)},

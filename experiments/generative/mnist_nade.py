@@ -26,6 +26,10 @@ from .mnist_made import data, figures, learner, measure, sample
 __all__ = ["CLAIMS", "QUICK", "Config", "data", "figures", "learner", "measure", "sample"]
 
 SOURCE = "beside Larochelle & Murray (2011)"
+FORMULA = r"""
+a_{i+1} = a_i + W_{\cdot i} x_i, \quad a_1 = c, \quad p(x_i = 1 \mid x_{<i}) = \sigma(b_i + V_{i
+\cdot} \, \sigma(a_i))
+"""
 CLAIMS = [Claim("test/loss", SOURCE, printed=88.33, at_most=90)]
 QUICK = Quick(
     {"examples": 2_000, "epochs": 2, "hidden": 50}, [Claim("test/loss", SOURCE, at_most=200)]

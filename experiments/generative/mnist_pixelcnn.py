@@ -25,6 +25,10 @@ from .mnist_made import data, figures, learner, measure, sample
 __all__ = ["CLAIMS", "QUICK", "Config", "data", "figures", "learner", "measure", "sample"]
 
 SOURCE = "beside van den Oord et al. (2016)"
+FORMULA = r"""
+p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad z = (M \odot w) * x, \quad M(u, v) = [\, u < 0
+\lor (u = 0 \land v < 0) \,]
+"""
 CLAIMS = [Claim("test/loss", SOURCE, printed=81.30, at_most=88)]
 QUICK = Quick(
     {"examples": 2_000, "epochs": 2, "channels": 8, "blocks": 2},

@@ -44,6 +44,13 @@ DRAWS = (1, 5, 50)
 """Draws of the code in the bounds."""
 CHUNK = 500
 """Images whose bounds are computed at once."""
+FORMULA = r"""
+\log p(x) \ge \mathbb{E}_{q(z \mid x)} \log p(x \mid z) - \operatorname{KL}\left(q(z \mid x)
+\,\Vert\, \mathcal{N}(0, I)\right), \quad z = \mu(x) + \sigma(x) \odot \epsilon, \; \epsilon \sim
+\mathcal{N}(0, I)
+
+\operatorname{KL} = \frac{1}{2} \sum_j \left(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\right)
+"""
 CLAIMS = [
     Claim("test/loss", "beside Kingma & Welling (2014)", at_most=106),
     Claim("test/tighter_with_5", "Burda et al. (2016), theorem 1", at_least=0),

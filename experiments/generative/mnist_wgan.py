@@ -22,6 +22,12 @@ __all__ = [
     "CLAIMS", "DEFAULT", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
 ]  # fmt: skip
 
+FORMULA = r"""
+W_1(p, q) = \sup_{\lVert D \rVert_L \le 1} \mathbb{E}_{x \sim p} D(x) - \mathbb{E}_{x \sim q} D(x)
+
+\max_D \; \mathbb{E}_x D(x) - \mathbb{E}_z D(G(z)), \quad w \leftarrow \operatorname{clip}(w,
+-0.01, 0.01)
+"""
 CLAIMS = [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0.7)]
 QUICK = Quick(SMALL, [Claim("test/rank_correlation", "Arjovsky et al. (2017), fig. 3", at_least=0)])
 DEFAULT = Config(

@@ -41,6 +41,10 @@ __all__ = [
 ]  # fmt: skip
 
 CLIP = 0.01
+FORMULA = r"""
+L_D = \mathbb{E}_z D(G(z)) - \mathbb{E}_x D(x) + \lambda \, \mathbb{E}_{\hat{x}} \left(\lVert
+\nabla D(\hat{x}) \rVert - 1\right)^2, \quad \hat{x} = u x + (1 - u) G(z), \; u \sim U(0, 1)
+"""
 CLAIMS = [Claim("test/rank_correlation", "beside Arjovsky et al. (2017), fig. 3", at_least=0.7)]
 QUICK = Quick(
     SMALL, [Claim("test/rank_correlation", "beside Arjovsky et al. (2017), fig. 3", at_least=0)]

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Hochreiter, Schmidhuber (1997), sec. 5.4"
+FORMULA = r"""
+y = \sum_{t=1}^{100} x_t m_t, \quad x_t \sim U(0, 1), \; m_t \in \{0, 1\}, \; \sum_t m_t = 2,
+\quad \operatorname{Var} y = \frac{1}{6}
+"""
 CLAIMS = [
     Claim("test/lstm_solved", SOURCE, at_least=0.8),
     Claim("test/gru_solved", SOURCE, at_least=0.8),

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Arjovsky et al. (2016), sec. 5.1"
+FORMULA = r"""
+L_{\mathrm{guess}} = \frac{10 \ln 8}{T + 20}
+
+r, u = \sigma(W_{r,u} x_t + U_{r,u} h_{t-1} + b_{r,u}), \quad n = \tanh(W_n x_t + b_n + r \odot
+(U_n h_{t-1} + b_n'))
+
+h_t = (1 - u) \odot n + u \odot h_{t-1}
+"""
 CLAIMS = [
     Claim("test/rnn_of_guessing", SOURCE, printed=1.0, at_least=0.9, at_most=1.1),
     Claim("test/gru_of_guessing", SOURCE, at_most=0.9),

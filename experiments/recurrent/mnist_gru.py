@@ -13,6 +13,12 @@ from .mnist_rnn import OBJECTIVE, Config, data, learner
 
 __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
+FORMULA = r"""
+r, u = \sigma(W_{r,u} x_t + U_{r,u} h_{t-1} + b_{r,u}), \quad n = \tanh(W_n x_t + b_n + r \odot
+(U_n h_{t-1} + b_n'))
+
+h_t = (1 - u) \odot n + u \odot h_{t-1}
+"""
 CLAIMS = [Claim("test/accuracy", "beside [T3, sec. 3.3.2]", at_least=0.985)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "beside [T3, sec. 3.3.2]", at_least=0.94)])
 DEFAULT = Config(cell="gru")

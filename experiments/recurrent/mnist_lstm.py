@@ -13,6 +13,12 @@ from .mnist_rnn import OBJECTIVE, Config, data, learner
 
 __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner"]
 
+FORMULA = r"""
+i, f, o = \sigma(W_{i,f,o} x_t + U_{i,f,o} h_{t-1} + b_{i,f,o}), \quad g = \tanh(W_g x_t + U_g
+h_{t-1} + b_g)
+
+c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \tanh(c_t)
+"""
 CLAIMS = [Claim("test/accuracy", "beside [T3, sec. 3.3.2]", at_least=0.985)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "beside [T3, sec. 3.3.2]", at_least=0.94)])
 DEFAULT = Config(cell="lstm")

@@ -23,6 +23,11 @@ from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.rnn import RecurrentClassifier
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+h^{(l)}_t = \tanh(W_l h^{(l-1)}_t + U_l h^{(l)}_{t-1} + b_l), \quad h^{(0)}_t = x_t
+
+p(y \mid x) = \operatorname{softmax}(V h^{(2)}_{28} + c)_y
+"""
 CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.3.2]", printed=0.9530, at_least=0.9530)]
 QUICK = Quick({"epochs": 1}, [Claim("test/accuracy", "[T3, sec. 3.3.2]", at_least=0.85)])
 OBJECTIVE = Objective("accuracy", "max")

@@ -33,6 +33,11 @@ from dlfun.transforms import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+h_t = \tanh(W x_t + U h_{t-1} + b)
+
+\hat{y} = v \cdot h_{56} + c, \quad \operatorname{MAE} = \frac{1}{N} \sum_i |\hat{y}_i - y_i|
+"""
 CLAIMS = [
     Claim("validation/rail_mae", "Géron 2022, ch. 15", printed=29015, at_most=32000),
     Claim("validation/multivariate_mae", "Géron 2022, ch. 15", printed=22062, at_most=26000),

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Bai et al. (2018), table 1, of 784 pixels"
+FORMULA = r"""
+h_t = \operatorname{cell}(x_t, h_{t-1}), \; t = 1, \dots, 196, \quad p(y \mid x) =
+\operatorname{softmax}(V h_{196} + c)_y
+"""
 CLAIMS = [
     Claim("test/gru_accuracy", SOURCE, printed=0.962, at_least=0.8),
 ]

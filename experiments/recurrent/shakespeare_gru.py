@@ -23,6 +23,15 @@ __all__ = [
     "sample",
 ]
 
+FORMULA = r"""
+L = -\frac{1}{T} \sum_{t=1}^{T} \log p(x_t \mid x_{<t}), \quad p(x_t \mid x_{<t}) =
+\operatorname{softmax}(V h_{t-1} + c)_{x_t}
+
+r, u = \sigma(W_{r,u} x_t + U_{r,u} h_{t-1} + b_{r,u}), \quad n = \tanh(W_n x_t + b_n + r \odot
+(U_n h_{t-1} + b_n'))
+
+h_t = (1 - u) \odot n + u \odot h_{t-1}
+"""
 CLAIMS = [Claim("test/loss", "beside Karpathy (2015)", at_most=1.62)]
 QUICK = Quick({"epochs": 1, "hidden": 128}, [Claim("test/loss", "counts of pairs", at_most=2.486)])
 DEFAULT = Config(cell="gru")

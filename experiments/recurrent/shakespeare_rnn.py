@@ -24,6 +24,12 @@ __all__ = [
     "sample",
 ]
 
+FORMULA = r"""
+L = -\frac{1}{T} \sum_{t=1}^{T} \log p(x_t \mid x_{<t}), \quad p(x_t \mid x_{<t}) =
+\operatorname{softmax}(V h_{t-1} + c)_{x_t}
+
+h_t = \tanh(W x_t + U h_{t-1} + b)
+"""
 CLAIMS = [Claim("test/loss", "counts of pairs", at_most=2.486)]
 QUICK = Quick({"epochs": 1, "hidden": 128}, [Claim("test/loss", "counts of pairs", at_most=2.486)])
 DEFAULT = Config(cell="rnn")

@@ -27,6 +27,13 @@ __all__ = ["CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "learner
 
 SOURCE = "beside an SVM on log-mels"
 SVM = Claim("test/svm_accuracy", "scikit-learn's SVC on log-mels", printed=0.667, at_least=0.7)
+FORMULA = r"""
+\text{accuracy} = \frac{1}{6} \sum_{k=1}^{6} \text{accuracy on speaker } k \text{ of the network }
+\theta_{-k}
+
+p(y \mid x) = \operatorname{softmax}\left(V \frac{1}{T} \sum_{t=1}^{T} [\overrightarrow{h}_t;
+\overleftarrow{h}_t] + c\right)_y
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, at_least=0.67), SVM]
 QUICK = Quick(
     {"epochs": 1, "hidden": 32, "speeds": (1.0,)},

@@ -26,6 +26,14 @@ __all__ = [
     "outputs",
 ]
 
+FORMULA = r"""
+x_t = [E_{w_t}; \overrightarrow{k}(w_t); \overleftarrow{k}(w_t)], \quad \overrightarrow{k},
+\overleftarrow{k}: \text{last states of an LSTM over the letters of } w_t
+
+\overrightarrow{h}_t = \operatorname{LSTM}(x_t, \overrightarrow{h}_{t-1}), \quad
+\overleftarrow{h}_t = \operatorname{LSTM}(x_t, \overleftarrow{h}_{t+1}), \quad p(y_t \mid x) =
+\operatorname{softmax}(V [\overrightarrow{h}_t; \overleftarrow{h}_t] + c)_{y_t}
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, at_least=0.93)]
 QUICK = Quick(
     {"epochs": 1, "embedding": 32, "hidden": 32, "characters": 16, "optimizer.learning_rate": 1e-2},

@@ -32,6 +32,15 @@ from dlfun.transforms import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+r, u = \sigma(W_{r,u} x_t + U_{r,u} h_{t-1} + b_{r,u}), \quad n = \tanh(W_n x_t + b_n + r \odot
+(U_n h_{t-1} + b_n'))
+
+h_t = (1 - u) \odot n + u \odot h_{t-1}
+
+\hat{y}_{t+1} = v \cdot h_t + c, \quad \operatorname{RMSE} = \sqrt{\frac{1}{N} \sum_t (\hat{y}_t -
+y_t)^2}
+"""
 CLAIMS = [
     Claim("test/alone_rmse", "AR(7) on the same data", at_most=2.24),
     Claim("test/with_day_rmse", "harmonics and AR(1): 2.170", at_most=2.18),

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Hochreiter, Schmidhuber (1997), sec. 5.6"
+FORMULA = r"""
+h_t = \operatorname{cell}(x_t, h_{t-1}), \quad p(y \mid x) = \operatorname{softmax}(V h_{100} +
+c)_y, \quad y \in \{X X, X Y, Y X, Y Y\}
+"""
 CLAIMS = [
     # The mean of five seeds, of which four solve it and one guesses, is 0.85.
     Claim("test/lstm_accuracy", SOURCE, at_least=0.8),

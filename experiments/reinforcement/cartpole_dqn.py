@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Gymnasium's threshold; cleanrl, dqn.py"
+FORMULA = r"""
+L(\theta) = \mathbb{E} \left(y - Q(s, a; \theta)\right)^2, \quad y = r + \gamma \max_{a'} Q(s',
+a'; \theta^-)
+"""
 CLAIMS = [
     Claim("train/solved", SOURCE, at_least=0.8),
     Claim("train/latest_return", SOURCE, 488.69, at_least=475),

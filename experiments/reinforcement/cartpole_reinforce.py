@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 NAMES = {"baseline": "with a baseline", "plain": "without"}
 SOURCE = "Gymnasium's threshold; Williams (1992)"
+FORMULA = r"""
+\nabla J(\theta) = \mathbb{E} \sum_t \nabla \log \pi_\theta(a_t \mid s_t) \, (G_t - b(s_t)), \quad
+G_t = \sum_{k \ge 0} \gamma^k r_{t+k}
+"""
 CLAIMS = [
     Claim("train/baseline_solved", SOURCE, at_least=0.8),
     Claim("train/baseline_latest_return", SOURCE, at_least=475),

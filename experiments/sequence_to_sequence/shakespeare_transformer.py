@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "nanoGPT's README (Karpathy 2022)"
+FORMULA = r"""
+\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\left(\frac{Q K^\top}{\sqrt{d}} +
+M\right) V, \quad M_{t s} = \begin{cases} 0 & s \le t \\ -\infty & s > t \end{cases}
+
+x \leftarrow x + \operatorname{Attention}(\operatorname{LN}(x)), \quad x \leftarrow x +
+\operatorname{MLP}(\operatorname{LN}(x))
+"""
 CLAIMS = [Claim("test/loss", SOURCE, printed=1.88, at_most=1.92)]
 QUICK = Quick({"epochs": 1, "layers": 2}, [Claim("test/loss", SOURCE, at_most=2.45)])
 CONTEXT = 4

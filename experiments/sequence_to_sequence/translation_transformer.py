@@ -46,6 +46,11 @@ __all__ = [
 ]
 
 SOURCE = "36.5: bentrevett/pytorch-seq2seq"
+FORMULA = r"""
+\operatorname{head}_i = \operatorname{softmax}\left(\frac{Q W_i^Q (K W_i^K)^\top}{\sqrt{d}}\right)
+V W_i^V, \quad \operatorname{MultiHead}(Q, K, V) = [\operatorname{head}_1; \dots;
+\operatorname{head}_8] \, W^O
+"""
 CLAIMS = [Claim("test/bleu", SOURCE, printed=36.5, at_least=35)]
 QUICK = Quick(
     {"epochs": 1, "features": 64, "hidden": 128, "layers": 1, "min_count": 5},

@@ -40,6 +40,11 @@ from .character_cnn.sets import bayes_accuracy, read, sentence_inputs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+h \leftarrow \operatorname{ReLU}(\operatorname{BN}(w_2 * \operatorname{ReLU}(\operatorname{BN}(w_1
+* h)))), \quad \text{length} \to \frac{\text{length}}{2}, \; \text{channels} \to 2 \cdot
+\text{channels}
+"""
 CLAIMS = [
     Claim("test/accuracy", "beside Conneau et al. (2017)", at_least=0.7),
     Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.7),

@@ -36,6 +36,10 @@ __all__ = [
     "vectors",
 ]
 
+FORMULA = r"""
+L = -\log \sigma(u_w \cdot h) - \sum_{k=1}^{5} \log \sigma(-u_{n_k} \cdot h), \quad h =
+\frac{1}{|C|} \sum_{c \in C} v_c, \quad n_k \sim p(n) \propto f_n^{3/4}
+"""
 CLAIMS = gensim_claims(
     negative_sampling=(0.218, 0.377, 0.095), hierarchical_softmax=(0.181, 0.371, 0.041)
 )

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TUTORIAL = "PyTorch's FGSM tutorial"
+FORMULA = r"""
+x' = \operatorname{clip}\left(x + \epsilon \operatorname{sign} \frac{\partial \ell(x, y)}{\partial
+x}, \, 0, 1\right)
+
+x^{(k+1)} = \Pi_{\lVert x' - x \rVert_\infty \le \epsilon}\left(x^{(k)} + \alpha
+\operatorname{sign} \frac{\partial \ell(x^{(k)}, y)}{\partial x}\right)
+"""
 CLAIMS = [
     Claim("test/plain_fgsm_accuracy_at_0.1", TUTORIAL, 0.8743, at_least=0.79, at_most=0.95),
     Claim("test/plain_fgsm_accuracy_at_0.2", TUTORIAL, 0.4877, at_least=0.41, at_most=0.57),

@@ -28,6 +28,7 @@ from dlfun.optimizers import Optimizer, make_optimizer
 
 from .saliency import with_saliency
 
+FORMULA = r"S(i, j) = \left| \frac{\partial z_c(x)}{\partial x(i, j)} \right|"
 CLAIMS = [
     Claim("test/localized", "Simonyan et al. (2014)", at_least=0.99),
     Claim("test/saliency_near_ink", "Simonyan et al. (2014)", at_least=0.5),

@@ -25,6 +25,13 @@ from dlfun.experiment import Claim, Stage, Trained
 
 from .smoothing import smoothing
 
+FORMULA = r"""
+g_\sigma(x, y) \propto \exp\left(-\frac{x^2 + y^2}{2 \sigma^2}\right), \quad \sum_{x, y}
+g_\sigma(x, y) = 1
+
+g_\sigma(x, y) = g_\sigma(x) \, g_\sigma(y) \;\Rightarrow\; g_\sigma * I = g_\sigma(y) *
+(g_\sigma(x) * I)
+"""
 CLAIMS = [
     Claim("test/kernel_error", "definition", at_most=1e-6),
     Claim("test/separable_error", "exp(a + b) = exp(a) exp(b)", at_most=0),

@@ -37,6 +37,13 @@ from .network import Detector
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+L = -\log p(y \mid x) + \lambda \sum_{k=1}^{4} \operatorname{smooth}_{L_1}(b_k - \hat{b}_k), \quad
+\operatorname{smooth}_{L_1}(d) = \begin{cases} \frac{1}{2} d^2 & |d| \le 1 \\ |d| - \frac{1}{2} &
+\text{else} \end{cases}
+
+\operatorname{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}
+"""
 CLAIMS = [
     Claim("test/accuracy", "[T2]", at_least=0.98),
     Claim("test/iou", "[T2]", at_least=0.8),

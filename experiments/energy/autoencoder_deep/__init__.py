@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Hinton, Salakhutdinov (2006)"
+FORMULA = r"""
+L = \frac{1}{N} \sum_x \lVert x - g(f(x)) \rVert^2, \quad f: 784 \to 1000 \to 500 \to 250 \to 30
+"""
 CLAIMS = [
     Claim("test/relu_squared_error", SOURCE, printed=3.0, at_most=6.0),
     Claim("test/relu_over_pca", SOURCE, at_most=0.5),

@@ -37,6 +37,13 @@ SOURCE = "Amit, Gutfreund & Sompolinsky (1985)"
 PRINTED = {0.05: 0.99999, 0.08: 0.99956, 0.1: 0.998, 0.12: 0.9932, 0.13: 0.987}
 COLLAPSED = (0.16, 0.2)
 HEBB, PSEUDO_INVERSE = (*PRINTED, *COLLAPSED), (0.2, 0.5, 0.9)
+FORMULA = r"""
+W = \sum_{\mu=1}^{\alpha N} \xi^\mu {\xi^\mu}^\top, \quad s_i \leftarrow \operatorname{sign}
+\sum_{j \ne i} W_{i j} s_j, \quad m = \frac{1}{N} \, \xi^\mu \cdot s
+
+m = \operatorname{erf}(y), \quad y \left(\sqrt{2 \alpha} + \frac{2}{\sqrt{\pi}} e^{-y^2}\right) =
+\operatorname{erf}(y)
+"""
 CLAIMS = [
     *(
         Claim(f"test/hebb_at_{load:g}", SOURCE, m, at_least=m - 0.002, at_most=m + 0.002)

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+FORMULA = r"""
+E(s) = -\frac{1}{2} \sum_{i \ne j} W_{i j} s_i s_j, \quad s_i \leftarrow \operatorname{sign}
+\sum_{j \ne i} W_{i j} s_j
+
+W_{\mathrm{Hebb}} = X X^\top, \quad W_{\mathrm{pseudo\text{-}inverse}} = X X^{+}
+"""
 CLAIMS = [
     Claim("test/pseudo_inverse_accuracy", "Personnaz et al. (1985)", at_least=0.95),
     Claim("test/hebb_accuracy", "beside it", at_most=0.05),

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SOURCE = "beside yell/boltzmann-machines"
+FORMULA = r"""
+p(v, h) = \frac{1}{Z} \exp(v^\top W h + a^\top v + b^\top h), \quad \Delta W = \eta \left(\langle
+v h^\top \rangle_{\mathrm{data}} - \langle v h^\top \rangle_{1}\right)
+
+h^{(l)} = \sigma(W_l^\top h^{(l-1)} + b_l), \quad h^{(0)} = x
+"""
 CLAIMS = [
     Claim("test/gain_of_1000", SOURCE, printed=0.0494, at_least=0.03),
     Claim("test/gain_of_100", SOURCE, printed=0.0568, at_least=0.03),

@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+FORMULA = r"""
+E(v, h) = -v^\top W h - a^\top v - b^\top h, \quad p(h_j = 1 \mid v) = \sigma(b_j + v^\top
+W_{\cdot j}), \quad p(v_i = 1 \mid h) = \sigma(a_i + W_{i \cdot} h)
+
+\Delta W = \eta \left(\langle v h^\top \rangle_{\mathrm{data}} - \langle v h^\top
+\rangle_{\mathrm{chains}}\right)
+"""
 CLAIMS = [
     Claim("test/exact_pseudo_log_likelihood", "Deep Learning Tutorials, rbm.py", -62.76, -65),
     Claim("test/features_accuracy", "beside yell/boltzmann-machines", 0.9817, 0.978),

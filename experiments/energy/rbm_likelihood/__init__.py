@@ -40,6 +40,10 @@ from dlfun.transforms import augmented
 
 from .enumeration import MOST, exact_log_partition_function
 
+FORMULA = r"""
+Z = \sum_{v, h} e^{-E(v, h)}, \quad \frac{Z}{Z_0} = \mathbb{E} \prod_{k=1}^{K}
+\frac{p^*_k(v_{k-1})}{p^*_{k-1}(v_{k-1})}, \quad p^*_k(v) = \sum_h e^{-E_{\beta_k}(v, h)}
+"""
 CLAIMS = [
     Claim("test/small_distance", "Salakhutdinov & Murray (2008)", at_most=3),
     Claim("test/small_error", "Salakhutdinov & Murray (2008)", at_most=0.2),

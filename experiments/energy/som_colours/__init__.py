@@ -30,6 +30,10 @@ from dlfun.transforms import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+c = \operatorname{argmin}_u \lVert x - w_u \rVert, \quad w_u \leftarrow w_u + \eta
+\exp\left(-\frac{\lVert r_u - r_c \rVert^2}{2 \sigma^2}\right) (x - w_u)
+"""
 CLAIMS = [
     Claim("test/rectangular_quantization_error", "beside Kohonen (1982)", at_most=0.105),
     Claim("test/hexagonal_quantization_error", "beside Kohonen (1982)", at_most=0.105),

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+FORMULA = r"""
+c(x) = \operatorname{argmin}_u \lVert x - w_u \rVert, \quad w_u \leftarrow \frac{\sum_x h(u, c(x))
+\, x}{\sum_x h(u, c(x))}, \quad h(u, c) = \exp\left(-\frac{\lVert r_u - r_c \rVert^2}{2
+\sigma^2}\right)
+"""
 CLAIMS = [
     Claim("test/map_accuracy", "beside Kohonen (1982)", at_least=0.8),
     Claim("test/map_topographic_error", "beside Kohonen (1982)", at_most=0.06),

@@ -26,6 +26,13 @@ from dlfun.nn.activations import ACTIVATIONS
 from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 
+FORMULA = r"""
+\sigma(z) = \frac{1}{1 + e^{-z}}, \quad \sigma'(z) = \sigma(z) (1 - \sigma(z)) \le \frac{1}{4},
+\quad \operatorname{ReLU}'(z) = [z > 0]
+
+\frac{\partial L}{\partial h^{(l-1)}} = {W^{(l)}}^\top \left(\phi'(z^{(l)}) \odot \frac{\partial
+L}{\partial h^{(l)}}\right)
+"""
 CLAIMS = [
     Claim("test/relu_accuracy", "[T3, sec. 3.1.1]", at_least=0.89),
     Claim("test/sigmoid_accuracy", "[T3, sec. 3.1.1]", at_most=0.8),

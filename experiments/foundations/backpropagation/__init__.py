@@ -26,6 +26,13 @@ from dlfun.learner import Key, Learner
 
 from .manual import disagreement, manual_backpropagation
 
+FORMULA = r"""
+\delta^{(2)} = \frac{2}{K} (y - t) \odot y \odot (1 - y), \quad \delta^{(1)} = {W^{(2)}}^\top
+\delta^{(2)} \odot h \odot (1 - h)
+
+\frac{\partial L}{\partial W^{(2)}} = \delta^{(2)} h^\top, \quad \frac{\partial L}{\partial
+W^{(1)}} = \delta^{(1)} x^\top
+"""
 CLAIMS = [
     Claim("test/disagreement", "[T2]", at_most=1e-5),
     Claim("test/accuracy", "[T2]", at_least=0.97),

@@ -32,6 +32,10 @@ from dlfun.transforms import compare
 
 from .telgarsky import graph, telgarsky_params, with_initial_params
 
+FORMULA = r"""
+T(x) = \begin{cases} 2 x & x \le \frac{1}{2} \\ 2 - 2 x & x > \frac{1}{2} \end{cases}, \quad T(x)
+= 2 \max(0, x) - 4 \max\left(0, x - \tfrac{1}{2}\right), \quad T^{n} = T \circ \dots \circ T
+"""
 CLAIMS = [
     Claim("test/deep_loss", "Telgarsky (2016)", at_most=0.01),
     Claim("test/shallow_loss", "Telgarsky (2016)", at_least=0.06),

@@ -32,6 +32,10 @@ from dlfun.transforms import compare, in_minibatches
 from .line_search import line_search
 
 BOUNDS = (("single", 0.42), ("mini", 0.5), ("line_search", 0.8))
+FORMULA = r"""
+\theta \leftarrow \theta - \frac{\eta}{|B|} \sum_{i \in B} \nabla \ell_i(\theta), \quad |B| \in
+\{1, 64, N\}
+"""
 CLAIMS = [Claim(f"test/{n}_loss", "[T3, sec. 3.1.4]", at_most=m) for n, m in BOUNDS]
 CLAIMS += [Claim("test/full_loss", "[T3, sec. 3.1.4]", at_least=1.3)]
 

@@ -29,6 +29,13 @@ from .propagation import propagation
 
 SCHEMES = ("uniform", "glorot", "he", "orthogonal")
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
+FORMULA = r"""
+\operatorname{Var} z^{(l)} = F_{\mathrm{in}} \operatorname{Var} W \; \mathbb{E}
+\left(h^{(l-1)}\right)^2
+
+\text{He: } \operatorname{Var} W = \frac{2}{F_{\mathrm{in}}}, \quad \text{Glorot: }
+\operatorname{Var} W = \frac{2}{F_{\mathrm{in}} + F_{\mathrm{out}}}
+"""
 CLAIMS = [
     Claim("test/he_relu_activations", "He et al. (2015), sec. 2.2", at_least=-2, at_most=2),
     Claim("test/he_relu_gradients", "He et al. (2015), sec. 2.2", at_least=-2, at_most=2),

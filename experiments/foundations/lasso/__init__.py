@@ -26,6 +26,12 @@ from dlfun.experiment import Claim, Trained
 from dlfun.learner import Learner
 from dlfun.transforms import compare, repeat_update, with_state_metrics
 
+FORMULA = r"""
+J(w, b) = \frac{1}{2 N} \sum_{i=1}^{N} (x_i \cdot w + b - y_i)^2 + \lambda \lVert w \rVert_1
+
+w \leftarrow S_{\eta \lambda}\left(w - \eta \nabla_w J_0\right), \quad S_\tau(w) =
+\operatorname{sign}(w) \max(|w| - \tau, 0), \quad J_0 = J - \lambda \lVert w \rVert_1
+"""
 CLAIMS = [
     Claim("test/proximal_zeros", "Tibshirani 1996", at_least=0.85),
     Claim("test/subgradient_zeros", "Tibshirani 1996", at_most=0),

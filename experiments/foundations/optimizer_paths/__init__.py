@@ -27,6 +27,11 @@ from dlfun.transforms import compare
 
 from .surfaces import minimize_function, quadratic, rosenbrock
 
+FORMULA = r"""
+f(x, y) = \frac{1}{2} (x^2 + 50 y^2), \quad g(x, y) = (1 - x)^2 + 100 (y - x^2)^2
+
+v \leftarrow \mu v + \nabla f(\theta), \quad \theta \leftarrow \theta - \eta v
+"""
 CLAIMS = [
     Claim("test/quadratic_momentum_loss", "Polyak 1964", at_most=1e-7),
     Claim("test/quadratic_sgd_loss", "Polyak 1964", at_least=1e-5),

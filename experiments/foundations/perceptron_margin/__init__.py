@@ -28,6 +28,10 @@ from dlfun.transforms import with_state_metrics
 
 from .separable import bound, separable
 
+FORMULA = r"""
+w \leftarrow w + (t - y) x, \quad \text{mistakes} \le \left(\frac{R}{\gamma}\right)^2, \quad R =
+\max_i \lVert x_i \rVert, \quad \gamma = \min_i |u \cdot x_i|, \; \lVert u \rVert = 1
+"""
 CLAIMS = [
     Claim("test/bound_used", "Novikoff 1962", at_most=1),
     Claim("train/accuracy", "Novikoff 1962", at_least=1),

@@ -33,6 +33,12 @@ from dlfun.transforms import compare, with_gap
 from .early_stopping import early_stopping
 
 METHODS = ("l2", "l1", "dropout", "early_stopping")
+FORMULA = r"""
+J(\theta) = \frac{1}{N} \sum_{i=1}^{N} \ell_i(\theta) + \frac{\lambda_2}{2} \lVert W \rVert_2^2 +
+\lambda_1 \lVert W \rVert_1
+
+\text{gap} = L_{\mathrm{test}} - L_{\mathrm{train}}
+"""
 CLAIMS = [
     Claim("test/none_gap", "[T3, sec. 3.1.5]", at_least=0.33),
     *(Claim(f"test/{method}_gap", "[T3, sec. 3.1.5]", at_most=0.33) for method in METHODS),

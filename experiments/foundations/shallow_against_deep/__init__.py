@@ -30,6 +30,10 @@ from .methods import methods
 from .visual_words import with_words
 
 LABELS = {"words": "visual words", "logistic": "logistic regression", "mlp": "MLP", "cnn": "CNN"}
+FORMULA = r"""
+h_k = \sum_{p} [\, k = \operatorname{argmin}_j \lVert d_p - c_j \rVert \,], \quad p(y \mid h) =
+\operatorname{softmax}(W h + b)_y
+"""
 CLAIMS = [
     Claim("test/words_accuracy", "[T2]", at_least=0.8),
     Claim("test/cnn_accuracy", "[T2]", at_least=0.79, at_most=0.83),

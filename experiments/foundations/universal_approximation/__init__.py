@@ -29,6 +29,10 @@ from dlfun.nn.models.mlp import MLP
 from dlfun.optimizers import Optimizer, make_optimizer
 from dlfun.transforms import compare, repeat_update
 
+FORMULA = r"""
+\hat{f}(x) = \sum_{h=1}^{H} v_h \tanh(w_h x + b_h) + c, \quad f(x) = \sin(2 \pi x) + \frac{1}{2}
+\sin(5 \pi x)
+"""
 CLAIMS = [
     Claim("test/width_1_loss", "Hornik et al. 1989", at_least=0.4),
     Claim("test/width_4_loss", "Hornik et al. 1989", at_most=0.2),

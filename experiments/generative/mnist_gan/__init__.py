@@ -55,6 +55,13 @@ __all__ = [
     "CLAIMS", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
 ]  # fmt: skip
 
+FORMULA = r"""
+L_D = -\mathbb{E}_x \log \sigma(D(x)) - \mathbb{E}_z \log(1 - \sigma(D(G(z)))), \quad L_G =
+-\mathbb{E}_z \log \sigma(D(G(z)))
+
+d^2 = \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\left(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1
+\Sigma_2)^{1/2}\right)
+"""
 CLAIMS = [
     Claim("test/distance_over_vae", "beside Lucic et al. (2018)", at_most=1),
     Claim("test/digits", "beside Goodfellow et al. (2014)", at_least=10),

@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Pascanu et al. (2013), sec. 2"
+FORMULA = r"""
+\frac{\partial L_T}{\partial h_t} = \frac{\partial L_T}{\partial h_T} \prod_{k=t+1}^{T}
+\frac{\partial h_k}{\partial h_{k-1}}, \quad \frac{\partial h_k}{\partial h_{k-1}} =
+\operatorname{diag}(1 - h_k^2) \, U
+
+\frac{\partial c_k}{\partial c_{k-1}} \approx \operatorname{diag}(f_k), \quad f_k \approx
+\sigma(b_f)
+"""
 CLAIMS = [
     Claim("test/rnn_rate", SOURCE, at_least=0.75, at_most=0.9),
     Claim("test/rnn_decades", SOURCE, at_most=-4),

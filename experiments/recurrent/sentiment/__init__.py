@@ -37,6 +37,10 @@ from .model import SentenceClassifier
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+h_t = \operatorname{LSTM}(E_{w_t}, h_{t-1}), \quad p(y \mid w) = \operatorname{softmax}(V h_T +
+c)_y
+"""
 CLAIMS = [
     Claim("test/lstm_accuracy", "from scratch; CNN-rand 76.1 % (Kim 2014)", at_least=0.73),
     Claim("test/naive_bayes_accuracy", "Wang, Manning (2012)", at_least=0.77),

@@ -39,6 +39,15 @@ from .language_model import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+L = -\frac{1}{T} \sum_{t=1}^{T} \log p(x_t \mid x_{<t}), \quad p(x_t \mid x_{<t}) =
+\operatorname{softmax}(V h_{t-1} + c)_{x_t}
+
+i, f, o = \sigma(W_{i,f,o} x_t + U_{i,f,o} h_{t-1} + b_{i,f,o}), \quad g = \tanh(W_g x_t + U_g
+h_{t-1} + b_g)
+
+c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \tanh(c_t)
+"""
 CLAIMS = [Claim("test/loss", "Karpathy (2015)", at_most=1.62)]
 QUICK = Quick({"epochs": 1, "hidden": 128}, [Claim("test/loss", "Karpathy (2015)", at_most=2.1)])
 ROWS = 20

@@ -36,6 +36,10 @@ from .network import FrameClassifier
 from .support_vectors import MOST, stretched, svm_predictions
 
 SVM = Claim("test/svm_accuracy", "scikit-learn's SVC on log-mels", printed=0.987, at_least=0.97)
+FORMULA = r"""
+p(y \mid x) = \operatorname{softmax}\left(V \frac{1}{T} \sum_{t=1}^{T} [\overrightarrow{h}_t;
+\overleftarrow{h}_t] + c\right)_y
+"""
 CLAIMS = [Claim("test/accuracy", "beside an SVM on log-mels", at_least=0.97), SVM]
 QUICK = Quick(
     {"epochs": 2, "hidden": 32},

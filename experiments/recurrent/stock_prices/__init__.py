@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "persistence on the same data"
+FORMULA = r"""
+r_t = \ln \frac{p_t}{p_{t-1}}, \quad \hat{p}_{t+1} = p_t \, e^{\hat{r}_{t+1}}, \quad R^2 = 1 -
+\frac{\sum_t (p_t - \hat{p}_t)^2}{\sum_t (p_t - \bar{p})^2}
+"""
 CLAIMS = [
     Claim("test/rmse_ratio", SOURCE, at_least=0.98, at_most=1.02),
     Claim("test/lag", SOURCE, at_least=1, at_most=1),

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "BiLSTM on GloVe 88.26 % (bentrevett)"
+FORMULA = r"""
+\overrightarrow{h}_t = \operatorname{LSTM}(x_t, \overrightarrow{h}_{t-1}), \quad
+\overleftarrow{h}_t = \operatorname{LSTM}(x_t, \overleftarrow{h}_{t+1}), \quad p(y_t \mid x) =
+\operatorname{softmax}(V [\overrightarrow{h}_t; \overleftarrow{h}_t] + c)_{y_t}
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, at_least=0.90)]
 QUICK = Quick(
     {"epochs": 1, "embedding": 32, "hidden": 32, "optimizer.learning_rate": 1e-2},

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "Chollet (2015), Keras's addition_rnn"
+FORMULA = r"""
+s = \operatorname{LSTM}_{\mathrm{enc}}(x_1, \dots, x_T), \quad h_t =
+\operatorname{LSTM}_{\mathrm{dec}}(s, h_{t-1}), \quad p(y_t \mid x) = \operatorname{softmax}(V h_t
++ c)_{y_t}
+"""
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.997, at_least=0.99)]
 QUICK = Quick({"epochs": 5}, [Claim("test/accuracy", SOURCE, at_least=0.95)])
 OBJECTIVE = Objective("accuracy", "max")

@@ -38,6 +38,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "[T4], beside cutting at empty columns"
+FORMULA = r"""
+\alpha_{t i} = \operatorname{softmax}_i\left(v \cdot \tanh(W h_{t-1} + U m_i + b)\right), \quad
+c_t = \sum_i \alpha_{t i} m_i
+
+h_t = \operatorname{GRU}([y_{t-1}; c_t], h_{t-1}), \quad p(y_t \mid y_{<t}, x) =
+\operatorname{softmax}(V [h_t; c_t] + d)_{y_t}
+"""
 CLAIMS = [Claim("test/exact_accuracy", SOURCE, at_least=0.9)]
 QUICK = Quick(
     {"examples": 10_000, "epochs": 4, "test": 1000},

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "[T4]; guessing has 12.5 %"
+FORMULA = r"z_k(t, i, j) = b_k + \sum_c \sum_{s, u, v} w_{k c}(s, u, v) \, x_c(t + s, i + u, j + v)"
 CLAIMS = [
     Claim("test/conv3d_rnn_accuracy", SOURCE, at_least=0.98),
     Claim("test/frame_accuracy", SOURCE, at_most=0.15),

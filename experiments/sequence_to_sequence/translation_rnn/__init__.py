@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "28.1: bentrevett/pytorch-seq2seq"
+FORMULA = r"""
+\alpha_{t s} = \operatorname{softmax}_s\left(h_t^\top W m_s\right), \quad c_t = \sum_s \alpha_{t
+s} m_s, \quad p(y_t \mid y_{<t}, x) = \operatorname{softmax}\left(V \tanh(W_c [c_t; h_t] +
+b)\right)_{y_t}
+
+\operatorname{BLEU} = \min\left(1, e^{1 - r / c}\right) \left(\prod_{n=1}^{4} p_n\right)^{1/4}
+"""
 CLAIMS = [Claim("test/bleu", SOURCE, printed=28.1, at_least=30)]
 QUICK = Quick(
     {"epochs": 2, "embedding": 64, "hidden": 64, "min_count": 5, "optimizer.learning_rate": 4e-3},

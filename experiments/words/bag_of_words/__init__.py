@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 SOURCE = "beside Wang, Manning (2012)"
 BAYES = Claim("test/mr_naive_bayes_accuracy", "Wang, Manning (2012)", at_least=0.77)
 COSINE = Claim("test/synonym_cosine", "by construction", at_most=0.0)
+FORMULA = r"""
+p(y \mid x) = \operatorname{softmax}(W x + b)_y, \quad x_w = \text{occurrences of the word } w
+"""
 CLAIMS = [
     BAYES,
     Claim("test/subj_naive_bayes_accuracy", "Wang, Manning (2012)", at_least=0.915),

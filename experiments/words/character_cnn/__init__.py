@@ -41,6 +41,10 @@ from .sets import bayes_accuracy, read, sentence_inputs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMULA = r"""
+h_k(t) = \max\left(0, b_k + \sum_c \sum_{s} w_{k c}(s) \, x_c(t + s)\right), \quad x_c(t) =
+[\text{character } t \text{ is } c]
+"""
 CLAIMS = [
     Claim("test/accuracy", "beside Zhang et al. (2015)", at_least=0.7),
     Claim("test/naive_bayes_accuracy", "beside Wang, Manning (2012)", at_least=0.7),

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE = "beside BERT (Devlin et al. 2019)"
+FORMULA = r"""
+L = -\frac{1}{|\mathcal{M}|} \sum_{t \in \mathcal{M}} \log p(x_t \mid \tilde{x}), \quad
+\tilde{x}_t = \begin{cases} \mathrm{[mask]} & 80\,\% \\ \text{random} & 10\,\% \\ x_t & 10\,\%
+\end{cases} \quad (t \in \mathcal{M})
+"""
 CLAIMS = [
     Claim("test/masked_accuracy", SOURCE, at_least=0.15),
     Claim("test/gain_of_pretrained", SOURCE, at_least=0.01),

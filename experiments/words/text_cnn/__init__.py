@@ -69,6 +69,10 @@ def kim_claims(bayes: float, bound: float, **printed: float) -> list[Claim]:
     return [*claims, naive]
 
 
+FORMULA = r"""
+c_i = \operatorname{ReLU}(w \cdot x_{i:i+h-1} + b), \quad \hat{c} = \max_i c_i, \quad p(y \mid x)
+= \operatorname{softmax}(V \hat{c} + d)_y, \quad \lVert V_{y \cdot} \rVert \le 3
+"""
 CLAIMS = kim_claims(0.77, 0.745, rand=0.761, nonstatic=0.815)
 QUICK_VALUES = {
     "networks": ("rand", "multichannel"),

@@ -51,6 +51,12 @@ def gensim_claims(**printed: tuple[float, float, float]) -> list[Claim]:
     ]
 
 
+FORMULA = r"""
+L = -\log \sigma(u_w \cdot v_c) - \sum_{k=1}^{5} \log \sigma(-u_{n_k} \cdot v_c), \quad n_k \sim
+p(n) \propto f_n^{3/4}
+
+p(w \mid c) = \prod_{j \in \operatorname{path}(w)} \sigma(\pm u_j \cdot v_c)
+"""
 CLAIMS = gensim_claims(
     negative_sampling=(0.420, 0.435, 0.154), hierarchical_softmax=(0.379, 0.488, 0.098)
 )
