@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlfun.data import movie_reviews, subjectivity, text, trec
+from dlfun.data import sentence_sets, text
 from dlfun.data.dataset import Split
-from dlfun.data.folds import balanced_folds
 
 SETS = {
     "mr": "movie reviews (MR)",
@@ -23,26 +22,13 @@ def columns(folds: int, min_count: int, seed: int) -> Split:
     the same with 0 in the place of a word that came before in the sentence. TREC's test set is fold
     0 and its training set fold 1.
     """
-    questions = trec.questions()
     parts = []
-    for number, sets in enumerate(
-        ([movie_reviews.sentences()], [subjectivity.sentences()], [*questions.values()])
-    ):
-        sentences = [
-            (text.words(sentence.lower()), label, part)
-            for part, by_class in enumerate(sets)
-            for label, of_class in enumerate(by_class.values())
-            for sentence in of_class
-        ]
-        words, labels, of_part = zip(*sentences, strict=True)
-        label = np.array(labels, np.int32)
-        if len(sets) == 1:
-            fold = balanced_folds(label, folds, seed, tuple(sets[0]))
-        else:
-            fold = (np.array([*questions])[list(of_part)] == "train").astype(np.int32)
+    for number, name in enumerate(SETS):
+        given = sentence_sets.load(name, folds, seed)
+        words = sentence_sets.by_words(given.sentences)
         x = text.encode(words, text.numbers(text.vocabulary(words, min_count)))["x"]
         of_set = np.full(len(x), number, np.int32)
-        parts.append({"counted": x, "label": label, "fold": fold, "set": of_set})
+        parts.append({"counted": x, "label": given.label, "fold": given.fold, "set": of_set})
     width = max(part["counted"].shape[1] for part in parts)
     for part in parts:
         x = np.pad(part["counted"], [(0, 0), (0, width - part["counted"].shape[1])])
