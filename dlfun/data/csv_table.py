@@ -1,7 +1,6 @@
 """Tables of CSV files, whose bad cells are named by their line."""
 
 import csv
-import math
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -40,9 +39,13 @@ class Table(NamedTuple):
         if name not in self.header:
             columns = ", ".join(self.header)
             hint = nearest(name, self.header)
+            if len(self.header) == 1 and any(mark in columns for mark in ";\t|"):
+                hint = " (commas must stand between cells)"
             raise UserError(
                 f"{self.origin} has no column '{name}'{hint}: its columns are {columns}"
             )
+        if self.header.count(name) > 1:
+            raise UserError(f"{self.origin} has two columns '{name}': rename one")
         index, parsed = self.header.index(name), []
         for line, row in zip(self.lines, self.rows, strict=True):
             cell = row[index].strip()
@@ -57,12 +60,12 @@ class Table(NamedTuple):
         return parsed
 
     def numbers(self, name: str) -> Float[np.ndarray, " rows"]:
-        """The finite numbers of a column. Raises UserError as `column` does."""
+        """The numbers of a column, finite as float32. Raises UserError as `column` does."""
         return np.array(self.column(name, _finite, "a finite number"), np.float64)
 
-    def days(self, name: str, parse: Callable[[str], date] = date.fromisoformat) -> list[date]:
+    def days(self, name: str) -> list[date]:
         """The dates of a column, each later than the one before. Raises UserError otherwise."""
-        days = self.column(name, parse, "a date")
+        days = self.column(name, date.fromisoformat, "a date YYYY-MM-DD")
         for line, before, day in zip(self.lines[1:], days, days[1:], strict=False):
             if day <= before:
                 raise UserError(
@@ -74,7 +77,7 @@ class Table(NamedTuple):
 
 def _finite(cell: str) -> float:
     number = float(cell)
-    if not math.isfinite(number):
+    if not abs(number) < 1e38 or "_" in cell:
         raise ValueError
     return number
 

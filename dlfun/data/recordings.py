@@ -14,6 +14,9 @@ from dlfun.errors import UserError
 
 SILENCE = 0.02
 """Share of a recording's largest amplitude up to which a sample at its ends is silent."""
+EXPECTED = "expected integers of 8, 16, 24 or 32 bits"
+RATES = 1_000, 1_000_000
+"""Fewest and most samples a second of a file."""
 _log = logging.getLogger(__name__)
 
 
@@ -36,15 +39,26 @@ def read_wav(file: Path, rate: int, content: bytes | None = None) -> Float[np.nd
         with wave.open(io.BytesIO(content)) as recording:
             channels, width = recording.getnchannels(), recording.getsampwidth()
             own_rate = recording.getframerate()
-            data = recording.readframes(recording.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
+            count = recording.getnframes()
+            data = recording.readframes(count)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (EOFError, wave.Error) as error:
         reason = str(error) or "it ends early"
-        raise UserError(f"{file} cannot be read as a WAV file: {reason}") from error
-    if width not in (1, 2, 3, 4) or own_rate < 1:
-        raise UserError(f"{file}: expected integers of 8, 16, 24 or 32 bits, got {8 * width}")
+        raise UserError(f"{file} cannot be read as a WAV file: {reason}; {EXPECTED}") from error
+    if width not in (1, 2, 3, 4):
+        raise UserError(f"{file} has samples of {8 * width} bits; {EXPECTED}")
+    if not RATES[0] <= own_rate <= RATES[1]:
+        raise UserError(
+            f"{file}: expected {RATES[0]:,} to {RATES[1]:,} samples a second, got {own_rate:,}"
+        )
+    if len(data) < count * width * channels:
+        _log.warning("%s ends early: it has fewer than its %d samples", file, count)
     samples = _decode(data[: len(data) // (width * channels) * width * channels], width)
     if not samples.size:
         raise UserError(f"{file} has no samples")
+    if not samples.any():
+        _log.warning("%s is silent", file)
     samples = samples.reshape(-1, channels).mean(axis=1)
     if own_rate != rate:
         _log.warning("%s: resampled from %d to %d samples a second", file, own_rate, rate)

@@ -1,8 +1,6 @@
 """Tiny Shakespeare: 1,115,394 characters of Shakespeare's plays (Karpathy 2015)."""
 
-import gzip
 import hashlib
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +8,14 @@ from jaxtyping import Int
 
 from dlfun.data import tfds
 from dlfun.data.folders import present, roots
+from dlfun.data.text import PREFIX, read
 from dlfun.errors import UserError
 
 FOLDER, FILE = "tiny_shakespeare", "input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 """SHA-256 of the uncompressed text."""
+MOST = 6_000
+"""Different characters of a text at most: their number to the power of 5 fits in 64 bits."""
 
 
 def text(data_dir: Path | None = None) -> str:
@@ -29,7 +30,7 @@ def text(data_dir: Path | None = None) -> str:
     folders = [root / FOLDER for root in roots(data_dir)]
     for folder in folders:
         if file := present(folder, FILE):
-            return _check(_read(file), str(file))
+            return _check(read(file), str(file))
     try:
         splits = tfds.texts(FOLDER, data_dir)
     except UserError as error:
@@ -39,27 +40,31 @@ def text(data_dir: Path | None = None) -> str:
 
 
 def tokens(
-    validation: float = 0.0,
+    name: str = FOLDER, validation: float = 0.0
 ) -> tuple[dict[str, Int[np.ndarray, " n"]], tuple[str, ...]]:
     """The characters of each split by their numbers, and the character that each stands for.
 
-    The first 90 % are "train" and the rest "test", as nanoGPT divides the text; a share for
-    validation is the end of what is left to train on.
+    `name` is tiny_shakespeare, or "text:FILE" of a text of the user's. The first 90 % are "train"
+    and the rest "test", as nanoGPT divides the text; a share for validation is the end of what is
+    left to train on.
+
+    Raises:
+        UserError: an unknown name; a file that is missing, empty, not UTF-8, or has more different
+            characters than can be counted five by five.
     """
-    characters, numbers = np.unique(list(text()), return_inverse=True)
+    if name != FOLDER and not name.startswith(PREFIX):
+        raise UserError(f"unknown dataset '{name}': expected {FOLDER} or {PREFIX}FILE")
+    whole = text() if name == FOLDER else read(Path(name.removeprefix(PREFIX)).expanduser())
+    characters, numbers = np.unique(list(whole), return_inverse=True)
+    if not 0 < len(characters) <= MOST:
+        raise UserError(
+            f"{name} has {len(characters):,} different characters: expected 1 to {MOST:,}"
+        )
     train, test = np.split(numbers, [int(0.9 * len(numbers))])
     parts = {"train": train, "test": test}
     if held := round(validation * len(train)):
         parts |= {"train": train[:-held], "validation": train[-held:]}
     return parts, tuple(characters.tolist())
-
-
-def _read(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-        return (gzip.decompress(content) if file.suffix == ".gz" else content).decode()
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
 
 
 def _check(characters: str, origin: str) -> str:

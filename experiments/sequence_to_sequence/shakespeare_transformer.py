@@ -61,6 +61,8 @@ WRITTEN = 500
 class Config:
     """A Transformer as a language model of characters."""
 
+    dataset: str = "tiny_shakespeare"
+    """tiny_shakespeare, or text:FILE, a text of one's own."""
     context: Annotated[int, Ge(1)] = 64
     """Characters that it reads at most."""
     features: Annotated[int, Ge(1)] = 128
@@ -92,11 +94,11 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The held-out text in windows; those to train on are drawn by the learner."""
-    parts, characters = tiny_shakespeare.tokens(config.validation)
+    parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
     windows = {name: lanes(part, 1, config.context) for name, part in parts.items()}
     splits = {name: {"x": rows["x"], "y": rows["y"]} for name, rows in windows.items()}
     splits["train"] = ticks(config.steps * config.batch_size).splits["train"]
-    return Dataset("tiny_shakespeare", splits, characters)
+    return Dataset(config.dataset, splits, characters)
 
 
 def model(config: Config, dataset: Dataset) -> GPT:
@@ -110,8 +112,8 @@ def model(config: Config, dataset: Dataset) -> GPT:
 
 def learner(config: Config, dataset: Dataset) -> Learner:
     """The network under cross entropy of random windows of the training text."""
-    parts, _ = tiny_shakespeare.tokens(config.validation)
-    tokens, length = jnp.asarray(parts["train"], jnp.uint8), config.context
+    parts, _ = tiny_shakespeare.tokens(config.dataset, config.validation)
+    tokens, length = jnp.asarray(parts["train"], jnp.uint16), config.context
 
     def draw(key: Key) -> dict[str, jax.Array]:
         start = jax.random.randint(key, (), 0, len(tokens) - length)
@@ -131,7 +133,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
 
 def counted(config: Config) -> list[float]:
     """The test losses of counts that see 0, 1, … characters back."""
-    parts, characters = tiny_shakespeare.tokens(config.validation)
+    parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
     return count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
 
 

@@ -42,7 +42,7 @@ def test_the_text_is_read_from_a_folder(tmp_path, monkeypatch, name, content):
     ("name", "content", "fault"),
     [
         ("input.txt", TEXT[1:].encode(), "is not the expected text"),
-        ("input.txt", b"\xff\xfe", "cannot be read"),
+        ("input.txt", b"\xff\xfe", "not UTF-8 text"),
         ("input.txt.gz", gzip.compress(TEXT.encode(), mtime=0)[:-9], "cannot be read"),
         ("input.txt.gz", TEXT.encode(), "cannot be read"),
         ("input.txt.gz", gzip.compress(TEXT.encode(), mtime=0)[:12] + b"!" * 99, "cannot be read"),

@@ -66,5 +66,5 @@ def test_silence_at_the_ends_of_a_wav_file_changes_no_frame(tmp_path):
 
 
 def test_what_is_no_wav_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"a\.wav cannot be read as a WAV file"):
+    with pytest.raises(UserError, match=r"a\.wav cannot be read: No such file or directory"):
         spoken_digits.inputs(of(spoken_digits), [str(tmp_path / "a.wav")])

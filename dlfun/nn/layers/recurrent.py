@@ -1,11 +1,13 @@
 """Recurrent layers (RNN, LSTM, GRU), one way or both, for sequences of equal or unequal length."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, uniform
@@ -53,7 +55,7 @@ class Recurrent(nn.Module):
         self,
         x: Float[Array, "batch time inputs"],
         state: Vectors | None = None,
-        lengths: Int[Array, " batch"] | None = None,
+        lengths: Integer[Array, " batch"] | None = None,
         training: Float[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch time features"], Vectors]:
         """Hidden state after each step, and the state after the last.
@@ -62,12 +64,14 @@ class Recurrent(nn.Module):
             x: sequences, from time 0 on.
             state: initial state, as an earlier call returned it: (h,), for the LSTM (h, c), each
                 [batch, features]. Zeros by default.
-            lengths: number of steps of each sequence. Outputs at later steps are 0, and the last
-                state is that of the sequence's own end (in reverse, of its beginning).
+            lengths: number of steps of each sequence, no more than x has. Outputs at later steps
+                are 0, and the last state is that of the sequence's own end (in reverse, of its
+                beginning). What x holds there changes nothing.
             training: the weight of each example while training, for dropout.
 
         Raises:
-            ValueError: for an unknown cell, or one that has no normalized form.
+            ValueError: for an unknown cell, or one that has no normalized form; lengths that are no
+                integers, or of another number than the sequences.
         """
         cell = find_cell(self.cell)
         if self.normalize and cell.resets_before:
@@ -96,7 +100,9 @@ class Recurrent(nn.Module):
         )
         weights = Weights(input_kernel, kernel, bias, last_bias)
         if lengths is not None:
-            x = jnp.pad(x, ((0, 0), (0, -time % block_size(time)), (0, 0)))
+            lengths = _checked(lengths, len(x), time)
+            padded = max(1, time)
+            x = jnp.pad(x, ((0, 0), (0, padded - time + -padded % block_size(padded)), (0, 0)))
         if state is None:
             state = (jnp.zeros_like(x, shape=(len(x), size)),) * cell.states
         keep = None
@@ -110,6 +116,8 @@ class Recurrent(nn.Module):
                 self.param("recurrent_scale", ones, (width,)),
             )
         if self.normalize or cell.backward is None:  # The written gradient does not cover these.
+            if lengths is not None:  # NaN after a sequence's end would reach autodiff's gradient.
+                x = jnp.where((jnp.arange(x.shape[1]) < lengths[:, None])[..., None], x, 0)
             outputs, state = run(
                 cell, direction, weights, state, x, lengths, keep, steps=None, scales=scales
             )
@@ -120,3 +128,12 @@ class Recurrent(nn.Module):
             live = jnp.arange(time) < lengths[:, None]
             outputs = jnp.where(live[..., None], outputs, 0)
         return outputs, state
+
+
+def _checked(lengths: Any, batch: int, time: int) -> Int[Array, " batch"]:
+    """Lengths as int32, cut at the number of steps: under jit they cannot be refused."""
+    lengths = jnp.asarray(lengths)
+    if not jnp.issubdtype(lengths.dtype, jnp.integer) or lengths.shape != (batch,):
+        kind = f"{lengths.dtype}[{','.join(map(str, lengths.shape))}]"
+        raise ValueError(f"lengths of {batch} sequences are {kind}: expected integers [{batch}]")
+    return jnp.minimum(lengths.astype(jnp.int32), time)

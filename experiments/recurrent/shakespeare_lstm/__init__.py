@@ -65,6 +65,8 @@ WRITTEN = 500
 class Config:
     """A recurrent language model of characters."""
 
+    dataset: str = "tiny_shakespeare"
+    """tiny_shakespeare, or text:FILE, a text of one's own."""
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
     """Recurrent cell."""
     hidden: Annotated[int, Ge(1)] = 256
@@ -88,10 +90,12 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The text in lanes. A share for validation is the end of what is left to train on."""
-    parts, characters = tiny_shakespeare.tokens(config.validation)
-    splits = {name: lanes(part, ROWS, (len(part) - 1) // ROWS) for name, part in parts.items()}
+    parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
+    splits = {
+        name: lanes(part, ROWS, max(1, (len(part) - 1) // ROWS)) for name, part in parts.items()
+    }
     splits["train"] = lanes(parts["train"], config.batch_size, config.length)
-    return Dataset("tiny_shakespeare", splits, characters, in_order)
+    return Dataset(config.dataset, splits, characters, in_order)
 
 
 def model(config: Config, dataset: Dataset) -> LanguageModel:
@@ -110,7 +114,7 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     """Perplexity, and the losses of counts of pairs and of up to 5 characters."""
     test = trained.dataset.splits["test"]
     loss = metrics_of_all(trained.learner, trained.state, test, key)["loss"]
-    parts, characters = tiny_shakespeare.tokens(trained.config.validation)
+    parts, characters = tiny_shakespeare.tokens(trained.config.dataset, trained.config.validation)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     return {
         "test/perplexity": float(np.exp(loss)),
@@ -144,7 +148,7 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
 
     from .earlier import moments
 
-    parts, characters = tiny_shakespeare.tokens(trained.config.validation)
+    parts, characters = tiny_shakespeare.tokens(trained.config.dataset, trained.config.validation)
     counted = count_losses(parts["train"], parts["test"], len(characters), CONTEXT)
     lines = {"pairs": counted[1], f"{CONTEXT + 1} characters": counted[CONTEXT]}
     yield "learning_curve", learning_curve(rows, lines)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlfun.nn.layers.recurrent import Recurrent
+from dlfun.nn.layers.recurrent import Recurrent, _checked
 from dlfun.nn.layers.recurrent_stack import RecurrentStack
 
 NAMES = ("rnn", "lstm", "gru", "gru_reset_before")
@@ -41,7 +41,8 @@ def test_a_padded_batch_equals_each_sequence_alone(cell, reverse):
         return (outputs**2).sum() + sum((s**3).sum() for s in last), (outputs, last)
 
     gradient = jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))
-    together, (outputs, last) = gradient(variables, x, state, jnp.asarray(LENGTHS))
+    padded = jnp.where((jnp.arange(TIME) < LENGTHS[:, None])[..., None], x, jnp.nan)
+    together, (outputs, last) = gradient(variables, padded, state, jnp.asarray(LENGTHS))
     total = jax.tree.map(jnp.zeros_like, together[0])
     for row, length in enumerate(LENGTHS):
         part = jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], (x[:, :length], state))
@@ -139,3 +140,27 @@ def test_layers_on_layers_both_ways():
         expected = jnp.concatenate([ways[0][0], ways[1][0]], -1)
     assert_close((outputs, states[-1]), (expected, (*ways[0][1], *ways[1][1])), 1e-6)
     assert outputs.shape == (BATCH, TIME, 2 * HIDDEN)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lengths_beyond_the_array_are_those_of_the_array(reverse):
+    layer = Recurrent(HIDDEN, "lstm", reverse)
+    variables, x, state = problem(layer)
+    apply = jax.jit(layer.apply)
+    cut = apply(variables, x, state, jnp.array([TIME, 4, TIME, 0], jnp.uint8))
+    assert_close(cut, apply(variables, x, state, jnp.array([2 * TIME, 4, 999, -1])))
+
+
+def test_sequences_of_no_step_keep_their_state():
+    layer = Recurrent(HIDDEN, "gru")
+    variables, x, state = problem(layer)
+    state = tuple(map(jnp.asarray, state))
+    outputs, last = layer.apply(variables, x[:, :0], state, jnp.zeros(BATCH, jnp.int32))
+    assert outputs.shape == (BATCH, 0, HIDDEN)
+    assert_close(last, state)
+
+
+@pytest.mark.parametrize("lengths", [np.ones(BATCH, np.float32), np.ones(1, np.int32)])
+def test_lengths_of_another_kind_or_number_are_refused(lengths):
+    with pytest.raises(ValueError, match=r"lengths of 4 sequences are .*: expected integers \[4\]"):
+        _checked(lengths, BATCH, TIME)
