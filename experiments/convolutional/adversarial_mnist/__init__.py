@@ -25,6 +25,7 @@ from dlfun.algorithms.frozen_layers import Stack, blank, with_frozen
 from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.data.augmentation import shift
 from dlfun.data.dataset import Dataset, subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
@@ -32,6 +33,7 @@ from dlfun.learner import Key
 from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.cnn import CNN
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
+from dlfun.transforms import augmented
 
 from .attacks import accuracies
 
@@ -82,8 +84,10 @@ class Config:
     test_examples: Annotated[int, Ge(1)] = 10_000
     """Test images, drawn at random."""
     epochs: Epochs = 5
-    training_epochs: Annotated[int, Ge(1)] = 6
+    training_epochs: Annotated[int, Ge(1)] = 10
     """Passes over the examples in FGSM training."""
+    training_shift: Annotated[int, Ge(0)] = 1
+    """Pixels by which images are shifted at random in FGSM training, at most."""
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer()
     """Optimizer of the plain stage."""
@@ -112,6 +116,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
     )
     optimizer = make_optimizer(c.training_optimizer, steps, c.training_epochs)
     trained = fgsm_training(model, cross_entropy, optimizer, c.epsilon, inputs=standardize)
+    trained = augmented(trained, shift(c.training_shift))
     trained = with_frozen(trained, (blank(plain, dataset),), lambda _, batch: batch)
     return [
         Stage(plain, dataset, c.epochs, c.batch_size, "plain"),

@@ -77,7 +77,7 @@ class Config:
     hidden: Annotated[int, Ge(1)] = 128
     """Hidden units that the class and the box are read from."""
     examples: Examples = 60_000
-    epochs: Epochs = 6
+    epochs: Epochs = 10
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer(learning_rate=3e-3, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
