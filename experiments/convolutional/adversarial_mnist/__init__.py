@@ -8,8 +8,8 @@ Each pixel of a test image, 0 to 1, moves by ε at most: in one step (FGSM, Good
 or in ten with a projection after each, from a random start (PGD, Madry et al. 2018), on T3's
 network (sec. 3.2.3). Then the network is trained on, half on images that FGSM changes at each
 update, all shifted by a pixel at most: without shifts it reaches 99.8 % in training and 96.9 % in
-the test. PyTorch's FGSM tutorial prints the three figures, for another small network. Stages: plain,
-fgsm_training.
+the test. PyTorch's FGSM tutorial prints the three figures, for another small network. Stages:
+plain, fgsm_training.
 """
 
 from collections.abc import Callable, Iterator, Sequence
