@@ -211,7 +211,7 @@ def _backward(cell: Cell, direction: Direction, residuals: Any, cotangents: Any)
         )
         da = (*dz[:-1], da_last) if cell.recurrent_bias else dz
         previous = _kept(_previous(first, h, live, direction.reverse), keep)
-        x = x if live is None else jnp.where(live[..., None], x, 0)  # May be no numbers there.
+        x = x if live is None else jnp.where(live[..., None], x, 0)  # x may be NaN there.
         terms = Weights(
             jnp.concatenate([_sum_of_products(x, d) for d in da], -1),
             jnp.concatenate([_sum_of_products(previous, d) for d in dz], -1),

@@ -91,7 +91,8 @@ def scan_blocks(
 
     _, shapes = jax.eval_shape(block_step, carry, jax.eval_shape(read, 0))
     outputs = jax.tree.map(whole, shapes)
-    return _loop(block_step, carry, outputs, -(-steps // size), reverse, read, write)
+    count = jnp.minimum(-(-steps // size), blocks)
+    return _loop(block_step, carry, outputs, count, reverse, read, write)
 
 
 def _time_first(arrays: Any) -> Any:
