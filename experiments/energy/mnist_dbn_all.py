@@ -38,7 +38,7 @@ QUICK = Quick(
         "hidden": (100, 100),
         "examples": 10_000,
         "pretraining_epochs": 1,
-        "epochs": 2,
+        "epochs": 10,
     },
     [Claim("test/pretrained_60000_accuracy", "Deep Learning Tutorials, DBN.py", at_least=0.9)],
 )
