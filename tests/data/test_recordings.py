@@ -61,6 +61,24 @@ def test_a_wav_file_of_no_sample_is_refused(tmp_path):
         recordings.read_wav(path, 8000)
 
 
+def test_a_silent_file_and_one_that_is_cut_off_are_noted(tmp_path, caplog):
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(100))
+    cut = write_wav(tmp_path / "cut.wav", tone())
+    cut.write_bytes(cut.read_bytes()[:2044])
+    with caplog.at_level(logging.WARNING):
+        recordings.read_wav(silent, 8000)
+        assert len(recordings.read_wav(cut, 8000)) == 1000
+    assert "silent.wav is silent" in caplog.text
+    assert "cut.wav ends early: it has fewer than its 2000 samples" in caplog.text
+
+
+@pytest.mark.parametrize("rate", [1, 2_000_000])
+def test_an_absurd_rate_is_refused(tmp_path, rate):
+    path = write_wav(tmp_path / "a.wav", tone(), rate=rate)
+    with pytest.raises(UserError, match="expected 1,000 to 1,000,000 samples a second"):
+        recordings.read_wav(path, 8000)
+
+
 def test_silence_and_gain_change_no_frame():
     def frames(samples):
         return log_mel.log_mel(recordings.trim(samples), 8000, 256, 128, 40)

@@ -77,6 +77,19 @@ def test_a_bad_row_is_named_by_its_line(tmp_path, rows, words):
         own(tmp_path, rows)
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("value,value", "has two columns 'value': rename one"),
+        ("date;value", r"has no column 'value' \(commas must stand between cells\)"),
+    ],
+)
+def test_a_column_that_is_there_twice_or_not_at_all_is_refused(tmp_path, header, words):
+    cells = "1,1" if "," in header else "1;1"
+    with pytest.raises(UserError, match=words):
+        table(tmp_path, f"{header}\n{cells}").numbers("value")
+
+
 def test_a_gap_between_dates_is_noted_by_its_line(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         own(tmp_path, ["2000-01-01,1", "2000-01-02,1", "2000-01-04,1"])

@@ -69,3 +69,31 @@ def test_the_splits_of_tfds_make_the_whole_text(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.download.DownloadManager, "download", lambda self, url: downloaded)
     assert tiny_shakespeare.text(tmp_path / "data") == TEXT
     assert tiny_shakespeare.text(tmp_path / "data") == TEXT
+
+
+def test_a_text_of_ones_own_is_split_like_it(tmp_path):
+    file = tmp_path / "own.txt"
+    file.write_text("abcd" * 25, encoding="utf-8")
+    parts, characters = tiny_shakespeare.tokens(f"text:{file}", validation=0.1)
+    assert characters == ("a", "b", "c", "d")
+    assert [len(parts[name]) for name in ("train", "validation", "test")] == [81, 9, 10]
+    assert parts["train"][:5].tolist() == [0, 1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("hamlet", "unknown dataset 'hamlet': expected tiny_shakespeare or text:FILE"),
+        ("text:/nowhere.txt", "/nowhere.txt cannot be read: No such file or directory"),
+    ],
+)
+def test_another_name_or_a_missing_text_is_refused(name, fault):
+    with pytest.raises(UserError, match=fault):
+        tiny_shakespeare.tokens(name)
+
+
+def test_an_empty_text_is_refused(tmp_path):
+    file = tmp_path / "empty.txt"
+    file.touch()
+    with pytest.raises(UserError, match="has 0 different characters"):
+        tiny_shakespeare.tokens(f"text:{file}")
