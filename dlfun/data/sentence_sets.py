@@ -38,7 +38,7 @@ class SentenceSet(NamedTuple):
 
 
 def load(name: str, folds: int, seed: int) -> SentenceSet:
-    """The set `name`, as `HELP` says; folds are drawn by the seed where there is no test set.
+    """Read the set `name` (see `HELP`); draw folds by the seed where it has no test set.
 
     Raises:
         UserError: an unknown set; one that is absent or damaged; a class of fewer sentences than

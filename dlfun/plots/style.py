@@ -57,7 +57,7 @@ def tidy(axes: Axes, x: str, y: str, legend: bool = True) -> None:
 
 
 def in_words(drawn: Figure) -> tuple[str, str]:
-    """What a figure shows, for those who cannot see it: its title; its detail, axes and legends."""
+    """Describe a figure in words: its title, and then its detail, axes and legends."""
     title = drawn.get_suptitle()
     parts = [text.get_text() for text in drawn.texts if text.get_text() != title]
     for axes in drawn.axes:

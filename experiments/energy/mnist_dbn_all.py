@@ -12,19 +12,13 @@ The networks of `mnist_dbn` with the labels of all 60,000 images, under a learni
 from dlfun.experiment import Claim, Quick
 from dlfun.optimizers import Optimizer, Schedule
 
-from .mnist_dbn import OBJECTIVE, Config, data, figures, measure, sample, stages
+from .mnist_dbn import FORMULA, OBJECTIVE, Config, data, figures, measure, sample, stages
 
 __all__ = [
-    "CLAIMS", "DEFAULT", "OBJECTIVE", "QUICK", "Config", "data", "figures", "measure", "sample",
-    "stages",
+    "CLAIMS", "DEFAULT", "FORMULA", "OBJECTIVE", "QUICK", "Config", "data", "figures", "measure",
+    "sample", "stages",
 ]  # fmt: skip
 
-FORMULA = r"""
-p(v, h) = \frac{1}{Z} \exp(v^\top W h + a^\top v + b^\top h), \quad \Delta W = \eta \left(\langle
-v h^\top \rangle_{\mathrm{data}} - \langle v h^\top \rangle_{1}\right)
-
-h^{(l)} = \sigma(W_l^\top h^{(l-1)} + b_l), \quad h^{(0)} = x
-"""
 CLAIMS = [
     Claim(
         "test/pretrained_60000_accuracy",

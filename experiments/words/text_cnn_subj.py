@@ -9,11 +9,22 @@ Command: python launch.py train text_cnn_subj
 
 from dlfun.experiment import Claim, Quick
 
-from .text_cnn import QUICK_VALUES, Config, data, figures, inputs, kim_claims, measure, stages
+from .text_cnn import (
+    FORMULA,
+    QUICK_VALUES,
+    Config,
+    data,
+    figures,
+    inputs,
+    kim_claims,
+    measure,
+    stages,
+)
 
 __all__ = [
     "CLAIMS",
     "DEFAULT",
+    "FORMULA",
     "QUICK",
     "Config",
     "data",
@@ -23,10 +34,6 @@ __all__ = [
     "stages",
 ]
 
-FORMULA = r"""
-c_i = \operatorname{ReLU}(w \cdot x_{i:i+h-1} + b), \quad \hat{c} = \max_i c_i, \quad p(y \mid x)
-= \operatorname{softmax}(V \hat{c} + d)_y, \quad \lVert V_{y \cdot} \rVert \le 3
-"""
 CLAIMS = kim_claims(0.915, 0.885, rand=0.896, nonstatic=0.934)
 QUICK = Quick(QUICK_VALUES, [Claim("test/rand_accuracy", "half of the filters", at_least=0.8)])
 DEFAULT = Config(dataset="subj")

@@ -57,13 +57,13 @@ def test_a_padded_sentence_is_read_as_alone():
     for model, more in ((TokenPredictor(encoder()), (places,)), (SentenceReader(encoder(), 2), ())):
         variables = jax.jit(model.init)(jax.random.key(0), x, lengths, *more)
         apply = jax.jit(model.apply)
-        both = apply(variables, x, lengths, *more)
+        together = apply(variables, x, lengths, *more)
         alone = apply(variables, x[1:, :2], lengths[1:], *(m[1:] for m in more))
-        np.testing.assert_allclose(both[1:], alone, atol=1e-5)
+        np.testing.assert_allclose(together[1:], alone, atol=1e-5)
 
 
 def test_hidden_tokens_are_learned_from_both_sides():
-    """Token n + 1 follows token n: with the neighbours of either side, each can be told."""
+    """Sentences in which token n + 1 follows token n, so a neighbour determines each token."""
     start = np.arange(64) % 7
     x = (FIRST + (start[:, None] + np.arange(9)) % 7).astype(np.int32)
     batch = {"x": x, "length": np.full(64, 9, np.int32), "weight": np.ones(64, np.float32)}

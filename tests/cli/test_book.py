@@ -85,11 +85,11 @@ def book(tmp_path_factory):
     tables = [{"title": HOSTILE, "header": ["n"], "rows": [["9 s"], [HOSTILE], ["10 s"]]}]
     report = {"date": "d", "device": HOSTILE, "versions": {"jax": "1"}, "tables": tables}
     (folder / "report.json").write_text(json.dumps(report))
-    found = {name: path for name, path in experiments.paths().items() if name in
+    three = {name: path for name, path in experiments.paths().items() if name in
              (TRAINED, RECORDED, NEVER)}  # fmt: skip
     command = ["book", str(folder / "runs"), "--out", str(folder / "book")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "paths", lambda: found)
+        patch.setattr(experiments, "paths", lambda: three)
         assert main([*command, "--run", TRAINED, "--seeds", "2"]) == 0
         hostile_run(folder / "runs")
         hostile_sweep(folder / "runs")
@@ -236,7 +236,7 @@ needs_browser = pytest.mark.skipif(not browser.PATH, reason="no Chromium is inst
 
 
 def open_all(book, folder):
-    """Open every page in a browser; nothing goes wrong, and nothing but files is asked for."""
+    """Open every page in a browser, without errors and without requests other than for files."""
     with browser.browser(folder) as page:
         for path in sorted(book.glob("*.html")):
             page.open(path.as_uri())

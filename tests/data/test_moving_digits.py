@@ -30,9 +30,9 @@ def dots():
 @pytest.fixture(scope="module")
 def places(dots):
     """The dot's row and column in each frame, [COUNT, FRAMES, 2]."""
-    found = np.stack(np.nonzero(dots["video"][..., 0]), axis=1)
-    assert len(found) == COUNT * FRAMES
-    return found[:, 2:].reshape(COUNT, FRAMES, 2)
+    positions = np.stack(np.nonzero(dots["video"][..., 0]), axis=1)
+    assert len(positions) == COUNT * FRAMES
+    return positions[:, 2:].reshape(COUNT, FRAMES, 2)
 
 
 def test_the_digit_moves_as_its_label_says_over_joined_borders(dots, places):

@@ -1,4 +1,4 @@
-"""Captions of rows of digits: the network step by step, the pipeline beside it, and `predict`."""
+"""Captions of rows of digits: the network's steps, the baseline and `predict`."""
 
 from functools import partial
 

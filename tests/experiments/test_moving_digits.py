@@ -30,7 +30,7 @@ def logits(**options):
     ids=["3-D and GRU", "2-D and GRU", "3-D", "2-D and mean", "one frame"],
 )
 def test_what_a_network_sees(options, order, others):
-    """Whether logits depend on the order of the frames, and on others than the middle one.
+    """Check whether logits depend on the frames' order, and on frames other than the middle one.
 
     2-D convolutions of each frame and a mean over them know no order, so no direction.
     """

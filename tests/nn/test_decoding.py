@@ -82,7 +82,7 @@ def test_a_beam_of_one_is_greedy_and_rows_do_not_depend_on_each_other():
 
 
 def test_a_beam_wider_than_the_vocabulary_has_no_more_than_there_is_and_one_of_0_is_refused():
-    """Of sequences of one token there are four."""
+    """There are only four sequences of one token."""
     search = partial(beam_search, step, start(), FIRST, 1)
     tokens, scores = search(6, END)
     assert (np.isfinite(scores).sum(1) == VOCABULARY).all()

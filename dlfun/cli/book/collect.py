@@ -1,4 +1,4 @@
-"""What the book tells: of each experiment and sweep, from run directories and the repository."""
+"""The contents of the book, read from run directories, experiments and the table of results."""
 
 import json
 import re
@@ -33,13 +33,13 @@ class Entry(NamedTuple):
     verdict: str
     """"holds", "fails" or "not run"."""
     origin: str
-    """Where the verdict is from: "full", "quick", "table" or nothing."""
+    """Source of the verdict: runs of the "full" or the "quick" setting, the "table", or ""."""
     claims: list[list[str]]
-    """As `results.cells`, with an empty cell for what was not measured."""
+    """The cells of `results.cells` for each claim; empty where nothing was measured."""
     made: str
     """Date, version and processor of rows from the table."""
     runs: list[dict[str, Any]]
-    """Of each seed: the run's folder, status, seconds and its config.json."""
+    """The run of each seed: its "path", "config" (config.json) and "result" (result.json)."""
     figures: list[Figure]
     curves: list[Figure]
     commands: list[str]

@@ -30,7 +30,7 @@ class Figure(NamedTuple):
     path: str
     """Below the book's folder."""
     alt: str
-    """What it shows, in words."""
+    """Alternative text."""
     width: int
     height: int
 

@@ -130,8 +130,7 @@ def _page(entry: Entry) -> str:
 def _chapters(entries: Sequence[Entry]) -> list[tuple[str, str, list[Entry]]]:
     """(folder, title, experiments) of each chapter, in order."""
     folders = list(dict.fromkeys([*CHAPTERS, *(entry.about["family"] for entry in entries)]))
-    place = folders.index
-    ordered = sorted(entries, key=lambda entry: place(entry.about["family"]))
+    ordered = sorted(entries, key=lambda entry: folders.index(entry.about["family"]))
     grouped = itertools.groupby(ordered, key=lambda entry: entry.about["family"])
     return [
         (name, CHAPTERS.get(name, name.replace("_", " ").capitalize()), list(part))
@@ -152,7 +151,7 @@ def formulas(latex: str) -> list[list[Markup]]:
 
 
 def _mathml(latex: str) -> Markup:
-    """A formula; as it is written where it is no LaTeX, as one of the user's may be."""
+    """LaTeX as MathML; text that cannot be converted is shown as code."""
     try:
         return Markup(_spaced(convert(latex, display="block")))
     except Exception:  # The converter has no common class of errors.
@@ -177,11 +176,11 @@ def _spaced(mathml: str) -> str:
         elif _is(element, "mo") and element.text == "‖":
             element.set("stretchy", "false")
     for row in [element for element in root.iter() if _is(element, "math", "mrow", "mtd")]:
-        for place, (left, right) in reversed([*enumerate(itertools.pairwise(row), 1)]):
+        for position, (left, right) in reversed([*enumerate(itertools.pairwise(row), 1)]):
             bases = _base(left), _base(right)
             operands = all(_is(base, "mi", "mn", "mfrac", "msqrt", "mover") for base in bases)
             if operands and any(len(base.text or "") > 1 and _is(base, "mi") for base in bases):
-                row.insert(place, ElementTree.Element(f"{{{MATHML}}}mspace", width="0.167em"))
+                row.insert(position, ElementTree.Element(f"{{{MATHML}}}mspace", width="0.167em"))
     return ElementTree.tostring(root, encoding="unicode")
 
 

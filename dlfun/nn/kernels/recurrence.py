@@ -243,7 +243,7 @@ def _kept(h: Any, keep: Array | None) -> Any:
 
 
 def _live(x: Array, lengths: Array | None) -> Array | None:
-    """Which steps of the sequences there are, [batch, time]; None where there are all."""
+    """True at each step of each sequence, False after its end, [batch, time]; None for no end."""
     return None if lengths is None else jnp.arange(x.shape[1]) < lengths[:, None]
 
 

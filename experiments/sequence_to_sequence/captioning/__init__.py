@@ -164,5 +164,5 @@ def written(trained: Trained, split: Split) -> np.ndarray:
 
 
 def exact(trained: Trained, split: Split) -> np.ndarray:
-    """Whether the whole caption of each image is right."""
+    """True for each image whose whole caption is correct."""
     return (written(trained, split) == split["y"]).all(axis=1)

@@ -161,8 +161,8 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
     model = SentenceReader(encoder(c, prose, c.dropout), len(sentences.classes), c.dropout)
     one = sentence_classifier(model, make_optimizer(c.optimizer, steps, c.epochs))
     folds = 1 + int(sentences.splits["test"]["fold"].max())
-    both = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
-    return cropped(with_gain(with_mean_prediction(both)), {"x": "length"}, CROPS)
+    networks = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
+    return cropped(with_gain(with_mean_prediction(networks)), {"x": "length"}, CROPS)
 
 
 def encoder(config: Config, prose: Dataset, dropout: Any) -> Encoder:

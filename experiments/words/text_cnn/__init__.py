@@ -100,8 +100,8 @@ class Config:
     )
     """Networks that are compared."""
     vectors: str = "brown"
-    """Where word vectors come from: skip-gram reads brown, the Brown corpus, or text:PATH, a text
-    file or a folder of files *.txt; or vectors:FILE holds them, binary if it ends in .bin."""
+    """Source of the word vectors: brown (the Brown corpus) or text:PATH (a text file, or a folder
+    of files *.txt), on which skip-gram trains them, or vectors:FILE (binary if it ends in .bin)."""
     vector_epochs: Annotated[int, Ge(1)] = 20
     """Passes of skip-gram over its corpus."""
     size: Annotated[int, Ge(1)] = 100

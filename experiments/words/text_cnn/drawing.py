@@ -61,12 +61,12 @@ def filters_of(
         answers: Any = model.apply(variables, x, length, method=TextCNN.answers)
         return answers[0].max(axis=1), answers[0].argmax(axis=1)
 
-    found = [
+    peaks = [
         best(variables, *(part[name] for name in ("x", "length")))
         for start in range(0, len(split["x"]), ROWS)
         for part in [take(split, np.arange(start, start + ROWS).clip(max=len(split["x"]) - 1))]
     ]
-    answer, end = (np.concatenate(parts)[: len(split["x"])] for parts in zip(*found, strict=True))
+    answer, end = (np.concatenate(parts)[: len(split["x"])] for parts in zip(*peaks, strict=True))
     kernel = np.asarray(variables["params"]["classifier"]["kernel"])[: model.features]
     weight = kernel - kernel.mean(axis=1, keepdims=True)
     made = []

@@ -33,7 +33,7 @@ def test_character_networks_of_the_paper(size, number):
 
 
 def convolutions(depth, shortcuts):
-    """What blocks, first layer and vectors of characters hold, by the paper's Table 2."""
+    """The parameters of blocks, first layer and character vectors, by the paper's Table 2."""
     total, inputs = 69 * 16 + 3 * 16 * 64, 64
     for stage, blocks in enumerate(BLOCKS[depth]):
         width = 64 * 2**stage

@@ -40,9 +40,9 @@ def test_filters_answer_to_windows_of_words_and_beyond_both_ends_to_zeros():
 
 def test_a_padded_sentence_is_classified_as_alone():
     model, variables = made()
-    both = apply(model, variables, WORDS, LENGTHS)
+    together = apply(model, variables, WORDS, LENGTHS)
     alone = apply(model, variables, WORDS[1:, :2], LENGTHS[1:])
-    np.testing.assert_allclose(both[1:], alone, atol=1e-6)
+    np.testing.assert_allclose(together[1:], alone, atol=1e-6)
 
 
 def test_each_filter_is_applied_to_both_channels():
