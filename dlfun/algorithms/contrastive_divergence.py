@@ -55,29 +55,30 @@ def contrastive_divergence(
     is good (Hinton 2002).
     """
     negative = gibbs(rbm, visible, keys, steps, units)
-    of_data, of_model = (statistics(rbm, v, weight) for v in (visible, negative))
-    return jax.tree.map(jnp.subtract, of_data, of_model)
+    # Data and model in one product: the cost of few rows is to read the weights.
+    return statistics(rbm, jnp.concatenate([visible, negative]), jnp.concatenate([weight, -weight]))
 
 
 def move(
     rbm: RBM, chains: Float[Array, "chains visible"], keys: Key, steps: int, units: Units
-) -> Float[Array, "chains visible"]:
-    """The chains after `steps` of Gibbs sampling.
+) -> tuple[Float[Array, "share visible"], Float[Array, "chains visible"]]:
+    """This device's share of the chains, and all chains, after `steps` of Gibbs sampling.
 
-    The devices that share a batch share them too, where their number allows, and then exchange
-    their rows: the state is the same on each.
+    The devices that share a batch share the chains too, where their number allows, and then
+    exchange their rows: the state is the same on each. Otherwise each has all as its share.
     """
     count = len(chains)
     devices = len(gather_devices(jnp.zeros(())))
     if count % devices:
-        return gibbs(rbm, chains, keys, steps, units)
+        moved = gibbs(rbm, chains, keys, steps, units)
+        return moved, moved
     if devices > 1:
         share = count // devices
         first = jax.lax.axis_index(AXIS) * share
         chains = jax.lax.dynamic_slice_in_dim(chains, first, share)
         keys = jax.lax.dynamic_slice_in_dim(keys, first, share)
     moved = gibbs(rbm, chains, keys, steps, units)
-    return gather_devices(moved).reshape(count, -1)
+    return moved, gather_devices(moved).reshape(count, -1)
 
 
 def restricted_boltzmann_machine(
@@ -141,8 +142,10 @@ def restricted_boltzmann_machine(
             raise UserError(f"the machine has {units_} visible units, the data {size} values each")
         return batch[column]
 
-    def reconstruction(rbm: RBM, batch: Batch) -> metrics.Ratio:
-        again = visible_means(rbm, hidden_probabilities(rbm, batch[column]), units)
+    def reconstruction(
+        rbm: RBM, batch: Batch, hidden: Float[Array, "batch hidden"]
+    ) -> metrics.Ratio:
+        again = visible_means(rbm, hidden, units)
         return metrics.mean(jnp.square(batch[column] - again).sum(axis=1), batch["weight"])
 
     def update(state: RBMState, batch: Batch, key: Key) -> tuple[RBMState, Metrics]:
@@ -150,22 +153,26 @@ def restricted_boltzmann_machine(
         visible = read(rbm, batch)
         count = mean_over_devices(weight.sum())
         if moved is not None:
-            moved = move(rbm, moved, jax.random.split(key, chains), steps, units)
-            of_data = mean_over_devices(statistics(rbm, visible, weight))
-            of_model = statistics(rbm, moved, jnp.full(chains, 1 / chains))
-            direction = jax.tree.map(lambda d, m: d / count - m, of_data, of_model)
+            own, moved = move(rbm, moved, jax.random.split(key, chains), steps, units)
+            rows = jnp.concatenate([visible, own])
+            share = jnp.concatenate([weight / count, jnp.full(len(own), -1 / len(own))])
+            direction = mean_over_devices(statistics(rbm, rows, share))
+            hidden_of_data = hidden_probabilities(rbm, rows)[: len(visible)]
         else:
             keys = example_keys(key, len(visible))
+            hidden_of_data = hidden_probabilities(rbm, visible)
             total = contrastive_divergence(rbm, visible, weight, keys, steps, units)
             direction = jax.tree.map(lambda d: d / count, mean_over_devices(total))
         gradient = jax.tree.map(jnp.negative, direction)
         change, memory = optimizer.update(gradient, state.optimizer, rbm)
         new = RBMState(optax.apply_updates(rbm, change), memory, moved)
-        return if_counted(batch, count, new, {"loss": reconstruction(rbm, batch)}, state)
+        return if_counted(
+            batch, count, new, {"loss": reconstruction(rbm, batch, hidden_of_data)}, state
+        )
 
     def evaluate(state: RBMState, batch: Batch, key: Key) -> Metrics:
         rbm, visible, weight = state.params, read(state.params, batch), batch["weight"]
-        measured = {"loss": reconstruction(rbm, batch)}
+        measured = {"loss": reconstruction(rbm, batch, hidden_probabilities(rbm, visible))}
         if units == "binary":
             keys = example_keys(key, len(visible))
             pseudo = estimated_pseudo_log_likelihood(rbm, jnp.round(visible), keys)
