@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.turns import Program
 from benchmarks.worker import best_rate, serve
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -54,11 +55,25 @@ def epochs(stage: Stage, programs: Programs) -> Iterator[None]:
             yield
 
 
-def of_experiment(name: str, config: Any, options: Options) -> tuple[Stage, Options]:
-    """Only stage of an experiment, and the options settled for it."""
+def of_experiment(
+    name: str, config: Any, options: Options, stage: str | None = None
+) -> tuple[Stage, Options]:
+    """A stage of an experiment, by default the first, and the options settled for all of them."""
     experiment = experiments.load(name)
     stages = experiment.stages(config, experiment.data(config))
-    return stages[0], settle(options, stages)
+    chosen = stages[0] if stage is None else next(s for s in stages if s.name == stage)
+    return chosen, settle(options, stages)
+
+
+def program(name: str, config: Any, steps: int | None, stage: str | None = None) -> Program:
+    """Epochs of a stage of an experiment as a run trains them, or of `steps` batches.
+
+    The first is a warm-up.
+    """
+    chosen, options = of_experiment(name, config, Options(), stage)
+    chosen, devices = only_training(chosen, steps), options.devices or 1
+    training = epochs(chosen, compiled(chosen, options))
+    return Program(lambda: next(training), f"{devices} CPU device{'s' * (devices > 1)}")
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
@@ -66,14 +81,9 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     configure_jax(Options())
     name = settings["network"]
     config = configs.from_dict(experiments.load(name).Config, settings["config"])
-    stage, options = of_experiment(name, config, Options())
-    stage, devices = only_training(stage, settings["steps"]), options.devices or 1
-    training = epochs(stage, compiled(stage, options))
-    next(training)
-    return {"setting": f"{devices} CPU device{'s' * (devices > 1)}"}, {
-        "epoch": lambda: next(training),
-        "product": product_rate,
-    }
+    made = program(name, config, settings["steps"])
+    made.epoch()
+    return {"setting": made.setting}, {"epoch": made.epoch, "product": product_rate}
 
 
 def product_rate(size: int = 2048) -> float:

@@ -9,7 +9,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, pairwise, product, starmap
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     "contiguous": {"memory_format": torch.contiguous_format},
     "channels_last": {"memory_format": torch.channels_last},
 }
+Update = Callable[[Tensor], Tensor]
+"""An update on the examples of these indices; returns the loss before it."""
+W = TypeVar("W")
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -107,6 +110,38 @@ class Way(NamedTuple):
     threads: int
     format: str
 
+    def __str__(self) -> str:
+        return f"{self.threads} thread{'s' * (self.threads > 1)}, {self.format}"
+
+
+def descent(loss: Update, optimizer: torch.optim.Optimizer) -> Update:
+    """Make an update that follows the gradient of `loss`, a function of indices."""
+
+    def update(rows: Tensor) -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(rows)
+        value.backward()
+        optimizer.step()
+        return value.detach()
+
+    return update
+
+
+def in_batches(
+    update: Update, examples: int, size: int, threads: int
+) -> Callable[[int | None], float]:
+    """Make a function that trains an epoch, or its first batches, and returns the mean loss."""
+
+    def train(steps: int | None) -> float:
+        torch.set_num_threads(threads)
+        total = torch.zeros(())
+        batches = torch.randperm(examples).split(size)[:steps]
+        for batch in batches:
+            total += update(batch)
+        return total.item() / len(batches)
+
+    return train
+
 
 def tuned_training(
     model: nn.Module, images: Tensor, labels: Tensor, way: Way, size: int = BATCH
@@ -115,25 +150,13 @@ def tuned_training(
     layout = FORMATS[way.format]
     model, images = model.to(**layout), images.contiguous(**layout)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
-
-    def train(steps: int | None) -> float:
-        torch.set_num_threads(way.threads)
-        total = torch.zeros(())
-        batches = torch.randperm(len(labels)).split(size)[:steps]
-        for batch in batches:
-            optimizer.zero_grad(set_to_none=True)
-            loss = cross_entropy(model(images[batch]), labels[batch])
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-        return total.item() / len(batches)
-
-    return train
+    update = descent(lambda rows: cross_entropy(model(images[rows]), labels[rows]), optimizer)
+    return in_batches(update, len(labels), size, way.threads)
 
 
-def fastest(ways: dict[Way, Callable[[int | None], float]], steps: int) -> Way:
+def fastest(ways: Mapping[W, Callable[[int | None], Any]], steps: int) -> W:
     """The fastest way, by the better of two trials."""
-    times: dict[Way, list[float]] = {way: [] for way in ways}
+    times: dict[W, list[float]] = {way: [] for way in ways}
     for _, (way, train) in product(range(3), ways.items()):
         began = time.perf_counter()
         train(steps)
@@ -166,7 +189,7 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     way = fastest(ways, trial)
     train = ways[way]
     train(warm_up)
-    about = {"setting": f"{way.threads} threads, {way.format}"}
+    about = {"setting": str(way)}
     return about, {"epoch": lambda: train(None), "product": product_rate}
 
 

@@ -39,7 +39,7 @@ def _epochs(report: Mapping[str, Any]) -> Rows:
         rows.append(
             (
                 name,
-                *(_spread(times[setting]) for setting in ("dlfun", "tuned", "loader")),
+                *(spread(times[setting]) for setting in ("dlfun", "tuned", "loader")),
                 f"{ratio(report, name, 'tuned'):.2f}",
                 f"≥ {AIMS[name]:g}",
                 f"{ratio(report, name, 'loader'):.2f}",
@@ -104,7 +104,7 @@ def _whole(report: Mapping[str, Any]) -> Rows:
         rows.append(
             (
                 label,
-                _spread([run["seconds"] for run in runs]),
+                spread([run["seconds"] for run in runs]),
                 f"{max(run['memory'] for run in runs) / GB:.2f}",
                 f"{median(run['accuracy'] for run in runs):.4f}",
             )
@@ -116,7 +116,8 @@ def _whole(report: Mapping[str, Any]) -> Rows:
     )
 
 
-def _spread(seconds: Sequence[float]) -> str:
+def spread(seconds: Sequence[float]) -> str:
+    """Median, least and most of some times."""
     middle = f"{median(seconds):.3g}"
     return f"{middle} ({min(seconds):.3g} to {max(seconds):.3g})" if len(seconds) > 1 else middle
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import convolution_ours, layers, population, rbm, tables, whole, work, worker
+from benchmarks import convolution_ours, layers, population, rbm, tables, turns, whole, work, worker
 from benchmarks.mnist import config_of
 from dlfun import config as configs
 from dlfun import experiment as experiments
@@ -216,7 +216,9 @@ def test_peak_memory_where_there_is_no_module_of_unix(monkeypatch):
 def test_the_machine_of_the_others_trains_and_the_table_compares():
     pytest.importorskip("sklearn")
     x = np.random.default_rng(0).integers(0, 2, (40, 12)).astype(np.float32)
-    rbm.in_pytorch(x, 2, 20)()
-    assert np.isfinite(rbm.in_scikit_learn(x, 20)().components_).all()
-    table = rbm.table({"PCD-1": {"dlfun": [1.0, 2.0, 4.0], "PyTorch": [3.0, 5.0, 9.0]}})
-    assert "| PCD-1 | 2 (1 to 4) | 5 (3 to 9) | 2.50 |  |  |" in table
+    rbm.in_pytorch(x, 2, 20).epoch()
+    assert np.isfinite(rbm.in_scikit_learn(x, 20).epoch().components_).all()
+    two = {"dlfun": [1.0, 2.0, 4.0], "PyTorch": [3.0, 5.0, 9.0]}
+    seconds = {"PCD-1": {**two, "scikit-learn": [1.0, 1.0, 1.0]}, "PCD-15": two}
+    (table,) = turns.table({"repeats": 3, "seconds": seconds})
+    assert "| PCD-15 | 2 (1 to 4) | 5 (3 to 9) | 2.50 |  |  |" in tables.markdown(table)
