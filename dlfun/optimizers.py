@@ -96,6 +96,12 @@ class Rates:
         return {name: Optimizer(name, getattr(self, name)) for name in names}  # type: ignore[arg-type]
 
 
+def scaled(optimizer: Optimizer, factor: float | Array) -> Optimizer:
+    """The optimizer with `factor` times its learning rate."""
+    rate: Any = factor * optimizer.learning_rate
+    return dataclasses.replace(optimizer, learning_rate=rate)
+
+
 def make_optimizer(
     optimizer: Optimizer, steps_per_epoch: int = 1, epochs: int = 1
 ) -> optax.GradientTransformation:

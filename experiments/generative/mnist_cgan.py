@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    "CLAIMS", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
+    "CLAIMS", "DEFAULT", "QUICK", "Config", "data", "figures", "measure", "sample", "stages"
 ]  # fmt: skip
 
 FORMULA = r"""
@@ -45,6 +45,7 @@ CLAIMS = [Claim("test/asked_accuracy", "beside Mirza & Osindero (2014)", at_leas
 QUICK = Quick(
     SMALL, [Claim("test/asked_accuracy", "beside Mirza & Osindero (2014)", at_least=0.15)]
 )
+DEFAULT = Config(spectral=True, critic_rate=1.0)
 
 
 def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:

@@ -34,7 +34,7 @@ DEFAULT = Config(
     game="wasserstein",
     critic_steps=5,
     clip=0.01,
-    spectral=False,
+    critic_rate=1.0,
     epochs=10,
     optimizer=Optimizer("rmsprop", 5e-5),
 )

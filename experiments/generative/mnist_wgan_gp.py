@@ -53,7 +53,7 @@ DEFAULT = Config(
     game="wasserstein",
     critic_steps=5,
     penalty=10.0,
-    spectral=False,
+    critic_rate=1.0,
     epochs=5,
     optimizer=Optimizer("adam", 5e-4, beta1=0.5, beta2=0.9),
 )

@@ -16,7 +16,7 @@ from dlfun.data.images import as_images, log_odds, pixels
 from dlfun.experiment import Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn.models.convolutional_gan import ConvCritic, ConvGenerator
-from dlfun.optimizers import make_optimizer
+from dlfun.optimizers import make_optimizer, scaled
 from dlfun.transforms import recorded
 
 from .judge import (
@@ -73,11 +73,14 @@ def players(config: Any, dataset: Dataset) -> Players:
 def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: None) -> Learner:
     """The two players, with the generator and the mean losses of each part of the training."""
     c, steps = config, dataset.steps_per_epoch(config.batch_size)
-    optimizer = make_optimizer(c.optimizer, steps, c.epochs)
+    generator, critic = (
+        make_optimizer(scaled(c.optimizer, factor), steps, c.epochs)
+        for factor in (1.0, c.critic_rate)
+    )
     learner = adversarial(
         players(c, dataset),
         GAMES[c.game],
-        (optimizer, optimizer),
+        (generator, critic),
         lambda batch: pixels(batch["image"]),
         condition,
         critic_steps=c.critic_steps,
