@@ -1,7 +1,7 @@
 """A deep autoencoder codes digits by 30 numbers with less than half the error of PCA.
 
-Figure: test error of ReLUs ≤ 6.0, ≤ 0.5 times PCA's; pretraining takes ≥ 10 off that of sigmoids
-Time: 18 min on a busy CPU core
+Figure: test error of ReLUs 5.27 ± 0.08, 0.38 times PCA's; pretraining takes 14 ± 4 off sigmoids'
+Time: 4 min on 1 CPU core
 Command: python launch.py train autoencoder_deep
 
 784-1000-500-250-30-250-500-1000-784 (Hinton, Salakhutdinov 2006). Their sigmoid units hardly learn
@@ -9,9 +9,6 @@ from a random start; started from a stack of Boltzmann machines they do. Rectifi
 no such start. All three see the same batches. The paper prints 3.00 after 200 epochs of conjugate
 gradients, and 13.87 for PCA. Error: Σ (pixel − reconstruction)², mean over test images. Stages:
 rbm_1 … rbm_4, fine_tuning.
-
-Measured with one seed: 5.21 with ReLUs, 0.38 times PCA's; of the sigmoids 16.3 from the machines,
-32.0 from the random start.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
