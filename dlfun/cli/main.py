@@ -6,6 +6,7 @@ Heavy libraries are imported where they are used, so that help and lists answer 
 import codecs
 import errno
 import io
+import logging
 import os
 import platform
 import sys
@@ -157,6 +158,7 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=PLAINLY)  # It may be ASCII.
+    logging.basicConfig(format="warning: %(message)s")  # A library may set another one later.
     try:
         status = _run(arguments)
         sys.stdout.flush()
