@@ -80,7 +80,9 @@ def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, int]) -
 
 def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*shape"]:
     """An image whose pixels are 255 with probability pixel / 255, else 0, drawn by the key."""
-    on = jax.random.uniform(key, image.shape) * 255 < image.astype(jnp.float32)
+    # The same draws as of an array of the image's shape, which XLA computes more slowly.
+    uniform = jax.random.uniform(key, (image.size,)).reshape(image.shape)
+    on = uniform * 255 < image.astype(jnp.float32)
     return on.astype(jnp.uint8) * jnp.uint8(255)
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODES, RADIUS, POINTS, ENOUGH = 8, 2.0, 2_500, 20
-NAMES = {"gan": "minimax", "wgan_gp": "Wasserstein, gradient penalty"}
+NAMES = {"gan": "minimax", "wgan_gp": "Wasserstein"}
 FORMULA = r"""
 \min_G \max_D \; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log(1 - \sigma(D(G(z))))
 

@@ -1,10 +1,12 @@
 """Dropout (Srivastava et al., 2014)."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Key
+from jaxtyping import Bool, Float, Key
 
 from dlfun.learner import batch_noise
 
@@ -18,7 +20,12 @@ def dropout(
     uniform random numbers are below 1.
     """
     keep = jnp.asarray(1 - rate, x.dtype)
-    kept = batch_noise(lambda shape: jax.random.bernoulli(key, keep, shape), x.shape)
+
+    def draw(shape: tuple[int, ...]) -> Bool[Array, "..."]:
+        # The same draws as of an array of that shape, which XLA computes up to 6 times slower.
+        return jax.random.bernoulli(key, keep, (math.prod(shape),)).reshape(shape)
+
+    kept = batch_noise(draw, x.shape)
     return jnp.where(kept, x / keep, 0)
 
 

@@ -40,3 +40,9 @@ def test_only_training_drops():
 def test_a_rate_that_is_none_is_refused(rate):
     with pytest.raises(ValueError, match="a rate is at least 0 and less than 1"):
         Dropout(rate).apply({}, X)
+
+
+def test_the_draws_are_those_of_an_array_of_its_shape():
+    key, x = jax.random.key(0), jnp.ones((2, 3, 4, 5))
+    expected = jnp.where(jax.random.bernoulli(key, 0.75, x.shape), x / 0.75, 0)
+    np.testing.assert_array_equal(dropout(key, x, 0.25), expected)
