@@ -107,12 +107,13 @@ def generator(config: Any, odds: Float[np.ndarray, " pixels"]) -> nn.Module:
 
 
 def critic(config: Any) -> nn.Module:
-    """Convolutions from an image to a number, their kernels under spectral normalization."""
+    """Convolutions from an image to a number, their kernels under spectral norms where asked."""
+    normalized = spectral_norm if config.spectral else lambda layer: layer
     channels, side = (1, *config.channels[::-1]), SIDE >> len(config.channels)
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
-        layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
-    last = spectral_norm(nn.Linear(channels[-1] * side**2, 1))
+        layers += [normalized(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
+    last = normalized(nn.Linear(channels[-1] * side**2, 1))
     return nn.Sequential(*layers, nn.Flatten(), last)
 
 
@@ -162,9 +163,9 @@ def gan_update(
 ) -> Update:
     """A step of the critic, then one of the generator on noise of its own.
 
-    The critic reads real and generated images as one batch, with one power iteration; in the
-    generator's step its norms stay as they are, and its parameters get no gradient. The generator's
-    running statistics, which training does not read, move in both steps.
+    The critic reads real and generated images as one batch, with one power iteration of spectral
+    norms; in the generator's step they stay as they are, and its parameters get no gradient. The
+    generator's running statistics, which training does not read, move in both steps.
     """
     del updates
     images = images.reshape(-1, 1, SIDE, SIDE)
@@ -178,7 +179,7 @@ def gan_update(
     def generator_loss(rows: Tensor) -> Tensor:
         return softplus(-critic(generator(torch.randn(len(rows), config.noise)))).mean()
 
-    critic_step = descent(critic_loss, _adam(config, critic))
+    critic_step = descent(critic_loss, _adam(config, critic, config.critic_rate))
     generator_step = descent(generator_loss, _adam(config, generator))
 
     def update(rows: Tensor) -> Tensor:
@@ -233,7 +234,7 @@ def _cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
 
-def _adam(config: Any, model: nn.Module) -> torch.optim.Optimizer:
+def _adam(config: Any, model: nn.Module, factor: float = 1.0) -> torch.optim.Optimizer:
     o = config.optimizer
     betas = o.beta1, o.beta2
-    return torch.optim.Adam(model.parameters(), o.learning_rate, betas, fused=True)
+    return torch.optim.Adam(model.parameters(), factor * o.learning_rate, betas, fused=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import generative
+from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.algorithms.variational_autoencoder import divergence_from_prior
 from dlfun.nn.losses import binary_cross_entropy
@@ -29,6 +30,7 @@ LAYERS = {
     "critic": ["Conv_0", "Conv_1", "Dense_0"],
 }
 """The layers of the networks here, in the order of PyTorch's."""
+SPECTRAL = {"spectral": True}
 CHANNELS, SIDE = 32, 7
 """Of the small images that are the generator's first and the critic's last."""
 RNG = np.random.default_rng(0)
@@ -40,7 +42,7 @@ def networks(name):
     The variables are drawn at random: nothing is left at 0 or 1, where mistakes hide.
     """
     experiment = experiments.load(name)
-    config = experiment.default
+    config = configs.replace(experiment.default, SPECTRAL if name == "mnist_gan" else {})
     dataset = experiment.data(config)
     learner = experiment.stages(config, dataset)[-1].learner
     state = jax.eval_shape(learner.init, jax.random.key(0), sample_batch(dataset))
