@@ -7,8 +7,9 @@ Command: python launch.py train mnist_wgan_gp
 The Wasserstein game of `mnist_wgan` with a gradient penalty in the place of clipping (Gulrajani et
 al. 2017: λ 10, five steps of the critic for one of the generator, Adam with β₁ 0 and β₂ 0.9; the
 rate is 5e-4 in the place of their 1e-4, for a shorter training). With β₁ 0.5 the critic's estimate
-fell in the first two epochs, rose in the third and fell again (ρ 0.38 with one seed). A stage before
-trains a clipped critic as `mnist_wgan` does, and a figure shows the weights of both. Stages: judge, clipping, gan.
+fell in the first two epochs, rose in the third and fell again (ρ 0.38 with one seed). A stage
+before trains a clipped critic as `mnist_wgan` does, and a figure shows the weights of both. Stages:
+judge, clipping, gan.
 """
 
 import dataclasses

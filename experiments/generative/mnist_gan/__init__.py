@@ -163,5 +163,6 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         for name, x in shown.items()
         for row in (0, 1)
     }
-    yield "samples", image_rows("The generator draws sharp strokes, the autoencoder blurred ones", rows_of_two)
+    title = "The generator draws sharp strokes, the autoencoder blurred ones"
+    yield "samples", image_rows(title, rows_of_two)
     yield from game_figures(trained, rows)
