@@ -1,4 +1,4 @@
-"""Transposed convolution by a few matrix products, where the strides divide the window."""
+"""Transposed convolution by a few matrix products, one for each block of the window."""
 
 import math
 from collections.abc import Sequence
@@ -21,22 +21,25 @@ def transpose_by_blocks(
 ) -> Array:
     """Transposed convolution of x [batch, *space, in] by a kernel [*window, out, in].
 
-    The window is cut into blocks of the strides' sizes. Each position of x adds a block of pixels
-    for each of them, by one product, and block b of position i lies at block i + b of the output:
-    so there are no zeros between the positions, and nothing is scattered. The output has `size`
-    pixels, after those that `pads` cuts off. On a busy CPU, 64 images of 7×7×64 → 14×14×32 by 4×4
-    and the gradients take 16 ms, and 187 ms as the gradient of the convolution.
+    The window is cut into blocks of the strides' sizes, of which the last is filled up with zeros.
+    Each position of x adds a block of pixels for each of them, by one product, and block b of
+    position i lies at block i + b of the output: so there are no zeros between the positions, and
+    nothing is scattered. The output has `size` pixels, after those that `pads` cuts off. On a busy
+    CPU, 64 images of 7×7×64 → 14×14×32 by 4×4 and the gradients take 16 ms, and 187 ms as the
+    gradient of the convolution.
     """
     *window, features, channels = kernel.shape
     axes = range(len(window))
-    blocks = [w // s for w, s in zip(window, strides, strict=True)]
+    blocks = [-(-w // s) for w, s in zip(window, strides, strict=True)]
+    fill = [(0, b * s - w, 0) for w, b, s in zip(window, blocks, strides, strict=True)]
+    zero = jnp.zeros((), x.dtype)
+    kernel = lax.pad(kernel, zero, [*fill, (0, 0, 0), (0, 0, 0)])
     # [*blocks, in, *stride, out]
     split = [n for pair in zip(blocks, strides, strict=True) for n in pair]
     kernels = kernel.reshape(*split, features, channels).transpose(
         *(2 * a for a in axes), 2 * len(axes) + 1, *(2 * a + 1 for a in axes), 2 * len(axes)
     )
     kernels = kernels.reshape(*blocks, channels, math.prod(strides) * features)
-    zero = jnp.zeros((), x.dtype)
 
     def placed(block: Sequence[int]) -> Array:
         ends = [(b, count - 1 - b, 0) for b, count in zip(block, blocks, strict=True)]

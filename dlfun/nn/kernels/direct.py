@@ -1,9 +1,10 @@
 """Convolution as a bilinear map whose two gradients are convolutions of the same kind.
 
 The gradient of the input convolves the output's gradient, dilated by the stride, with the reversed
-kernel. The gradient of the kernel convolves the input with the output's gradient, where examples
-and channels exchange their roles. JAX expresses these gradients by dimension numbers, for which
-XLA's CPU convolution is about 50 times slower inside a loop; so the arrays are transposed first.
+kernel. XLA would multiply the zeros of a dilated input, and `transpose_by_blocks` does not. The
+gradient of the kernel convolves the input with the output's gradient, where examples and channels
+exchange their roles. JAX expresses these gradients by dimension numbers, for which XLA's CPU
+convolution is about 50 times slower inside a loop; so the arrays are transposed first.
 """
 
 import math
@@ -17,9 +18,13 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from dlfun.nn.kernels.blocks import divides, transpose_by_blocks
 from dlfun.nn.kernels.geometry import Pads, span
 from dlfun.nn.kernels.linear_maps import linear_map, not_fused, shape
 from dlfun.nn.kernels.lowerings import im2col, tiled_3x3, xla_conv
+
+MAX_BLOCKS = 16
+"""Blocks of a window, each a matrix product, that `transpose_by_blocks` may have at most."""
 
 
 class Window(NamedTuple):
@@ -63,22 +68,47 @@ def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
     return xla_conv(x, kernel, **window._asdict())
 
 
+def _in_blocks(kernel: Array, window: Window) -> bool:
+    """True if `transpose_by_blocks` is the fastest, by measurements in `dlfun.nn.layers.conv`."""
+    *reach, _, features = kernel.shape
+    if max(*window.strides, *window.dilation) > 1 or min(window.spread) == 1:
+        return False
+    blocks = math.prod(-(-r // s) for r, s in zip(reach, window.spread, strict=True))
+    return blocks <= MAX_BLOCKS and (features < 32 or divides(window.spread, reach))
+
+
+def _by_blocks(x: Array, kernel: Array, window: Window) -> Array:
+    """Convolution of an input with zeros between its positions, without multiplying the zeros."""
+    reach = kernel.shape[:-2]
+    ends = zip(span(x.shape[1:-1], window.spread), window.pads, reach, strict=True)
+    size = [n + lo + hi - r + 1 for n, (lo, hi), r in ends]
+    cuts = [(r - 1 - lo, r - 1 - hi) for r, (lo, hi) in zip(reach, window.pads, strict=True)]
+    kernel = _transposed(kernel)
+    return transpose_by_blocks(x, kernel, strides=window.spread, pads=cuts, size=size)
+
+
+def _transposed(kernel: Array) -> Array:
+    """Kernel of the convolution that propagates gradients to the input of another."""
+    return jnp.flip(kernel, tuple(range(kernel.ndim - 2))).swapaxes(-1, -2)
+
+
 def _compute(x: Array, kernel: Array, *, window: Window) -> Array:
+    if _in_blocks(kernel, window):
+        return _by_blocks(x, kernel, window)
     return not_fused(partial(_fastest, window=window), x, kernel)
 
 
 def _input_gradient(y: Array, x: Any, kernel: Array, *, window: Window) -> Array:
-    size, out, reach, grown = _sizes(y, x.aval, kernel, window)
+    out, reach, grown = _sizes(y, x.aval, kernel, window)
     before = [r - lo - 1 for r, (lo, _) in zip(reach, window.pads, strict=True)]
     ends = zip(before, grown, reach, out, strict=True)
     pads = tuple((lo, g + r - 1 - o - lo) for lo, g, r, o in ends)
-    reversed_kernel = jnp.flip(kernel, tuple(range(len(size)))).swapaxes(-1, -2)
     transposed = Window(window.spread, pads, window.dilation, window.strides)
-    return _convolve.bind(y, reversed_kernel, window=transposed)
+    return _convolve.bind(y, _transposed(kernel), window=transposed)
 
 
 def _kernel_gradient(y: Array, x: Array, kernel: Any, *, window: Window) -> Array:
-    _, out, reach, grown = _sizes(y, x, kernel.aval, window)
+    out, reach, grown = _sizes(y, x, kernel.aval, window)
     ends = zip(window.pads, grown, reach, out, strict=True)
     pads = tuple((lo, o - g + r - lo - 1) for (lo, _), g, r, o in ends)
     examples = linear_map(_ends_swapped, _ends_swapped, None, x)
@@ -88,10 +118,9 @@ def _kernel_gradient(y: Array, x: Array, kernel: Any, *, window: Window) -> Arra
 
 
 def _sizes(y: Any, x: Any, kernel: Any, window: Window) -> tuple[tuple[int, ...], ...]:
-    """Sizes: input, strided span of the output, dilated span of the kernel, spread of the input."""
-    size = x.shape[1:-1]
+    """Sizes: strided span of the output, dilated span of the kernel, spread of the input."""
     out = span(y.shape[1:-1], window.strides)
-    return size, out, span(kernel.shape[:-2], window.dilation), span(size, window.spread)
+    return out, span(kernel.shape[:-2], window.dilation), span(x.shape[1:-1], window.spread)
 
 
 def _ends_swapped(_: None, x: Array) -> Array:

@@ -161,11 +161,26 @@ def _cpu_lowering(
     # The sum of the second row for 64 images on two cores: 6 by `direct`, 2 by im2col.
     # Groups, XLA against im2col, sums: 3×3, 32×32 images, 32 → 32 depthwise: 1049, 25; 16×16,
     # 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
+    # The gradient of the input of n images at strides above 1, by XLA, which multiplies zeros, and
+    # by `transpose_by_blocks`, for which a window is filled up to blocks of the strides:
+    #   n, size, in → out, window            XLA   blocks
+    #    64, 28,  1 → 32, 4×4, stride 2      0.37   0.20
+    #    64, 14, 16 → 32, 4×4, stride 2      0.58   0.39
+    #    64, 14, 32 → 64, 4×4, stride 2      1.30   1.11
+    #   128, 28, 16 → 32, 3×3, stride 2      6.8    3.3
+    #    64, 15, 16 → 32, 3×3, stride 2      0.41   0.44
+    #   128, 14, 32 → 64, 3×3, stride 2      1.6    2.6
+    #    64, 28, 16 → 32, 5×5, stride 2      7.2    5.1
+    #     8, 112, 3 → 64, 7×7, stride 2     11.7    8.0
+    #     8, 115, 3 → 64, 11×11, stride 4    4.4    3.7
+    # `direct` uses blocks where the strides divide the window or the input has few channels. Output
+    # and gradients of 64 images by im2col and by `direct`: 28×28, 4 → 16, 3×3: 1.39, 1.05;
+    # 28×28, 8 → 32, 4×4: 7.4, 3.3; 14×14, 8 → 16, 4×4: 1.20, 0.45.
     plain = set(strides) == set(dilation) == {1} and groups == 1
     if plain and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
         return winograd
     wide = len(strides) == 2 and math.prod(kernel[:-2]) > 1
-    if wide and groups == 1 and not 4 <= channels < 16:
+    if wide and groups == 1 and (not 4 <= channels < 16 or min(strides) > 1):
         return partial(direct, strides=strides, dilation=dilation)
     return partial(im2col, strides=strides, dilation=dilation, groups=groups)
 

@@ -82,6 +82,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
         partial(lowerings.im2col, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(2, 1), dilation=(1, 2)),
+        partial(direct, strides=(2, 2), dilation=(1, 1)),
         lowerings.tiled_3x3,
         *(partial(winograd, m=m) for m in POINTS),
     ],
@@ -105,6 +106,33 @@ def test_a_population_of_kernels_equals_one_after_another(cin, size):
     _assert_close(fast_jit(jax.vmap(f))(jnp.asarray(kernels), jnp.asarray(biases)), stacked)
     one_image = jax.vmap(lambda x: conv(x[None], jnp.asarray(kernels[0]))[0])
     _assert_close(fast_jit(one_image)(x), fast_jit(conv)(x, jnp.asarray(kernels[0])))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize(("size", "stride"), [(4, 2), (3, 2), (3, 3), (5, 3)])
+def test_strided_derivatives_equal_xlas(size, stride, padding):
+    """Gradients, and those of a gradient penalty, of one kernel and of a population of two."""
+
+    def derivatives(f, x, kernel, bias):
+        def loss(*args):
+            return jnp.sum(jnp.sin(f(*args)))
+
+        def penalty(*args):
+            return jnp.sum(jax.grad(loss)(*args) ** 2)
+
+        return [jax.grad(part, argnums=(0, 1, 2))(x, kernel, bias) for part in (loss, penalty)]
+
+    def one_and_two(f, x, kernels, biases):
+        of = partial(derivatives, f, x)
+        return of(kernels[0], biases[0]), jax.vmap(of)(kernels, biases)
+
+    with jax.enable_x64(True):
+        x, kernel, bias = _arrays(8, 9, 2, 4, (size, size), batch=2, dtype=jnp.float64)
+        args = x, jnp.stack([kernel, kernel[::-1]]), jnp.stack([bias, 2 * bias])
+        ours = partial(conv, strides=stride, padding=padding)
+        xlas = partial(_reference, strides=(stride, stride), padding=padding)
+        found, expected = (fast_jit(partial(one_and_two, f))(*args) for f in (ours, xlas))
+        _assert_close(found, expected, 1e-10)
 
 
 def test_module_is_conv_with_its_parameters():
