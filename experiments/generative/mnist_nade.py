@@ -43,9 +43,9 @@ class Config:
     hidden: Annotated[int, Ge(1)] = 500
     """Hidden units."""
     examples: Examples = 60_000
-    epochs: Epochs = 10
+    epochs: Epochs = 6
     batch_size: BatchSize = 128
-    optimizer: Optimizer = Optimizer("adam", 1e-3, schedule=Schedule("cosine", factor=0.0))
+    optimizer: Optimizer = Optimizer("adam", 1e-2, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
