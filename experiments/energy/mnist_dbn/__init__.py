@@ -28,7 +28,16 @@ from dlfun import metrics
 from dlfun.algorithms.belief_network import draw, empty, encoder, machines, pretraining
 from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.algorithms.supervised import supervised
-from dlfun.config import BatchSize, DatasetName, Dropout, Epochs, Examples, Seed, Validation, Widths
+from dlfun.config import (
+    BatchSize,
+    DatasetName,
+    Dropout,
+    Epochs,
+    Examples,
+    Seed,
+    SomeWidths,
+    Validation,
+)
 from dlfun.data.dataset import Dataset, repeat, subset
 from dlfun.data.images import as_images, pixels
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
@@ -83,12 +92,12 @@ STARTS = {
 class Config:
     """Restricted Boltzmann machines, stacked and fine-tuned, beside a random start."""
 
-    hidden: Widths = (500, 500)
+    hidden: SomeWidths = (500, 500)
     """Hidden units of each machine, lowest first."""
     gibbs_steps: Annotated[int, Ge(1)] = 1
     """Steps k of contrastive divergence."""
     examples: Examples = 60_000
-    labels: Widths = (100, 1_000)
+    labels: SomeWidths = (100, 1_000)
     """Training images whose label is used: a number for each network that is fine-tuned."""
     pretraining_epochs: Annotated[int, Ge(1)] = 8
     """Passes over the examples for each machine."""
