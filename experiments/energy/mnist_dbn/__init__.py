@@ -39,7 +39,7 @@ from dlfun.config import (
     Validation,
 )
 from dlfun.data.dataset import Dataset, repeat, subset
-from dlfun.data.images import as_images, pixels
+from dlfun.data.images import as_images, decoded, pixels
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner, State, metrics_of_all
 from dlfun.metrics import Metrics
@@ -118,7 +118,7 @@ class Config:
 
 def data(config: Config) -> dict[str, Dataset]:
     """All images, whose labels are not used, and those that are used with their label."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     images = subset(images, config.seed, train=config.examples)
     return {"all": images, "labelled": repeat(labelled(config, images), config.passes)}
 
@@ -218,7 +218,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     drawn = jax.jit(draw, static_argnames="steps")(
         trained.state.below, chain, pixels(jnp.asarray(start)), steps=CHAIN
     )
-    yield from as_images(np.asarray(drawn), images.shape[1:3])
+    yield from as_images(np.asarray(drawn), images.shape[1:])
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
@@ -232,5 +232,6 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         last = [row for row in rows if f"pretrained_{n}_accuracy" in row]
         test = [row for row in last if row["split"] == "test"][-1]
         before, after = (100 * test[f"{name}_{n}_accuracy"] for name in ("random", "pretrained"))
-        title = f"From {n:,} labels: {before:.1f} %, with pretraining {after:.1f} %"
+        used = min(n, trained.dataset["labelled"].size("train") // trained.config.passes)
+        title = f"From {used:,} labels: {before:.1f} %, with pretraining {after:.1f} %"
         yield f"accuracy_{n}", compared.metric_by_epoch(title, last, starts, "accuracy")
