@@ -41,7 +41,7 @@ from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validat
 from dlfun.data.dataset import Dataset, subset
 from dlfun.data.images import as_images, decoded, log_odds, pixels, unit_scale
 from dlfun.errors import UserError
-from dlfun.experiment import Claim, Quick, Stage, Trained
+from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
@@ -75,6 +75,7 @@ QUICK = Quick(
     },
     [Claim("test/exact_pseudo_log_likelihood", "Deep Learning Tutorials, rbm.py", None, -130)],
 )
+OBJECTIVE = Objective("features_accuracy", "max")
 IMAGES = 1_000
 """Test images whose pseudo-likelihood is computed."""
 CHAIN = 1_000
