@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import annotated_types
 import tyro
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Le, Lt, MinLen
 
 from dlfun.errors import UserError, nearest
 
@@ -26,6 +26,8 @@ Epochs = Annotated[int, Ge(1), tyro.conf.arg(help="Passes over the training set.
 BatchSize = Annotated[int, Ge(1), tyro.conf.arg(help="Examples per update.")]
 Examples = Annotated[int, Ge(1), tyro.conf.arg(help="Training examples, drawn at random.")]
 Widths = tuple[Annotated[int, Ge(1)], ...]
+SomeWidths = Annotated[Widths, MinLen(1)]
+"""Not the empty tuple."""
 Dropout = Annotated[float, Ge(0), Lt(1)]
 Shift = Annotated[
     int,
@@ -142,6 +144,8 @@ def check(config: Any, prefix: str = "--") -> None:
         if dataclasses.is_dataclass(value):
             check(value, flag + ".")
             continue
+        if value == () and any(isinstance(item, MinLen) for item in _metadata(hints[field.name])):
+            raise UserError(f"{flag} must have at least one value, got none")
         for item in value if isinstance(value, tuple) else (value,):
             for bound in _bounds(hints[field.name]):
                 attribute, words, holds = BOUNDS[type(bound)]

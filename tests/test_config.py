@@ -34,10 +34,17 @@ class Seeded:
     seed: configs.Seed = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Layered:
+    channels: configs.SomeWidths = (8,)
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
         (Config((3, 0)), "--hidden must be at least 1, got 0"),
+        (Layered(()), "--channels must have at least one value, got none"),
+        (Layered((0,)), "--channels must be at least 1, got 0"),
         (Seeded(-1), "--seed must be at least 0, got -1"),
         (Seeded(2**32), "--seed must be less than 4294967296, got 4294967296"),
         (Config(rate=0.0), "--rate must be greater than 0, got 0.0"),

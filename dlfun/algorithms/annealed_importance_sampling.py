@@ -9,6 +9,7 @@ from jax.nn import logsumexp, sigmoid, softplus
 from jaxtyping import Array, Float
 
 from dlfun.algorithms.boltzmann_machine import RBM
+from dlfun.errors import UserError
 from dlfun.learner import Key
 
 
@@ -42,7 +43,15 @@ def log_partition_function(
 
     `base_bias` is best the log odds of the data's pixels. The error is that of log(mean w) to first
     order, sd(w) / (mean w · √runs): it says nothing of a mode that no run has found.
+
+    Raises:
+        UserError: fewer than 2 inverse temperatures, or fewer than 2 runs, which have no spread.
     """
+    if len(betas) < 2 or runs < 2:
+        raise UserError(
+            "annealed importance sampling needs at least 2 inverse temperatures and 2 runs, got"
+            f" {len(betas)} and {runs}"
+        )
     hidden = rbm.weights.shape[1]
 
     def log_p(

@@ -116,11 +116,15 @@ def restricted_boltzmann_machine(
         column: name of the data in a batch.
 
     Raises:
-        UserError: k below 1; from the functions, data with another number of values than the
-            machine has visible units.
+        UserError: k or `hidden` below 1, `chains` below 0; from the functions, data with another
+            number of values than the machine has visible units.
     """
     if steps < 1:
         raise UserError(f"contrastive divergence needs at least 1 Gibbs step, got {steps}")
+    if hidden < 1:
+        raise UserError(f"a Boltzmann machine needs at least 1 hidden unit, got {hidden}")
+    if chains < 0:
+        raise UserError(f"expected 0 persistent chains or more, got {chains}")
 
     def init(key: Key, batch: Batch) -> RBMState:
         visible = batch[column].shape[1]

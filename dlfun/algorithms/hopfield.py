@@ -68,6 +68,8 @@ RULES: dict[str, Rule] = {"hebb": hebb, "pseudo_inverse": pseudo_inverse}
 def check_independent(patterns: Real[np.ndarray, "patterns spins"]) -> None:
     """Raise UserError where patterns are dependent, which `pseudo_inverse` cannot store."""
     count, spins = patterns.shape
+    if not np.isfinite(patterns).all():
+        raise UserError("patterns must be ±1: some numbers are not finite")
     if count > spins:
         raise UserError(
             f"{count:,} patterns of {spins:,} spins: the pseudo-inverse rule needs linearly"
@@ -199,9 +201,9 @@ def hopfield(
     """Learner that stores the patterns of each batch, and recalls them from cues.
 
     The state is W, which starts at 0. "loss" is the share of a pattern's spins that are against
-    their field. Evaluation starts asynchronous recall at the cues: "overlap" is that of its end
-    with the pattern, "accuracy" the share of patterns recalled without a wrong spin. Predictions
-    are the spins recalled.
+    their field; it is nan where the rule found no weights. Evaluation starts asynchronous recall at
+    the cues: "overlap" is that of its end with the pattern, "accuracy" the share of patterns
+    recalled without a wrong spin. Predictions are the spins recalled.
 
     Args:
         rule: `hebb` or `pseudo_inverse`.
@@ -215,7 +217,8 @@ def hopfield(
 
     def against(weights: Weights, batch: Batch) -> metrics.Ratio:
         x = patterns(batch)
-        share = (fields(weights, x) * x < 0).astype(x.dtype).mean(axis=1)
+        h = fields(weights, x)
+        share = jnp.where(jnp.isnan(h), h, (h * x < 0).astype(h.dtype)).mean(axis=1)
         return metrics.mean(share, batch["weight"])
 
     def update(weights: Weights, batch: Batch, key: Key) -> tuple[Weights, Metrics]:

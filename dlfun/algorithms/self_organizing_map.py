@@ -9,7 +9,7 @@ and the radius σ decay over the training. With σ = 0 the winner moves alone, w
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -147,8 +147,22 @@ def self_organizing_map(
         radius_decay: name in `DECAYS`.
         rule: "online" or "batch".
         inputs: from a batch to the examples x.
+
+    Raises:
+        UserError: fewer examples than units, no step, or a name that is none of those above; from
+            the functions, data with another number of values than the examples.
     """
-    units = len(grid.positions())
+    names = {
+        "rate_decay": (rate_decay, DECAYS),
+        "radius_decay": (radius_decay, DECAYS),
+        "topology": (grid.topology, get_args(Topology)),
+    }
+    for what, (name, known) in names.items():
+        if name not in known:
+            raise UserError(f"{what} must be one of {', '.join(known)}, got '{name}'")
+    if steps < 1:
+        raise UserError(f"a map is trained for at least 1 step, got {steps}")
+    units, features = len(grid.positions()), examples.shape[1]
     if len(examples) < units:
         raise UserError(
             f"a map of {units:,} units starts at as many examples: got only {len(examples):,}"
@@ -157,6 +171,14 @@ def self_organizing_map(
     def init(key: Key, batch: Batch) -> MapState:
         chosen = jax.random.choice(key, len(examples), (units,), replace=False)
         return MapState(jnp.asarray(examples)[chosen], jnp.int32(0))
+
+    def read(batch: Batch) -> Float[Array, "batch features"]:
+        x = inputs(batch)
+        if x.shape[1] != features:
+            raise UserError(
+                f"the map's units have {features} weights, the data {x.shape[1]} values"
+            )
+        return x
 
     def schedule(state: MapState, done: Array) -> tuple[Array, Array]:
         """η and 1/(2σ²) after `done` steps."""
@@ -201,7 +223,7 @@ def self_organizing_map(
         return MapState(moved, state.done + 1), distances.min(axis=1)
 
     def update(state: MapState, batch: Batch, key: Key) -> tuple[MapState, Metrics]:
-        x = inputs(batch)
+        x = read(batch)
         weight = batch["weight"].astype(x.dtype)
         new, squared = (online if rule == "online" else batch_rule)(state, x, weight)
         measured = {
@@ -211,7 +233,7 @@ def self_organizing_map(
         return if_counted(batch, weight.sum(), new, measured, state)
 
     def evaluate(state: MapState, batch: Batch, key: Key) -> Metrics:
-        x, weight = inputs(batch), batch["weight"]
+        x, weight = read(batch), batch["weight"]
         error = quantization_error(x, state.weights)
         return {
             "loss": metrics.mean(jnp.square(error), weight),
@@ -220,6 +242,6 @@ def self_organizing_map(
         }
 
     def predict(state: MapState, batch: Batch) -> Int[Array, " batch"]:
-        return squared_distances(inputs(batch), state.weights).argmin(axis=1)
+        return squared_distances(read(batch), state.weights).argmin(axis=1)
 
     return Learner(init, update, evaluate, predict)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from dlfun.data.dataset import Dataset
+from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,12 +71,17 @@ def log_odds(
     return np.log(share / (1 - share))
 
 
-def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, int]) -> Iterator["Image"]:
-    """Rows of numbers in [0, 1] as grey images; what lies outside is cut off."""
+def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, ...]) -> Iterator["Image"]:
+    """Rows of numbers in [0, 1] as images; what lies outside is cut off.
+
+    `shape` is (height, width) or (height, width, channels): with one channel images are grey, with
+    three in colour.
+    """
     from PIL import Image
 
     for row in rows:
-        yield Image.fromarray(np.uint8(255 * row.clip(0, 1).reshape(shape)))
+        image = (255 * row.clip(0, 1)).astype(np.uint8).reshape(shape)
+        yield Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
 
 
 def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*shape"]:
@@ -91,6 +97,20 @@ def check_grey(dataset: Dataset) -> None:
     channels = dataset.splits["train"]["image"].shape[-1]
     if channels > 1:
         raise UserError(f"{dataset.name}: expected grey images, got {channels} channels")
+
+
+def decoded(dataset: Dataset) -> Dataset:
+    """The dataset, whose images are arrays.
+
+    Raises UserError where they stay encoded until they are read, as statistics of all pixels cannot
+    be computed then.
+    """
+    if is_encoded(dataset):
+        raise UserError(
+            f"{dataset.name}: expected images that are arrays, got files that are decoded when they"
+            " are read; put the images, in one small size, into arrays:FILE.npz"
+        )
+    return dataset
 
 
 def binarized(dataset: Dataset) -> Dataset:

@@ -13,16 +13,19 @@ GAP = 2
 
 def image_rows(
     title: str,
-    rows: Mapping[str, Float[np.ndarray, "count height width"]],
+    rows: Mapping[str, Float[np.ndarray, "count height width *channels"]],
     detail: str = "",
     signed: bool = False,
 ) -> Figure:
     """Rows of equally many images, each row with its label to the left.
 
-    Grey images have values in [0, 1], beyond which they are cut. `signed` images are weights: red
-    above 0, blue below, each scaled by the largest of its own.
+    Images have values in [0, 1], beyond which they are cut; three channels are red, green and blue,
+    and of any other number their mean is shown. `signed` images are weights, of several channels
+    their mean: red above 0, blue below, each scaled by the largest of its own.
     """
     images = [image for row in rows.values() for image in row]
+    if images[0].ndim == 3 and (signed or images[0].shape[2] != 3):
+        images = [image.mean(axis=2) for image in images]
     if signed:
         images = [image / (np.abs(image).max() or 1.0) for image in images]
     columns, height = len(images) // len(rows), images[0].shape[0]
@@ -35,6 +38,8 @@ def image_rows(
     axes = drawn.subplots()
     if signed:
         axes.imshow(np.ma.masked_invalid(canvas), cmap="RdBu_r", vmin=-1, vmax=1)
+    elif canvas.ndim == 3:
+        axes.imshow(np.nan_to_num(canvas, nan=1.0).clip(0, 1))
     else:
         axes.imshow(np.ma.masked_invalid(canvas), cmap="gray", vmin=0, vmax=1)
     axes.set_yticks(

@@ -29,13 +29,13 @@ def reconstructions(
     predicted = jax.jit(trained.learner.predict)(trained.state, {"image": images})
     made = {(labels or {}).get(name, name): np.asarray(y) for name, y in predicted.items()}
     parts = {"original": x} | made | {f"PCA, {code} components": linear}
-    shape = images.shape[1:3]
+    shape = images.shape[1:]
     errors = {name: np.square(part - x).sum(axis=1).mean() for name, part in parts.items()}
-    grey = {
+    shown = {
         f"{name}: {errors[name]:.1f}" if name != "original" else name: part.reshape(-1, *shape)
         for name, part in parts.items()
     }
-    return image_rows(title, grey, "with the squared error, mean over these images")
+    return image_rows(title, shown, "with the squared error, mean over these images")
 
 
 def with_parameters(states: Mapping[str, MinimizeState]) -> dict[str, str]:

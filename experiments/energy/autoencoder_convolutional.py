@@ -20,6 +20,7 @@ from dlfun.algorithms.autoencoder import autoencoder, rows, test_metrics
 from dlfun.algorithms.principal_components import principal_components, projection_error
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import decoded
 from dlfun.experiment import Claim, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.autoencoder import Autoencoder, ConvAutoencoder
@@ -62,7 +63,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The images, without need of their labels."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 

@@ -34,6 +34,7 @@ from dlfun.algorithms.principal_components import (
 )
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import decoded
 from dlfun.experiment import Claim, Objective, Trained
 from dlfun.learner import Key, Learner, batch_noise
 from dlfun.nn.losses import binary_cross_entropy
@@ -78,7 +79,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The images, without need of their labels."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 
@@ -135,7 +136,8 @@ def best_pca(trained: Trained, key: Key) -> tuple[PrincipalComponents, int]:
     pca = principal_components(clean)
     few = clean[:CHOOSE]
     noisy = add_noise(trained, key, few)
-    counts = range(5, min(100, few.shape[1]), 5)
+    pixels = few.shape[1]
+    counts = range(min(5, pixels), min(100, pixels + 1), 5)
     return pca, min(counts, key=lambda count: projection_error(pca, noisy, count, few))
 
 
@@ -162,9 +164,9 @@ def figures(trained: Trained, written: list[dict[str, Any]]) -> Iterator[tuple[s
     }
     errors = {n: np.square(p - clean).sum(axis=1).mean() for n, p in parts.items() if n != "clean"}
     named = {f"{n}: {errors[n]:.1f}" if n in errors else n: p for n, p in parts.items()}
-    grey = {name: part.reshape(-1, *shape[:2]) for name, part in named.items()}
+    shown = {name: part.reshape(-1, *shape) for name, part in named.items()}
     title = "The autoencoder removes noise that linear filters keep"
     detail = "with the squared error, mean over these images"
-    yield "denoised", image_rows(title, grey, detail)
+    yield "denoised", image_rows(title, shown, detail)
     params = trained.state.params["encoder_0"]
     yield "filters", first_layer("Denoising autoencoder", "after training", params, shape)

@@ -28,6 +28,7 @@ from dlfun.algorithms.principal_components import (
 )
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import decoded
 from dlfun.experiment import Claim, Objective, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.autoencoder import Autoencoder
@@ -68,7 +69,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The images, without need of their labels."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 
@@ -106,7 +107,7 @@ def figures(trained: Trained, written: list[dict[str, Any]]) -> Iterator[tuple[s
     pca = principal_components(rows(trained.dataset, "train"))
     weights, axes = decoder(trained), pca.axes[:, : trained.config.code]
     basis, _ = np.linalg.qr(weights)
-    shape = trained.dataset.splits["train"]["image"].shape[1:3]
+    shape = trained.dataset.splits["train"]["image"].shape[1:]
     parts = {
         "principal components": axes,
         "autoencoder's weights": weights,

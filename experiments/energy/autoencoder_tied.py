@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from dlfun import data as sources
 from dlfun.algorithms.autoencoder import autoencoder, rows, test_metrics
 from dlfun.algorithms.principal_components import principal_components, projection_error
-from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, SomeWidths, Validation
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import decoded
 from dlfun.experiment import Claim, Objective, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.autoencoder import Autoencoder
@@ -39,7 +40,7 @@ OBJECTIVE = Objective("tied_squared_error", "min")
 class Config:
     """Autoencoders with and without tied weights."""
 
-    widths: Widths = (64, 16)
+    widths: SomeWidths = (64, 16)
     """Units of the encoder's layers, the code last."""
     examples: Examples = 60_000
     epochs: Epochs = 6
@@ -52,7 +53,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The images, without need of their labels."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 

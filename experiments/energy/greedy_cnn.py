@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from dlfun import data as sources
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, MinimizeState, minimize
-from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, SomeWidths, Validation
 from dlfun.data.dataset import Dataset, subset
 from dlfun.data.images import normalize
 from dlfun.experiment import Claim, Quick, Stage, Trained
@@ -56,7 +56,7 @@ QUICK = Quick(
 class Config:
     """A CNN trained layer by layer, and end to end."""
 
-    channels: Widths = (32, 64, 64)
+    channels: SomeWidths = (32, 64, 64)
     """Channels of each convolution; all but the last are followed by pooling, which halves."""
     examples: Examples = 60_000
     epochs: Epochs = 2

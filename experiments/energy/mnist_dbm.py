@@ -12,6 +12,7 @@ probability that their grey says, for training anew each time, for the test once
 pixels, the baseline, reach −206.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +39,7 @@ from dlfun.algorithms.deep_boltzmann_machine import (
 from dlfun.algorithms.frozen_layers import with_frozen
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, binarized, draw_pixels, pixels, share_on
+from dlfun.data.images import as_images, binarized, decoded, draw_pixels, pixels, share_on
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -106,7 +107,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """Grey images to train on, and images of 0 and 255, drawn once, to be tested on."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return binarized(subset(images, config.seed, train=config.examples))
 
 
@@ -159,8 +160,8 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     rbm, chains = as_restricted(final(trained)), jnp.asarray(trained.state.top.chains)
     start = chains[jax.random.randint(choose, (count,), 0, len(chains))]
     drawn = jax.jit(gibbs, static_argnums=3)(rbm, start, jax.random.split(chain, count), CHAIN)
-    shape = trained.dataset.splits["train"]["image"].shape[1:3]
-    means = hidden_probabilities(rbm, drawn)[:, : shape[0] * shape[1]]
+    shape = trained.dataset.splits["train"]["image"].shape[1:]
+    means = hidden_probabilities(rbm, drawn)[:, : math.prod(shape)]
     yield from as_images(np.asarray(means), shape)
 
 

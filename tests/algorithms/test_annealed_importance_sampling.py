@@ -66,3 +66,11 @@ def test_inverse_temperatures_rise_from_0_to_1():
     assert betas[-1] == 1
     assert (np.diff(betas) > 0).all()
     np.testing.assert_allclose(betas[[500, 4_500]], [0.5, 0.9], atol=1e-4)
+
+
+@pytest.mark.parametrize(("temperatures", "runs"), [(1, 2), (2, 1)])
+def test_an_estimate_without_an_error_is_refused_in_one_line(temperatures, runs):
+    rbm = RBM(jnp.zeros((2, 2)), jnp.zeros(2), jnp.zeros(2))
+    betas = jnp.asarray(inverse_temperatures(temperatures))
+    with pytest.raises(UserError, match=f"2 runs, got {temperatures} and {runs}"):
+        log_partition_function(rbm, jnp.zeros(2), betas, jax.random.key(0), runs)

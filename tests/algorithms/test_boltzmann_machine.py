@@ -272,3 +272,15 @@ def test_training_raises_the_likelihood():
     for step in range(200):
         state, _ = update(state, seen, jax.random.fold_in(KEY, step))
     assert log_likelihood(state.params) > before + 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden": 0}, "at least 1 hidden unit, got 0"),
+        ({"chains": -1}, "expected 0 persistent chains or more, got -1"),
+    ],
+)
+def test_a_machine_that_is_none_is_refused_in_one_line(options, words):
+    with pytest.raises(UserError, match=words):
+        restricted_boltzmann_machine(**{"hidden": 2, "optimizer": optax.sgd(0.1)} | options)

@@ -150,3 +150,17 @@ def test_theory_has_the_overlaps_of_amit_gutfreund_and_sompolinsky():
     assert 0.137 < loads[-1] < 0.1385
     at = np.interp([0.05, 0.08, 0.1, 0.12, 0.13], loads, overlaps)
     np.testing.assert_allclose(at, [0.99999, 0.99956, 0.998, 0.99322, 0.98721], atol=2e-5)
+
+
+def test_weights_that_were_not_found_are_not_called_right():
+    x = jnp.asarray(np.random.default_rng(0).choice([-1.0, 1.0], (8, 6)), jnp.float32)
+    batch = {"x": x, "cue": x, "weight": jnp.ones(8)}
+    learner, key = hopfield(pseudo_inverse), jax.random.key(0)
+    state, measured = jax.jit(learner.update)(learner.init(key, batch), batch, key)
+    assert np.isnan(measured["loss"].total)
+    assert np.isnan(jax.jit(learner.evaluate)(state, batch, key)["loss"].total)
+
+
+def test_patterns_that_are_not_finite_are_refused_in_one_line():
+    with pytest.raises(UserError, match="not finite"):
+        check_independent(np.full((2, 3), np.nan))

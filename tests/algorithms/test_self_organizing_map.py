@@ -125,3 +125,26 @@ def test_a_map_of_no_unit_is_refused_in_one_line():
             self_organizing_map(Grid(*shape), X, 1)
     with pytest.raises(UserError, match="a map of 400 units .* got only 200"):
         self_organizing_map(Grid(20, 20), X, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate_decay": "none"}, "rate_decay must be one of asymptotic, .*, got 'none'"),
+        ({"grid": Grid(2, 2, "round")}, "topology must be one of rectangular, .*, got 'round'"),
+        ({"steps": 0}, "at least 1 step, got 0"),
+    ],
+)
+def test_a_training_that_is_none_is_refused_in_one_line(options, words):
+    settings = {"grid": Grid(2, 2), "examples": np.eye(4, dtype=np.float32), "steps": 1}
+    with pytest.raises(UserError, match=words):
+        self_organizing_map(**settings | options)
+
+
+def test_data_of_another_size_are_refused_in_one_line():
+    learner = self_organizing_map(Grid(2, 2), np.eye(4, dtype=np.float32), 1)
+    batch = {"x": jnp.ones((2, 3)), "weight": jnp.ones(2)}
+    state = learner.init(jax.random.key(0), batch)
+    for function in (learner.update, learner.evaluate):
+        with pytest.raises(UserError, match="units have 4 weights, the data 3 values"):
+            function(state, batch, jax.random.key(0))

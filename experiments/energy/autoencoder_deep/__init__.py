@@ -26,6 +26,7 @@ from dlfun.algorithms.frozen_layers import Stack
 from dlfun.algorithms.principal_components import principal_components, projection_error
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import decoded
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.nn.losses import binary_cross_entropy
@@ -82,7 +83,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """The images; labels only colour a figure."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 

@@ -35,6 +35,8 @@ def codes_in_the_plane(model: nn.Module, variables: Mapping[str, Any], dataset: 
     ):
         pca = principal_components(part)
         plane = (part - pca.mean) @ pca.axes[:, :2]
+        if plane.shape[1] == 1:
+            plane = np.pad(plane, ((0, 0), (0, 1)))  # A code of one number lies on a line.
         for number, colour in enumerate(colours):
             chosen = plane[label == number]
             axes.scatter(

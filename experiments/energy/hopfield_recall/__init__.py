@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Le
+from jaxtyping import Array, Float, Int8
 
 from dlfun.algorithms.hopfield import (
     RULES,
@@ -32,6 +33,7 @@ from dlfun.algorithms.hopfield import (
 from dlfun.config import DatasetName, Seed, Static
 from dlfun.data import Dataset, load
 from dlfun.data.dataset import subset
+from dlfun.data.images import check_grey, decoded
 from dlfun.experiment import Claim, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.transforms import compare
@@ -86,11 +88,13 @@ class Config:
 def data(config: Config) -> Dataset:
     """Random training images as spins, and cues that differ from them at random pixels.
 
-    Raises UserError where the digits are not linearly independent.
+    Raises UserError where the digits are not grey or not linearly independent.
     """
-    images = subset(load(config.dataset), config.seed, train=config.patterns).splits["train"]
-    x = np.where(images["image"].reshape(len(images["image"]), -1) < 128, -1, 1).astype(np.int8)
-    check_independent(x)
+    images = decoded(load(config.dataset))
+    check_grey(images)
+    grey = subset(images, config.seed, train=config.patterns).splits["train"]["image"][..., 0]
+    x = np.where(grey < 128, -1, 1).astype(np.int8)
+    check_independent(x.reshape(len(x), -1))
     draw = np.random.Generator(np.random.Philox(key=config.seed))
     pattern = np.repeat(x, config.cues, axis=0)
     cue = np.where(draw.random(pattern.shape) < config.wrong, -pattern, pattern)
@@ -104,11 +108,18 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     def network(rule: str) -> Learner:
         return hopfield(
             RULES[rule],
-            patterns=lambda batch: batch["x"].astype(jnp.float32),
-            cues=lambda batch: batch["cue"].astype(jnp.float32),
+            patterns=lambda batch: spins(batch["x"]),
+            cues=lambda batch: spins(batch["cue"]),
         )
 
     return compare({rule: network(rule) for rule in RULES})
+
+
+def spins(
+    images: Int8[Array | np.ndarray, "count height width"],
+) -> Float[Array, "count spins"]:
+    """Images of ±1 as rows."""
+    return jnp.asarray(images, jnp.float32).reshape(len(images), -1)
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
@@ -119,11 +130,11 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
     """
     weights = trained.state["pseudo_inverse"]
     stored, test = trained.dataset.splits["train"]["x"], trained.dataset.splits["test"]
-    cues = jnp.asarray(test["cue"][:PROBED], jnp.float32)
+    cues = spins(test["cue"][:PROBED])
     paths = jax.jit(lambda cues: jax.lax.map(lambda cue: energies(weights, cue, FLIPS), cues))(cues)
     random = jax.random.rademacher(key, (PROBED, len(weights)), jnp.float32)
     ends = jax.jit(synchronous, static_argnames="updates")(weights, random, SYNCHRONOUS)
-    nearest = (test["cue"].astype(np.float32) @ stored.T.astype(np.float32)).argmax(axis=1)
+    nearest = np.asarray(spins(test["cue"]) @ spins(stored).T).argmax(axis=1)
     right = nearest == np.repeat(np.arange(len(stored)), trained.config.cues)
     return {
         "test/largest_rise": float(jnp.diff(paths, axis=1).max()),
@@ -138,12 +149,12 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     from PIL import Image
 
     choose, turn = jax.random.split(key)
-    x = jnp.asarray(trained.dataset.splits["train"]["x"], jnp.float32)
+    images = trained.dataset.splits["train"]["x"]
+    x = spins(images)
     chosen = x[jax.random.randint(choose, (count,), 0, len(x))]
     cues = jnp.where(jax.random.bernoulli(turn, trained.config.wrong, chosen.shape), -1, 1) * chosen
     recalled, _ = jax.jit(recall)(trained.state["pseudo_inverse"], cues)
-    side = round(x.shape[1] ** 0.5)
-    for pair in np.stack([cues, recalled], axis=1).reshape(count, 2, side, side):
+    for pair in np.stack([cues, recalled], axis=1).reshape(count, 2, *images.shape[1:]):
         yield Image.fromarray(np.uint8(255 * (np.concatenate(pair, axis=1) > 0)))
 
 

@@ -23,14 +23,18 @@ def chosen(trained: Trained, count: int) -> tuple[Array, Array]:
     """Cues of the first patterns, and these patterns."""
     test, step = trained.dataset.splits["test"], trained.config.cues
     rows = np.arange(min(count, len(test["x"]) // step)) * step
-    cues, patterns = (jnp.asarray(test[name][rows], jnp.float32) for name in ("cue", "x"))
+    cues, patterns = (
+        jnp.asarray(test[name][rows], jnp.float32).reshape(len(rows), -1) for name in ("cue", "x")
+    )
     return cues, patterns
 
 
-def show(axes: Axes, spins: Float[Array | np.ndarray, " spins"], title: str = "") -> None:
+def show(
+    trained: Trained, axes: Axes, spins: Float[Array | np.ndarray, " spins"], title: str = ""
+) -> None:
     """Spins as a black and white image."""
-    side = round(len(spins) ** 0.5)
-    axes.imshow(np.asarray(spins).reshape(side, side), cmap="gray_r", vmin=-1, vmax=1)
+    shape = trained.dataset.splits["train"]["x"].shape[1:]
+    axes.imshow(np.asarray(spins).reshape(shape), cmap="gray_r", vmin=-1, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(title, fontsize=LABEL - 1, color=INK)
@@ -60,7 +64,7 @@ def frames(trained: Trained) -> Figure:
     grid = drawn.subplots(len(cues), len(columns), squeeze=False)
     for column, (title, states) in enumerate(columns):
         for row, state in enumerate(states):
-            show(grid[row, column], state, "" if row else title)
+            show(trained, grid[row, column], state, "" if row else title)
     return drawn
 
 
@@ -107,9 +111,14 @@ def cycle(trained: Trained) -> Figure:
         f" one rests after {flips[0]:,} flips",
     )  # fmt: skip
     grid = drawn.subplots(1, 6)
-    show(grid[0], start[shown], "random spins")
+    show(trained, grid[0], start[shown], "random spins")
     for number, axes in enumerate(grid[1:4]):
-        show(axes, states[number, shown], f"update {SYNCHRONOUS + number:,}")
-    show(grid[4], np.where(states[0, shown] != states[1, shown], 1.0, -1.0), "spins that turn over")
-    show(grid[5], rest[0], "one after another")
+        show(trained, axes, states[number, shown], f"update {SYNCHRONOUS + number:,}")
+    show(
+        trained,
+        grid[4],
+        np.where(states[0, shown] != states[1, shown], 1.0, -1.0),
+        "spins that turn over",
+    )
+    show(trained, grid[5], rest[0], "one after another")
     return drawn

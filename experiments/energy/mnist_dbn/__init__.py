@@ -28,9 +28,18 @@ from dlfun import metrics
 from dlfun.algorithms.belief_network import draw, empty, encoder, machines, pretraining
 from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.algorithms.supervised import supervised
-from dlfun.config import BatchSize, DatasetName, Dropout, Epochs, Examples, Seed, Validation, Widths
+from dlfun.config import (
+    BatchSize,
+    DatasetName,
+    Dropout,
+    Epochs,
+    Examples,
+    Seed,
+    SomeWidths,
+    Validation,
+)
 from dlfun.data.dataset import Dataset, repeat, subset
-from dlfun.data.images import as_images, pixels
+from dlfun.data.images import as_images, decoded, pixels
 from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner, State, metrics_of_all
 from dlfun.metrics import Metrics
@@ -83,12 +92,12 @@ STARTS = {
 class Config:
     """Restricted Boltzmann machines, stacked and fine-tuned, beside a random start."""
 
-    hidden: Widths = (500, 500)
+    hidden: SomeWidths = (500, 500)
     """Hidden units of each machine, lowest first."""
     gibbs_steps: Annotated[int, Ge(1)] = 1
     """Steps k of contrastive divergence."""
     examples: Examples = 60_000
-    labels: Widths = (100, 1_000)
+    labels: SomeWidths = (100, 1_000)
     """Training images whose label is used: a number for each network that is fine-tuned."""
     pretraining_epochs: Annotated[int, Ge(1)] = 8
     """Passes over the examples for each machine."""
@@ -109,7 +118,7 @@ class Config:
 
 def data(config: Config) -> dict[str, Dataset]:
     """All images, whose labels are not used, and those that are used with their label."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     images = subset(images, config.seed, train=config.examples)
     return {"all": images, "labelled": repeat(labelled(config, images), config.passes)}
 
@@ -209,7 +218,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     drawn = jax.jit(draw, static_argnames="steps")(
         trained.state.below, chain, pixels(jnp.asarray(start)), steps=CHAIN
     )
-    yield from as_images(np.asarray(drawn), images.shape[1:3])
+    yield from as_images(np.asarray(drawn), images.shape[1:])
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
@@ -223,5 +232,6 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         last = [row for row in rows if f"pretrained_{n}_accuracy" in row]
         test = [row for row in last if row["split"] == "test"][-1]
         before, after = (100 * test[f"{name}_{n}_accuracy"] for name in ("random", "pretrained"))
-        title = f"From {n:,} labels: {before:.1f} %, with pretraining {after:.1f} %"
+        used = min(n, trained.dataset["labelled"].size("train") // trained.config.passes)
+        title = f"From {used:,} labels: {before:.1f} %, with pretraining {after:.1f} %"
         yield f"accuracy_{n}", compared.metric_by_epoch(title, last, starts, "accuracy")

@@ -39,9 +39,9 @@ from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, log_odds, pixels, unit_scale
+from dlfun.data.images import as_images, decoded, log_odds, pixels, unit_scale
 from dlfun.errors import UserError
-from dlfun.experiment import Claim, Quick, Stage, Trained
+from dlfun.experiment import Claim, Objective, Quick, Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn import losses
 from dlfun.nn.models.mlp import MLP
@@ -75,6 +75,7 @@ QUICK = Quick(
     },
     [Claim("test/exact_pseudo_log_likelihood", "Deep Learning Tutorials, rbm.py", None, -130)],
 )
+OBJECTIVE = Objective("features_accuracy", "max")
 IMAGES = 1_000
 """Test images whose pseudo-likelihood is computed."""
 CHAIN = 1_000
@@ -112,8 +113,8 @@ class Config:
 def data(config: Config) -> Dataset:
     """Labelled images."""
     if config.scored > config.epochs:
-        raise UserError(f"scored {config.scored} of {config.epochs} epochs: must be at most that")
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+        raise UserError(f"--scored must be at most --epochs, {config.epochs}, got {config.scored}")
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return subset(images, config.seed, train=config.examples)
 
 
@@ -144,6 +145,10 @@ def inputs(config: Config, dataset: Dataset) -> Callable[[Batch], Float[Array, "
     images = dataset.splits["train"]["image"]
     if config.units == "gaussian":
         mean, deviation = float(images.mean()), float(images.std())
+        if deviation == 0:
+            raise UserError(
+                f"{dataset.name}: Gaussian units need pixels that vary; all are {mean:g}"
+            )
         return lambda batch: (pixels(batch["image"], 1.0) - mean) / deviation
     scale = unit_scale(images, dataset.name, config.scale)
     return lambda batch: pixels(batch["image"], scale)
@@ -225,7 +230,7 @@ def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     means = visible_means(rbm, hidden_probabilities(rbm, drawn), units)
     if units == "gaussian":
         means = (means * float(images.std()) + float(images.mean())) / 255
-    yield from as_images(np.asarray(means), images.shape[1:3])
+    yield from as_images(np.asarray(means), images.shape[1:])
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

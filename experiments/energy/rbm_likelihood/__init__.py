@@ -32,7 +32,7 @@ from dlfun.algorithms.contrastive_divergence import restricted_boltzmann_machine
 from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import binarized, draw_pixels, log_odds, pixels
+from dlfun.data.images import binarized, decoded, draw_pixels, log_odds, pixels
 from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -85,7 +85,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """Grey images to train on, and images of 0 and 255, drawn once, to be tested on."""
-    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
     return binarized(subset(images, config.seed, train=config.examples))
 
 

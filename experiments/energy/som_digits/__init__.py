@@ -26,6 +26,7 @@ from dlfun import data as sources
 from dlfun.algorithms.self_organizing_map import Grid, Topology, self_organizing_map
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed
 from dlfun.data.dataset import Dataset, subset
+from dlfun.data.images import as_images, decoded
 from dlfun.experiment import Claim, Objective, Quick, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.transforms import compare
@@ -90,7 +91,7 @@ class Config:
 
 def data(config: Config) -> Dataset:
     """Random training images, and all test images."""
-    return subset(sources.load(config.dataset), config.seed, train=config.examples)
+    return subset(decoded(sources.load(config.dataset)), config.seed, train=config.examples)
 
 
 def pixels(batch: Batch) -> jax.Array:
@@ -154,13 +155,10 @@ def measure(trained: Trained, key: Key) -> dict[str, float]:
 
 def sample(trained: Trained, key: Key, count: int) -> Iterator["Image"]:
     """The weights of random units as images, each unit as often as it wins in the training set."""
-    from PIL import Image
-
     won = counts(trained, "train")["map"].sum(axis=1)
     chosen = jax.random.choice(key, len(won), (count,), p=jnp.asarray(won / won.sum()))
-    shape = trained.dataset.splits["train"]["image"].shape[1:3]
-    for weights in np.asarray(trained.state["map"].weights)[np.asarray(chosen)]:
-        yield Image.fromarray(np.uint8(255 * weights.reshape(shape).clip(0, 1)))
+    weights = np.asarray(trained.state["map"].weights)[np.asarray(chosen)]
+    yield from as_images(weights, trained.dataset.splits["train"]["image"].shape[1:])
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:

@@ -1,5 +1,7 @@
 """Figures of a map of digits."""
 
+import math
+
 import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
@@ -39,8 +41,8 @@ def add_legend(drawn: Figure, classes: tuple[str, ...]) -> None:
 
 def digits(trained: Trained, grid: Grid, won: Counts) -> Figure:
     """The units' weights as images, in the colour of the class that each wins most often."""
-    shape = trained.dataset.splits["train"]["image"].shape[1:3]
-    images = np.asarray(trained.state["map"].weights).reshape(-1, *shape)
+    shape = trained.dataset.splits["train"]["image"].shape[1:]
+    images = np.asarray(trained.state["map"].weights).reshape(-1, *shape).mean(axis=-1)
     colours = class_colours(won.shape[1])[won.argmax(axis=1)]
     drawn = maps.prototypes(
         "Without a label, digits of one kind find one region of the map",
@@ -70,14 +72,18 @@ def u_matrix(trained: Trained, grid: Grid, won: Counts) -> Figure:
 
 
 def component_planes(trained: Trained, grid: Grid, count: int) -> Figure:
-    """Component planes of the pixels that vary most over the units, none near another."""
+    """Component planes of the pixels that vary most over the units, none near another.
+
+    Pixels of several channels are their means.
+    """
+    _, width, channels = trained.dataset.splits["train"]["image"].shape[1:]
     weights = np.asarray(trained.state["map"].weights)
-    width = trained.dataset.splits["train"]["image"].shape[2]
+    weights = weights.reshape(len(weights), -1, channels).mean(axis=2)
     chosen: list[int] = []
     for pixel in weights.std(axis=0).argsort()[::-1]:
         row, column = divmod(int(pixel), width)
         away = [max(abs(row - p // width), abs(column - p % width)) for p in chosen]
-        if len(chosen) < count and min(away, default=width) > 4:
+        if len(chosen) < count and min(away, default=math.inf) > 4:
             chosen.append(int(pixel))
     planes = [(f"row {p // width}, column {p % width}", weights[:, p]) for p in chosen]
     return maps.components("The pixels that vary most over the map", grid, planes)
