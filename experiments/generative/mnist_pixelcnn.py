@@ -4,9 +4,10 @@ Figure: not yet measured
 Time: not yet measured
 Command: python launch.py train mnist_pixelcnn
 
-Masked convolutions in residual blocks (van den Oord et al. 2016): 32 channels and five blocks,
-where the paper's 81.30 nats, on another binarization, are of 64 channels and 15. The −log p(x) is
-exact. To draw, each layer is computed once at each position.
+Masked convolutions in residual blocks (van den Oord et al. 2016): five blocks of dilations 1, 2, 4,
+2, 1, where the paper's 81.30 nats, on another binarization, are of 15 without dilation. The
+−log p(x) is exact. To draw, each layer is computed once at each position. After a pass over 20,000
+images, 32 channels reached 97.7 nats without dilation, 94.8 with it, and 64 channels 94.1.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Annotated
 import flax.linen as nn
 from annotated_types import Ge
 
-from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.experiment import Claim, Quick
 from dlfun.nn.models.autoregressive import PixelCNN
 from dlfun.optimizers import Optimizer, Schedule
@@ -31,7 +32,7 @@ p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad z = (M \odot w) * x, \quad M(
 """
 CLAIMS = [Claim("test/loss", SOURCE, printed=81.30, at_most=88)]
 QUICK = Quick(
-    {"examples": 2_000, "epochs": 2, "channels": 8, "blocks": 2},
+    {"examples": 2_000, "epochs": 2, "channels": 8, "dilations": (1, 2)},
     [Claim("test/loss", SOURCE, at_most=200)],
 )
 
@@ -40,18 +41,18 @@ QUICK = Quick(
 class Config:
     """A PixelCNN of binary images."""
 
-    channels: Annotated[int, Ge(2)] = 32
+    channels: Annotated[int, Ge(2)] = 64
     """Channels between residual blocks."""
-    blocks: Annotated[int, Ge(1)] = 5
-    """Residual blocks."""
+    dilations: Widths = (1, 2, 4, 2, 1)
+    """Distance between the positions that the 3×3 window of each residual block reads."""
     examples: Examples = 60_000
     epochs: Epochs = 4
     batch_size: BatchSize = 64
-    optimizer: Optimizer = Optimizer("adam", 2e-3, schedule=Schedule("cosine", factor=0.0))
+    optimizer: Optimizer = Optimizer("adam", 1e-2, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0
 
     def network(self, shape: tuple[int, int]) -> nn.Module:
         """Network from the pixels of images of this height and width to their logits."""
-        return PixelCNN(shape, self.channels, self.blocks)
+        return PixelCNN(shape, self.channels, self.dilations)

@@ -18,7 +18,7 @@ MODELS = {
     "fvsbn": MaskedMLP(),
     "made": MaskedMLP((16, 9)),
     "nade": NADE(PIXELS, 7),
-    "pixelcnn": PixelCNN((3, 4), 4, 2),
+    "pixelcnn": PixelCNN((3, 4), 4, (1, 2)),
 }
 
 

@@ -41,12 +41,19 @@ class MaskedConv(nn.Module):
         features: output channels.
         size: width and height of the window, an odd number.
         include_center: True if the position itself is read, too (mask B); the first layer omits it.
+        dilation: distance between two positions of the window.
     """
 
     inputs: int
     features: int
     size: int = 3
     include_center: bool = True
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """Positions from the center to the end of the window."""
+        return self.size // 2 * self.dilation
 
     def setup(self) -> None:
         shape = (self.size, self.size, self.inputs, self.features)
@@ -59,14 +66,15 @@ class MaskedConv(nn.Module):
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch height width features"]:
         """The layer's output at all positions."""
-        return conv(x, self._masked(), self.bias)
+        return conv(x, self._masked(), self.bias, dilation=self.dilation)
 
     def at(
         self, x: Float[Array, "batch height width inputs"], row: Any, column: Any
     ) -> Float[Array, "batch features"]:
-        """The layer's output at one position; x is padded by size // 2 zeros on each side."""
-        window = (len(x), self.size, self.size, self.inputs)
-        read = jax.lax.dynamic_slice(x, (0, row, column, 0), window).reshape(len(x), -1)
+        """The layer's output at one position; x is padded by `reach` zeros on each side."""
+        side = 2 * self.reach + 1
+        window = jax.lax.dynamic_slice(x, (0, row, column, 0), (len(x), side, side, self.inputs))
+        read = window[:, :: self.dilation, :: self.dilation].reshape(len(x), -1)
         return read @ self._masked().reshape(-1, self.features) + self.bias
 
     def _masked(self) -> Array:
