@@ -46,7 +46,7 @@ class Config:
     dilations: Widths = (1, 2, 4, 2, 1)
     """Distance between the positions that the 3×3 window of each residual block reads."""
     examples: Examples = 60_000
-    epochs: Epochs = 4
+    epochs: Epochs = 5
     batch_size: BatchSize = 64
     optimizer: Optimizer = Optimizer("adam", 1e-2, schedule=Schedule("cosine", factor=0.0))
     dataset: DatasetName = "mnist"
