@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from dlfun import metrics
 from dlfun.algorithms.minimize import LossAndMetrics, MinimizeState, minimize
 from dlfun.config import is_zero
+from dlfun.errors import UserError
 from dlfun.learner import Batch, Key, Learner, batch_noise, if_counted, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
 
@@ -229,6 +230,15 @@ def adversarial(
         return measured | {"generator_loss": loss}
 
     return Learner(start, update, evaluate, averages=True)
+
+
+def check_updates(updates: int, critic_steps: int) -> None:
+    """Raise UserError where a training is too short for the generator to take a step."""
+    if critic_steps > updates:
+        raise UserError(
+            f"--critic-steps must be at most the {updates} updates of the training, got"
+            f" {critic_steps}: the generator takes a step after as many of the critic"
+        )
 
 
 def _with_condition(x: Array, condition: Array | None) -> Array:

@@ -27,7 +27,13 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Array, Float
 
-from dlfun.algorithms.adversarial import GAMES, AdversarialState, Players, adversarial
+from dlfun.algorithms.adversarial import (
+    GAMES,
+    AdversarialState,
+    Players,
+    adversarial,
+    check_updates,
+)
 from dlfun.config import BatchSize, Epochs, Seed, Static, Widths
 from dlfun.data.dataset import Dataset
 from dlfun.data.memory_tasks import drawn
@@ -104,6 +110,7 @@ def data(config: Config) -> Dataset:
 def learner(config: Config, dataset: Dataset) -> Learner:
     """Both games, compared."""
     c = config
+    check_updates(c.steps * c.epochs, c.critic_steps)
     usual, slow = (
         make_optimizer(scaled(c.optimizer, factor), c.steps, c.epochs)
         for factor in (1.0, c.critic_rate)

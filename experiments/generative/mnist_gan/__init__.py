@@ -29,9 +29,11 @@ from jaxtyping import Array, Float
 
 from dlfun import data as sources
 from dlfun.algorithms.frozen_layers import blank, freeze
-from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
+from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, SomeWidths, Validation
 from dlfun.data.dataset import Dataset, subset
 from dlfun.data.images import check_grey
+from dlfun.data.images import decoded as with_arrays
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.optimizers import Optimizer
@@ -40,6 +42,7 @@ from .game import SHOWN, above, drawer, game, judged, sample
 from .game import figures as game_figures
 from .game import measure as game_measure
 from .judge import (
+    CHANNELS,
     autoencoder,
     classifier,
     distance_ratio,
@@ -89,7 +92,7 @@ class Config:
     """Divide the critic's kernels by their largest singular values."""
     noise: Annotated[int, Ge(1)] = 64
     """Dimensions of the generator's noise."""
-    channels: Widths = (32, 16)
+    channels: SomeWidths = (32, 16)
     """Channels of the generator's images, each twice the size of the last; the critic's in turn."""
     parts: Annotated[int, Ge(2)] = 20
     """Equal parts of the training, at the end of which samples are judged."""
@@ -108,9 +111,20 @@ class Config:
 
 
 def data(config: Any) -> Dataset:
-    """Grey labelled images."""
-    dataset = sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    """Grey labelled images. Raises UserError on others, and on those too few or too small."""
+    dataset = with_arrays(
+        sources.load(config.dataset, validation=config.validation, seed=config.seed)
+    )
     check_grey(dataset)
+    tests, *size, _ = dataset.splits["test"]["image"].shape
+    if tests < 4:
+        raise UserError(f"{dataset.name}: expected 4 test images or more, 2 a half, got {tests}")
+    layers = max(len(config.channels), len(CHANNELS))
+    if min(size) < 2**layers:
+        raise UserError(
+            f"{dataset.name}: expected images of {2**layers} pixels a side or more, as critic and"
+            f" judge halve them up to {layers} times, got {size[0]}×{size[1]}"
+        )
     return subset(dataset, config.seed, train=config.examples)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import spearmanr
 
-from dlfun.algorithms.adversarial import GAMES, Players, adversarial
+from dlfun.algorithms.adversarial import GAMES, Players, adversarial, check_updates
 from dlfun.algorithms.frozen_layers import blank, freeze, with_frozen
 from dlfun.data.dataset import Dataset
 from dlfun.data.images import as_images, log_odds, pixels
+from dlfun.errors import UserError
 from dlfun.experiment import Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn.models.convolutional_gan import ConvCritic, ConvGenerator
@@ -73,6 +74,9 @@ def players(config: Any, dataset: Dataset) -> Players:
 def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: None) -> Learner:
     """The two players, with the generator and the mean losses of each part of the training."""
     c, steps = config, dataset.steps_per_epoch(config.batch_size)
+    check_updates(steps * c.epochs, c.critic_steps)
+    if steps * c.epochs < 2:
+        raise UserError("a rank correlation over the training: expected 2 updates or more, got 1")
     generator, critic = (
         make_optimizer(scaled(c.optimizer, factor), steps, c.epochs)
         for factor in (1.0, c.critic_rate)
