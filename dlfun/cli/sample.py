@@ -10,6 +10,7 @@ import tyro
 from annotated_types import Ge, Gt, Lt
 
 from dlfun.cli.console import Run, warn
+from dlfun.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +42,8 @@ class Sample:
     default the run's own."""
     label: Annotated[str | None, tyro.conf.arg(name="class")] = None
     """Class of all samples, by name, where they are drawn by class."""
+    arrays: bool = False
+    """Write images of one size also as an array, "image" in a .npz file."""
 
     def __call__(self) -> int:
         from dlfun import config
@@ -69,8 +72,13 @@ class Sample:
             else:
                 images.append(sample)
                 print(_write(folder / f"seed{self.seed}-{number}.png", sample))
-        if len(images) > 1 and len({(image.mode, image.size) for image in images}) == 1:
+        of_one_size = len({(image.mode, image.size) for image in images}) == 1
+        if len(images) > 1 and of_one_size:
             print(_write(folder / f"seed{self.seed}-grid.png", _grid(images)))
+        if self.arrays and not of_one_size:
+            raise UserError("--arrays: the samples are no images of one size")
+        if self.arrays:
+            print(_write_arrays(folder / f"seed{self.seed}.npz", images))
         return 0
 
 
@@ -98,6 +106,17 @@ def _write(path: Path, image: object) -> Path:
     path.parent.mkdir(exist_ok=True)
     with atomic(path) as part:
         image.save(part, format="png")
+    return path
+
+
+def _write_arrays(path: Path, images: Sequence["Image"]) -> Path:
+    """Write images as one array of bytes, [count, height, width] or with channels at the end."""
+    import numpy as np
+
+    from dlfun.train.run_directory import atomic
+
+    with atomic(path) as part, part.open("wb") as file:
+        np.savez(file, image=np.stack([np.asarray(image) for image in images]))
     return path
 
 

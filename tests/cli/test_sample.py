@@ -60,6 +60,22 @@ def test_images_of_one_size_are_written_as_one_too(capsys, monkeypatch, trained)
         assert (grid[top : top + 2, left : left + 3] == 10 * number).all()
 
 
+def test_images_of_one_size_are_written_as_an_array_if_asked(capsys, monkeypatch, trained):
+    def images(trained, key, count):
+        return (Image.new("RGB", (3, 2), (number, 0, 9)) for number in range(count))
+
+    toy.register(monkeypatch, sample=images)
+    assert main(["sample", str(trained), "--count", "2", "--seed", "8", "--arrays"]) == 0
+    path = capsys.readouterr().out.splitlines()[-1]
+    assert path.endswith("seed8.npz")
+    image = np.load(path)["image"]
+    assert (image.shape, image.dtype) == ((2, 2, 3, 3), np.uint8)
+    np.testing.assert_array_equal(image[:, 0, 0], [[0, 0, 9], [1, 0, 9]])
+    toy.register(monkeypatch, sample=sample)
+    assert main(["sample", str(trained), "--arrays"]) == 2
+    assert "error: --arrays: the samples are no images of one size" in capsys.readouterr().err
+
+
 def test_an_animation_is_written_as_a_gif(capsys, monkeypatch, trained):
     def moving(trained, key, count):
         frames = [Image.new("L", (3, 2), 60 * number) for number in range(4)]
