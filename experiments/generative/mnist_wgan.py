@@ -6,9 +6,11 @@ Command: python launch.py train mnist_wgan
 
 The players of `mnist_gan` in the Wasserstein game as Arjovsky et al. (2017) play it: each weight of
 the critic is cut off at ±0.01 after a step, it takes five steps for one of the generator, and both
-follow RMSProp at 5e-5. What they claim of its loss is measured: Spearman's ρ between minus its
-mean over each of 20 parts of the training and the Fréchet distance of samples at the part's end.
-`mnist_gan` has the same number for the original game. Stages: judge, gan.
+follow RMSProp, at 2e-4 in the place of their 5e-5, for a shorter training: at 5e-5 the critic was
+trained only after a sixth of it (ρ 0.12 ± 0.55 over three seeds). What they claim of its loss is
+measured: Spearman's ρ between minus its mean over each of 20 parts of the training and the Fréchet
+distance of samples at the part's end. `mnist_gan` has the same number for the original game.
+Stages: judge, gan.
 """
 
 from dlfun.experiment import Claim, Quick
@@ -36,5 +38,5 @@ DEFAULT = Config(
     clip=0.01,
     critic_rate=1.0,
     epochs=10,
-    optimizer=Optimizer("rmsprop", 5e-5),
+    optimizer=Optimizer("rmsprop", 2e-4),
 )
