@@ -60,7 +60,7 @@ CLAIMS = [
     Claim("test/gan_all_modes", "beside Srivastava et al. (2017)", at_most=0.79),
 ]
 QUICK = Quick(
-    {"epochs": 2, "steps": 500},
+    {"epochs": 4, "steps": 2_500},
     [Claim("test/wgan_gp_modes", "beside Srivastava et al. (2017)", at_least=2)],
 )
 

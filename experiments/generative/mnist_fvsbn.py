@@ -31,7 +31,7 @@ p(x) = \prod_{i=1}^{784} p(x_i \mid x_{<i}), \quad p(x_i = 1 \mid x_{<i}) = \sig
 \sum_{j < i} W_{i j} x_j\right)
 """
 CLAIMS = [Claim("test/loss", SOURCE, printed=96.58, at_most=98)]
-QUICK = Quick({"examples": 10_000, "epochs": 3}, [Claim("test/loss", SOURCE, at_most=150)])
+QUICK = Quick({"examples": 10_000, "epochs": 6}, [Claim("test/loss", SOURCE, at_most=150)])
 DEFAULT = Config(
     hidden=(), optimizer=Optimizer("adam", 1e-2, schedule=Schedule("cosine", factor=0.0))
 )

@@ -44,7 +44,7 @@ M_{k i} = [\, d(k) \ge i \,], \quad M'_{i k} = [\, i > d(k) \,]
 """
 CLAIMS = [Claim("test/loss", "beside Germain et al. (2015)", at_most=95)]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 3, "hidden": (100,)},
+    {"examples": 10_000, "epochs": 10, "hidden": (100,)},
     [Claim("test/loss", "beside Germain et al. (2015)", at_most=150)],
 )
 SHOWN = 10

@@ -32,7 +32,7 @@ a_{i+1} = a_i + W_{\cdot i} x_i, \quad a_1 = c, \quad p(x_i = 1 \mid x_{<i}) = \
 """
 CLAIMS = [Claim("test/loss", SOURCE, printed=88.33, at_most=90)]
 QUICK = Quick(
-    {"examples": 2_000, "epochs": 2, "hidden": 50}, [Claim("test/loss", SOURCE, at_most=200)]
+    {"examples": 10_000, "epochs": 3, "hidden": 50}, [Claim("test/loss", SOURCE, at_most=200)]
 )
 
 

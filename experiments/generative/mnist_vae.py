@@ -57,7 +57,7 @@ CLAIMS = [
     Claim("test/tighter_with_50", "Burda et al. (2016), theorem 1", at_least=0),
 ]
 QUICK = Quick(
-    {"examples": 10_000, "epochs": 3, "hidden": (200,)},
+    {"examples": 10_000, "epochs": 10, "hidden": (200,)},
     [Claim("test/loss", "beside Kingma & Welling (2014)", at_most=150)],
 )
 SHOWN = 10

@@ -71,7 +71,7 @@ CLAIMS = [
     Claim("test/digits", "beside Goodfellow et al. (2014)", at_least=10),
     Claim("test/rank_correlation", "beside Arjovsky et al. (2017)", at_most=0.3),
 ]
-SMALL = {"channels": (8, 8), "examples": 5_000, "epochs": 2, "scored": 1_000, "parts": 4}
+SMALL = {"examples": 20_000, "epochs": 3, "scored": 1_000, "parts": 4}
 QUICK = Quick(SMALL, [Claim("test/digits", "beside Goodfellow et al. (2014)", at_least=2)])
 VAE_EPOCHS = 5
 
