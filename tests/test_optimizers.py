@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from dlfun.optimizers import Optimizer, Schedule, make_optimizer, rate_factor
+from dlfun.optimizers import Optimizer, Schedule, make_optimizer, rate_factor, scaled
 
 NAMES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw")
 START = np.array([[1.0, -2.0], [0.5, 3.0]])
@@ -197,3 +197,8 @@ def test_smooth_schedules_equal_pytorchs_at_each_epoch():
     ):
         found = jax.jit(jax.vmap(rate_factor(schedule, 47, EPOCHS)))(steps)
         np.testing.assert_allclose(found, rates, rtol=2e-5)
+
+
+def test_a_scaled_optimizer_has_another_rate_and_nothing_else():
+    optimizer = Optimizer("momentum", 0.1, momentum=0.5)
+    assert scaled(optimizer, 0.5) == Optimizer("momentum", 0.05, momentum=0.5)
