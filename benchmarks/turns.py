@@ -20,7 +20,7 @@ class Program(NamedTuple):
     epoch: Callable[[], Any]
     """Train an epoch."""
     setting: str
-    """What it runs on, such as its number of threads."""
+    """The number of devices or threads that it uses."""
 
 
 class Training(NamedTuple):

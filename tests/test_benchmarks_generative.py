@@ -32,7 +32,7 @@ LAYERS = {
 """The layers of the networks here, in the order of PyTorch's."""
 SPECTRAL = {"spectral": True}
 CHANNELS, SIDE = 32, 7
-"""Of the small images that are the generator's first and the critic's last."""
+"""Channels and side of the generator's first images, and of the critic's last."""
 RNG = np.random.default_rng(0)
 
 
@@ -107,10 +107,10 @@ def in_pytorch(array):
     return torch.tensor(np.array(array))
 
 
-def assert_equal(ours, theirs):
-    theirs = theirs.detach().numpy().reshape(ours.shape)
-    assert theirs.std() > 1e-3 or theirs.ndim == 0
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
+def assert_equal(array, tensor):
+    expected = tensor.detach().numpy().reshape(array.shape)
+    assert expected.std() > 1e-3 or expected.ndim == 0
+    np.testing.assert_allclose(array, expected, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,11 +161,11 @@ def test_players_of_equal_weights_give_equal_images_and_outputs():
     config, dataset, drawn, peers = networks("mnist_gan")
     for key, peer in peers.items():
         copy(drawn[key], LAYERS[key], peer)
-    ours, noise = players(config, dataset), floats((5, config.noise))
-    images, _ = ours.generate_in_training(drawn["generator"], noise, None, jnp.ones(5))
-    theirs = peers["generator"](in_pytorch(noise))
-    assert_equal(images, theirs)
-    assert_equal(ours.judge(drawn["critic"], images), peers["critic"].eval()(theirs))
+    gan, noise = players(config, dataset), floats((5, config.noise))
+    images, _ = gan.generate_in_training(drawn["generator"], noise, None, jnp.ones(5))
+    peer_images = peers["generator"](in_pytorch(noise))
+    assert_equal(images, peer_images)
+    assert_equal(gan.judge(drawn["critic"], images), peers["critic"].eval()(peer_images))
 
 
 def test_a_step_of_the_critic_moves_its_norms_and_one_of_the_generator_does_not():

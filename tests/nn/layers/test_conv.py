@@ -129,9 +129,9 @@ def test_strided_derivatives_equal_xlas(size, stride, padding):
     with jax.enable_x64(True):
         x, kernel, bias = _arrays(8, 9, 2, 4, (size, size), batch=2, dtype=jnp.float64)
         args = x, jnp.stack([kernel, kernel[::-1]]), jnp.stack([bias, 2 * bias])
-        ours = partial(conv, strides=stride, padding=padding)
-        xlas = partial(_reference, strides=(stride, stride), padding=padding)
-        found, expected = (fast_jit(partial(one_and_two, f))(*args) for f in (ours, xlas))
+        by_conv = partial(conv, strides=stride, padding=padding)
+        by_xla = partial(_reference, strides=(stride, stride), padding=padding)
+        found, expected = (fast_jit(partial(one_and_two, f))(*args) for f in (by_conv, by_xla))
         _assert_close(found, expected, 1e-10)
 
 
