@@ -17,6 +17,7 @@ from dlfun.config import is_zero
 from dlfun.errors import UserError
 from dlfun.learner import Batch, Key, Learner, batch_noise, if_counted, mean_over_devices
 from dlfun.metrics import Metrics, Ratio
+from dlfun.optimizers import Optimizer, make_optimizer, scaled
 
 
 class Game(NamedTuple):
@@ -230,6 +231,17 @@ def adversarial(
         return measured | {"generator_loss": loss}
 
     return Learner(start, update, evaluate, averages=True)
+
+
+def make_optimizers(
+    optimizer: Optimizer, critic_rate: float | Array, steps_per_epoch: int, epochs: int
+) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+    """The generator's, and the critic's with `critic_rate` times its learning rate."""
+    generator, critic = (
+        make_optimizer(scaled(optimizer, factor), steps_per_epoch, epochs)
+        for factor in (1.0, critic_rate)
+    )
+    return generator, critic
 
 
 def check_updates(updates: int, critic_steps: int) -> None:

@@ -69,16 +69,14 @@ def move(
     """
     count = len(chains)
     devices = len(gather_devices(jnp.zeros(())))
-    if count % devices:
-        moved = gibbs(rbm, chains, keys, steps, units)
-        return moved, moved
-    if devices > 1:
+    shared = devices > 1 and count % devices == 0
+    if shared:
         share = count // devices
         first = jax.lax.axis_index(AXIS) * share
         chains = jax.lax.dynamic_slice_in_dim(chains, first, share)
         keys = jax.lax.dynamic_slice_in_dim(keys, first, share)
-    moved = gibbs(rbm, chains, keys, steps, units)
-    return moved, gather_devices(moved).reshape(count, -1)
+    own = gibbs(rbm, chains, keys, steps, units)
+    return own, gather_devices(own).reshape(count, -1) if shared else own
 
 
 def restricted_boltzmann_machine(
@@ -161,6 +159,7 @@ def restricted_boltzmann_machine(
             rows = jnp.concatenate([visible, own])
             share = jnp.concatenate([weight / count, jnp.full(len(own), -1 / len(own))])
             direction = mean_over_devices(statistics(rbm, rows, share))
+            # Of all rows, as in `statistics`: so XLA computes the product once.
             hidden_of_data = hidden_probabilities(rbm, rows)[: len(visible)]
         else:
             keys = example_keys(key, len(visible))

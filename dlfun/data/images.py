@@ -93,8 +93,8 @@ def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*sha
 
 
 def check_grey(dataset: Dataset) -> None:
-    """Raise UserError where images have several channels."""
-    channels = dataset.splits["train"]["image"].shape[-1]
+    """Raise UserError where images have several channels, or are not arrays (see `decoded`)."""
+    channels = decoded(dataset).splits["train"]["image"].shape[-1]
     if channels > 1:
         raise UserError(f"{dataset.name}: expected grey images, got {channels} channels")
 

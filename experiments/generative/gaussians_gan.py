@@ -12,8 +12,8 @@ counts as covered if at least 20 lie within three standard deviations of its cen
 the share of seeds in which all eight are covered: run it with `--seeds 10`.
 
 The minimax critic learns at a tenth of its generator's rate, as in Metz et al. (2017, app. A). That
-is what loses Gaussians: at equal rates (`--critic-rate 1`) the original game
-covered all eight too, in 8 of 8 trials.
+is what loses Gaussians: at equal rates (`--critic-rate 1`) the original game covered all eight too,
+in 8 of 8 trials.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from dlfun.algorithms.adversarial import (
     Players,
     adversarial,
     check_updates,
+    make_optimizers,
 )
 from dlfun.config import BatchSize, Epochs, Seed, Static, Widths
 from dlfun.data.dataset import Dataset
@@ -40,7 +41,7 @@ from dlfun.data.memory_tasks import drawn
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.mlp import MLP
-from dlfun.optimizers import Optimizer, make_optimizer, scaled
+from dlfun.optimizers import Optimizer
 from dlfun.transforms import compare, drawing, recorded
 
 if TYPE_CHECKING:
@@ -111,10 +112,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     """Both games, compared."""
     c = config
     check_updates(c.steps * c.epochs, c.critic_steps)
-    usual, slow = (
-        make_optimizer(scaled(c.optimizer, factor), c.steps, c.epochs)
-        for factor in (1.0, c.critic_rate)
-    )
+    usual, slow = make_optimizers(c.optimizer, c.critic_rate, c.steps, c.epochs)
     make = partial(adversarial, players(c), examples=lambda batch: batch["x"])
     minimax = make(GAMES["minimax"], optimizers=(usual, slow))
     wasserstein = make(

@@ -25,7 +25,7 @@ from dlfun import data as sources
 from dlfun.algorithms.density import density, draw, independent_pixels
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, binarized, check_grey, decoded, draw_pixels, pixels
+from dlfun.data.images import as_images, binarized, check_grey, draw_pixels, pixels
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.autoregressive import MaskedMLP
@@ -71,7 +71,7 @@ class Config:
 
 def data(config: Any) -> Dataset:
     """Grey images for training, which each update draws binary, and binary test images."""
-    images = decoded(sources.load(config.dataset, validation=config.validation, seed=config.seed))
+    images = sources.load(config.dataset, validation=config.validation, seed=config.seed)
     check_grey(images)
     return binarized(subset(images, config.seed, train=config.examples))
 

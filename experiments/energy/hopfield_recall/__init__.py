@@ -33,7 +33,7 @@ from dlfun.algorithms.hopfield import (
 from dlfun.config import DatasetName, Seed, Static
 from dlfun.data import Dataset, load
 from dlfun.data.dataset import subset
-from dlfun.data.images import check_grey, decoded
+from dlfun.data.images import check_grey
 from dlfun.experiment import Claim, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.transforms import compare
@@ -90,7 +90,7 @@ def data(config: Config) -> Dataset:
 
     Raises UserError where the digits are not grey or not linearly independent.
     """
-    images = decoded(load(config.dataset))
+    images = load(config.dataset)
     check_grey(images)
     grey = subset(images, config.seed, train=config.patterns).splits["train"]["image"][..., 0]
     x = np.where(grey < 128, -1, 1).astype(np.int8)

@@ -32,7 +32,6 @@ from dlfun.algorithms.frozen_layers import blank, freeze
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, SomeWidths, Validation
 from dlfun.data.dataset import Dataset, subset
 from dlfun.data.images import check_grey
-from dlfun.data.images import decoded as with_arrays
 from dlfun.errors import UserError
 from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
@@ -112,9 +111,7 @@ class Config:
 
 def data(config: Any) -> Dataset:
     """Grey labelled images. Raises UserError on others, and on those too few or too small."""
-    dataset = with_arrays(
-        sources.load(config.dataset, validation=config.validation, seed=config.seed)
-    )
+    dataset = sources.load(config.dataset, validation=config.validation, seed=config.seed)
     check_grey(dataset)
     tests, *size, _ = dataset.splits["test"]["image"].shape
     if tests < 4:

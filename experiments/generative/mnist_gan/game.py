@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import spearmanr
 
-from dlfun.algorithms.adversarial import GAMES, Players, adversarial, check_updates
+from dlfun.algorithms.adversarial import GAMES, Players, adversarial, check_updates, make_optimizers
 from dlfun.algorithms.frozen_layers import blank, freeze, with_frozen
 from dlfun.data.dataset import Dataset
 from dlfun.data.images import as_images, log_odds, pixels
@@ -17,7 +17,6 @@ from dlfun.errors import UserError
 from dlfun.experiment import Stage, Trained
 from dlfun.learner import Batch, Key, Learner
 from dlfun.nn.models.convolutional_gan import ConvCritic, ConvGenerator
-from dlfun.optimizers import make_optimizer, scaled
 from dlfun.transforms import recorded
 
 from .judge import (
@@ -77,14 +76,10 @@ def game(config: Any, dataset: Dataset, condition: Condition = lambda batch: Non
     check_updates(steps * c.epochs, c.critic_steps)
     if steps * c.epochs < 2:
         raise UserError("a rank correlation over the training: expected 2 updates or more, got 1")
-    generator, critic = (
-        make_optimizer(scaled(c.optimizer, factor), steps, c.epochs)
-        for factor in (1.0, c.critic_rate)
-    )
     learner = adversarial(
         players(c, dataset),
         GAMES[c.game],
-        (generator, critic),
+        make_optimizers(c.optimizer, c.critic_rate, steps, c.epochs),
         lambda batch: pixels(batch["image"]),
         condition,
         critic_steps=c.critic_steps,
