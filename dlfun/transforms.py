@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from dlfun.data.augmentation import Augmentation
+from dlfun.data.images import draw_pixels
 from dlfun.learner import (
     Batch,
     Key,
@@ -170,6 +171,21 @@ def augmented(learner: Learner, augmentation: Augmentation, name: str = "image")
         images = batch[name]
         changed = jax.vmap(augmentation)(example_keys(image_key, len(images)), images)
         return learner.update(state, {**batch, name: changed}, update_key)
+
+    return learner._replace(update=update)
+
+
+def with_drawn_pixels(learner: Learner, name: str = "image") -> Learner:
+    """Learner that is trained on grey images drawn binary and evaluated on images as they are.
+
+    Each update draws them anew by `dlfun.data.images.draw_pixels`. `name` is the column of the
+    images in a batch.
+    """
+
+    def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
+        image_key, update_key = jax.random.split(key)
+        drawn = draw_pixels(image_key, batch[name])
+        return learner.update(state, {**batch, name: drawn}, update_key)
 
     return learner._replace(update=update)
 

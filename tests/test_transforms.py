@@ -1,9 +1,12 @@
 """Learners made from learners keep the properties of those."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from dlfun import metrics
 from dlfun.algorithms.supervised import supervised
@@ -21,6 +24,7 @@ from dlfun.transforms import (
     in_minibatches,
     recorded,
     repeat_update,
+    with_drawn_pixels,
     with_gap,
     with_state_metrics,
 )
@@ -164,8 +168,15 @@ def images(padding):
     return {"x": jnp.asarray(pixels, jnp.uint8), "weight": weight.astype(jnp.float32)}
 
 
-def test_augmented_images_do_not_depend_on_devices_or_padding():
-    learner = augmented(recording(), compose(shift(2), flip(), cut_out(3)), "x")
+CHANGES = (
+    partial(augmented, augmentation=compose(shift(2), flip(), cut_out(3)), name="x"),
+    partial(with_drawn_pixels, name="x"),
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_images_do_not_depend_on_devices_or_padding(change):
+    learner = change(recording())
     state, batch = jnp.zeros((8, 6, 6, 1), jnp.uint8), images(0)
     alone, _ = learner.update(state, batch, KEY)
     assert len({bytes(np.asarray(one)) for one in alone}) == 8
@@ -184,10 +195,10 @@ def test_augmented_images_do_not_depend_on_devices_or_padding():
     np.testing.assert_array_equal(padded[:5], alone[:5])
 
 
-def test_evaluation_is_not_augmented():
+@pytest.mark.parametrize("change", CHANGES)
+def test_images_are_evaluated_as_they_are(change):
     learner, batch = recording(), images(0)
-    changed = augmented(learner, cut_out(6), "x")
-    close(changed.evaluate(0, batch, KEY), learner.evaluate(0, batch, KEY))
+    close(change(learner).evaluate(0, batch, KEY), learner.evaluate(0, batch, KEY))
 
 
 def test_transforms_keep_how_a_batch_may_be_split():
@@ -198,6 +209,7 @@ def test_transforms_keep_how_a_batch_may_be_split():
         compare({"a": learner, "b": learner}),
         repeat_update(learner, 2),
         augmented(learner, flip(), "x"),
+        with_drawn_pixels(learner, "x"),
         with_state_metrics(learner, lambda state: {}),
         with_gap(learner, {"x": np.zeros((1, 5), np.float32), "y": np.zeros(1, np.int32)}),
         early_stopping(learner, {"x": np.zeros((1, 5), np.float32), "y": np.zeros(1, np.int32)}, 1),

@@ -1,5 +1,6 @@
 """Pixels as numbers: normalized inside the compiled step, as probabilities, drawn to be 0 or 1."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float, Shaped, UInt8
 from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
+from dlfun.learner import batch_noise
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,11 +86,15 @@ def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, ...]) -
         yield Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
 
 
-def draw_pixels(key: Array, image: UInt8[Array, "*shape"]) -> UInt8[Array, "*shape"]:
-    """An image whose pixels are 255 with probability pixel / 255, else 0, drawn by the key."""
-    # The same draws as of an array of the image's shape, which XLA computes more slowly.
-    uniform = jax.random.uniform(key, (image.size,)).reshape(image.shape)
-    on = uniform * 255 < image.astype(jnp.float32)
+def draw_pixels(key: Array, images: UInt8[Array, "batch *shape"]) -> UInt8[Array, "batch *shape"]:
+    """Images whose pixels are 255 with probability pixel / 255, else 0, drawn by the key.
+
+    The draws are the same however the batch is padded or split over devices.
+    """
+    # XLA draws arrays of one axis for each image faster than those of more.
+    size = len(images), math.prod(images.shape[1:])
+    uniform = batch_noise(lambda size: jax.random.uniform(key, size), size)
+    on = uniform.reshape(images.shape) * 255 < images.astype(jnp.float32)
     return on.astype(jnp.uint8) * jnp.uint8(255)
 
 

@@ -39,12 +39,12 @@ from dlfun.algorithms.deep_boltzmann_machine import (
 from dlfun.algorithms.frozen_layers import with_frozen
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, binarized, decoded, draw_pixels, pixels, share_on
+from dlfun.data.images import as_images, binarized, decoded, pixels, share_on
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.plots import filters
-from dlfun.transforms import augmented
+from dlfun.transforms import with_drawn_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,8 +122,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
         chains=config.chains,
         mean_field_steps=config.mean_field,
     )
-    read = with_frozen(machine, (), features)
-    return augmented(read, draw_pixels)
+    return with_drawn_pixels(with_frozen(machine, (), features))
 
 
 def offset(dataset: Dataset) -> np.ndarray:

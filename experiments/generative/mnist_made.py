@@ -25,12 +25,12 @@ from dlfun import data as sources
 from dlfun.algorithms.density import density, draw, independent_pixels
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import as_images, binarized, check_grey, draw_pixels, pixels
+from dlfun.data.images import as_images, binarized, check_grey, pixels
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.autoregressive import MaskedMLP
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
-from dlfun.transforms import augmented
+from dlfun.transforms import with_drawn_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +81,7 @@ def learner(config: Any, dataset: Dataset) -> Learner:
     steps = dataset.steps_per_epoch(config.batch_size)
     optimizer = make_optimizer(config.optimizer, steps, config.epochs)
     shape = dataset.splits["train"]["image"].shape[1:3]
-    return augmented(density(config.network(shape), optimizer), draw_pixels)
+    return with_drawn_pixels(density(config.network(shape), optimizer))
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:

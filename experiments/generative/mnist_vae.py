@@ -25,12 +25,12 @@ from dlfun.algorithms.density import independent_pixels
 from dlfun.algorithms.variational_autoencoder import importance_bounds, variational_autoencoder
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation, Widths
 from dlfun.data.dataset import Dataset
-from dlfun.data.images import as_images, draw_pixels, pixels
+from dlfun.data.images import as_images, pixels
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.variational import VariationalAutoencoder
 from dlfun.optimizers import Optimizer, make_optimizer
-from dlfun.transforms import augmented
+from dlfun.transforms import with_drawn_pixels
 
 from .mnist_made import data
 
@@ -84,7 +84,7 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     """The two networks under the evidence lower bound."""
     steps = dataset.steps_per_epoch(config.batch_size)
     optimizer = make_optimizer(config.optimizer, steps, config.epochs)
-    return augmented(variational_autoencoder(network(config, dataset), optimizer), draw_pixels)
+    return with_drawn_pixels(variational_autoencoder(network(config, dataset), optimizer))
 
 
 def network(config: Config, dataset: Dataset) -> VariationalAutoencoder:

@@ -32,11 +32,11 @@ from dlfun.algorithms.contrastive_divergence import restricted_boltzmann_machine
 from dlfun.algorithms.frozen_layers import Stack, with_frozen
 from dlfun.config import BatchSize, DatasetName, Epochs, Examples, Seed, Validation
 from dlfun.data.dataset import Dataset, subset
-from dlfun.data.images import binarized, decoded, draw_pixels, log_odds, pixels
+from dlfun.data.images import binarized, decoded, log_odds, pixels
 from dlfun.experiment import Claim, Quick, Stage, Trained
 from dlfun.learner import Key
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
-from dlfun.transforms import augmented
+from dlfun.transforms import with_drawn_pixels
 
 from .enumeration import MOST, exact_log_partition_function
 
@@ -101,7 +101,7 @@ def stages(config: Config, dataset: Dataset) -> Sequence[Stage]:
             sizes[number][1], optimizer, steps=c.gibbs_steps, chains=c.chains, visible_bias=bias
         )
         learner = with_frozen(machine, empty(sizes[:number]), lambda _, batch: features((), batch))
-        drawn = augmented(learner, draw_pixels)
+        drawn = with_drawn_pixels(learner)
         parts.append(Stage(drawn, dataset, c.epochs, c.batch_size, name, keep_small_machine))
     return parts
 
