@@ -60,7 +60,9 @@ def trainings(benchmark: Benchmark) -> Iterator[Training]:
         updates = whole * config.epochs
         programs = {
             "dlfun": ours.program(name, config, count, STAGES.get(name)),
-            "PyTorch": generative_pytorch.program(name, config, images, updates),
+            "PyTorch": generative_pytorch.program(
+                name, config, images, updates, compiled=not benchmark.quick
+            ),
         }
         yield Training(name, programs, whole / count)
 

@@ -7,7 +7,7 @@ the loss is read once an epoch.
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise, product, starmap
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmarks.pytorch import FORMATS, THREADS, TRIAL, Update, Way, descent, fastest, in_batches
+from benchmarks.pytorch import FORMATS, TRIAL, Update, Way, descent, fastest, in_batches, ways
 from benchmarks.turns import Program
 from benchmarks.work import SIDE
 from dlfun.data.images import log_odds
 from dlfun.nn.models.autoregressive import masks
 
 PIXELS = SIDE**2
+Descent = Callable[[Update, torch.optim.Optimizer], Update]
+"""Function from a loss of indices and an optimizer to an update."""
 
 
 class VariationalAutoencoder(nn.Module):
@@ -132,7 +134,9 @@ def drawn(x: Float[Tensor, "batch pixels"]) -> Float[Tensor, "batch pixels"]:
     return torch.rand_like(x).lt_(x)
 
 
-def vae_update(config: Any, images: Tensor, updates: int, model: VariationalAutoencoder) -> Update:
+def vae_update(
+    config: Any, images: Tensor, updates: int, descent: Descent, model: VariationalAutoencoder
+) -> Update:
     """An update on images drawn binary, with one draw of the code for each of them."""
     del updates
 
@@ -142,7 +146,9 @@ def vae_update(config: Any, images: Tensor, updates: int, model: VariationalAuto
     return descent(loss, _adam(config, model))
 
 
-def made_update(config: Any, images: Tensor, updates: int, model: MaskedMLP) -> Update:
+def made_update(
+    config: Any, images: Tensor, updates: int, descent: Descent, model: MaskedMLP
+) -> Update:
     """An update on images drawn binary; the rate falls to 0 over `updates` by half a cosine."""
     optimizer = _adam(config, model)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -159,7 +165,12 @@ def made_update(config: Any, images: Tensor, updates: int, model: MaskedMLP) -> 
 
 
 def gan_update(
-    config: Any, images: Tensor, updates: int, generator: nn.Module, critic: nn.Module
+    config: Any,
+    images: Tensor,
+    updates: int,
+    descent: Descent,
+    generator: nn.Module,
+    critic: nn.Module,
 ) -> Update:
     """A step of the critic, then one of the generator on noise of its own.
 
@@ -200,12 +211,17 @@ UPDATES: dict[str, Callable[..., Update]] = {
 
 
 def program(
-    name: str, config: Any, images: UInt8[np.ndarray, "examples *shape"], updates: int
+    name: str,
+    config: Any,
+    images: UInt8[np.ndarray, "examples *shape"],
+    updates: int,
+    compiled: bool,
 ) -> Program:
     """Epochs over `images` of a training of `updates` updates.
 
     It runs in the way that is the fastest in a trial of 30 batches: on one thread or one a core,
-    and for convolutions with contiguous or `channels_last` memory.
+    for convolutions with contiguous or `channels_last` memory, and if `compiled` with
+    `torch.compile` or without.
     """
     torch.set_flush_denormal(True)  # As XLA does; before the first thread starts.
     x = torch.tensor(images.reshape(len(images), -1)).float().div_(255)
@@ -213,13 +229,14 @@ def program(
     def training(way: Way) -> Callable[[int | None], float]:
         made = networks(name, config, images)
         made = {key: model.to(**FORMATS[way.format]) for key, model in made.items()}
-        update = UPDATES[name](config, x, updates, **made)
+        follow = partial(descent, compiled=way.compiled)
+        update = UPDATES[name](config, x, updates, follow, **made)
         return in_batches(update, len(x), config.batch_size, way.threads)
 
     formats = ("contiguous", "channels_last") if name == "mnist_gan" else ("contiguous",)
-    ways = {way: training(way) for way in starmap(Way, product({1, THREADS}, formats))}
-    way = fastest(ways, TRIAL)
-    return Program(partial(ways[way], None), str(way))
+    trainings = {way: training(way) for way in ways(formats, compiled)}
+    way = fastest(trainings, TRIAL)
+    return Program(partial(trainings[way], None), str(way))
 
 
 def _mlp(widths: tuple[int, ...]) -> nn.Sequential:

@@ -29,7 +29,8 @@ class Benchmark:
     """Time the same networks in dlfun and in PyTorch, in turns, on this machine's CPU.
 
     There are three settings: dlfun; PyTorch tuned (tensors in memory, fused Adam, the fastest
-    number of threads and memory format); and PyTorch as in a book's script (DataLoader).
+    number of threads and memory format, `torch.compile` where it helps); and PyTorch as in a book's
+    script (DataLoader).
     """
 
     networks: tuple[
@@ -39,8 +40,8 @@ class Benchmark:
     repeats: Annotated[int, Ge(1)] = 3
     """Timed epochs of each setting, and timed runs of whole processes."""
     steps: Annotated[int, Ge(1)] | None = None
-    """Number of batches of 64 in an epoch, for a quick look without whole processes. Default: all
-    60,000 examples."""
+    """Number of batches of 64 in an epoch, for a quick look without whole processes and
+    torch.compile. Default: all 60,000 examples."""
     json: Path | None = None
     """File for all measurements."""
     markdown: bool = False

@@ -1,11 +1,15 @@
 """The same networks in PyTorch, and the worker that trains them in one of two settings.
 
 - tuned: the training set as one float tensor in memory, batches by index, fused Adam, and the
-  fastest in a trial of one thread or one per core and, for the CNN, of two memory formats;
+  fastest in a trial of one thread or one per core, of `torch.compile` or none where there is a C++
+  compiler, and, for the CNN, of two memory formats;
 - loader: as in a book's script, a Dataset that scales each image on access, a shuffling DataLoader,
   Adam, and the loss read after each batch.
 """
 
+import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, pairwise, product, starmap
@@ -105,17 +109,29 @@ def train_from_loader(
 
 
 class Way(NamedTuple):
-    """Number of threads and memory format of the tuned setting."""
+    """Number of threads, memory format and use of `torch.compile` of the tuned setting."""
 
     threads: int
     format: str
+    compiled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.threads} thread{'s' * (self.threads > 1)}, {self.format}"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{threads}, {self.format}{', compiled' * self.compiled}"
 
 
-def descent(loss: Update, optimizer: torch.optim.Optimizer) -> Update:
+def ways(formats: Iterable[str], compiled: bool) -> list[Way]:
+    """All ways, those with `torch.compile` only if `compiled` and where it finds a C++ compiler."""
+    default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    found = compiled and shutil.which(os.environ.get("CXX", default))
+    return list(
+        starmap(Way, product(sorted({1, THREADS}), formats, (False, True)[: 1 + bool(found)]))
+    )
+
+
+def descent(loss: Update, optimizer: torch.optim.Optimizer, compiled: bool = False) -> Update:
     """Make an update that follows the gradient of `loss`, a function of indices."""
+    loss = torch.compile(loss) if compiled else loss
 
     def update(rows: Tensor) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -130,12 +146,16 @@ def descent(loss: Update, optimizer: torch.optim.Optimizer) -> Update:
 def in_batches(
     update: Update, examples: int, size: int, threads: int
 ) -> Callable[[int | None], float]:
-    """Make a function that trains an epoch, or its first batches, and returns the mean loss."""
+    """Make a function that trains an epoch, or some batches, and returns the mean loss.
+
+    Some are the first ones and the last, which may be smaller: another program of `torch.compile`.
+    """
 
     def train(steps: int | None) -> float:
         torch.set_num_threads(threads)
         total = torch.zeros(())
-        batches = torch.randperm(examples).split(size)[:steps]
+        batches = torch.randperm(examples).split(size)
+        batches = batches if steps is None else (*batches[: steps - 1], batches[-1])
         for batch in batches:
             total += update(batch)
         return total.item() / len(batches)
@@ -146,11 +166,15 @@ def in_batches(
 def tuned_training(
     model: nn.Module, images: Tensor, labels: Tensor, way: Way, size: int = BATCH
 ) -> Callable[[int | None], float]:
-    """Make a function that trains an epoch, or its first batches, and returns the mean loss."""
+    """Make a function that trains an epoch, or some batches, and returns the mean loss."""
     layout = FORMATS[way.format]
     model, images = model.to(**layout), images.contiguous(**layout)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
-    update = descent(lambda rows: cross_entropy(model(images[rows]), labels[rows]), optimizer)
+
+    def loss(rows: Tensor) -> Tensor:
+        return cross_entropy(model(images[rows]), labels[rows])
+
+    update = descent(loss, optimizer, way.compiled)
     return in_batches(update, len(labels), size, way.threads)
 
 
@@ -182,12 +206,12 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
     torch.set_flush_denormal(True)  # As XLA does; before the first thread starts.
     images = torch.stack([digits[index][0] for index in range(len(digits))])
     formats = ("contiguous", "channels_last") if name == "mnist_cnn" else ("contiguous",)
-    ways = {
+    trainings = {
         way: tuned_training(network(name, settings["config"]), images, digits.labels, way)
-        for way in starmap(Way, product({1, THREADS}, formats))
+        for way in ways(formats, compiled=steps is None)
     }
-    way = fastest(ways, trial)
-    train = ways[way]
+    way = fastest(trainings, trial)
+    train = trainings[way]
     train(warm_up)
     about = {"setting": str(way)}
     return about, {"epoch": lambda: train(None), "product": product_rate}

@@ -5,7 +5,6 @@ import os
 import runpy
 import subprocess
 import sys
-from itertools import starmap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,11 +84,12 @@ def test_a_recurrent_network_costs_its_gates_at_each_step():
     assert sum(p.multiply_adds for p in rnn) == 28 * (28 + 3 * 128) * 128 + 1280
 
 
-def test_the_tuned_setting_learns_in_either_memory_format():
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_tuned_setting_learns_in_each_way(compiled):
     name = "mnist_cnn"
     images = torch.rand(64, 1, 28, 28)
     labels = torch.arange(64) % 2
-    for way in starmap(pytorch.Way, [(1, "contiguous"), (1, "channels_last")]):
+    for way in pytorch.ways(("contiguous", "channels_last"), compiled):
         train = pytorch.tuned_training(pytorch.network(name, config_of(name)), images, labels, way)
         losses = [train(None) for _ in range(5)]
         assert losses[-1] < losses[0]

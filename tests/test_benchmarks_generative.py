@@ -19,7 +19,7 @@ from experiments.generative.mnist_gan.game import players
 
 torch = pytest.importorskip("torch")
 
-from benchmarks import generative_pytorch  # noqa: E402
+from benchmarks import generative_pytorch, pytorch  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("small_mnist")
 NAMES = ("mnist_vae", "mnist_made", "mnist_gan")
@@ -149,7 +149,7 @@ def test_a_masked_layer_keeps_its_zeros_in_training():
     layer = peers["model"].direct
     zeros = layer.weight == 0
     x = torch.rand(4, 784)
-    update = generative_pytorch.made_update(config, x, 10, peers["model"])
+    update = generative_pytorch.made_update(config, x, 10, pytorch.descent, peers["model"])
     before = layer.weight.clone()
     update(torch.arange(4))
     assert not layer.weight[zeros].any()
@@ -171,7 +171,9 @@ def test_players_of_equal_weights_give_equal_images_and_outputs():
 def test_a_step_of_the_critic_moves_its_norms_and_one_of_the_generator_does_not():
     config, _, _, peers = networks("mnist_gan")
     generator, critic = peers.values()
-    update = generative_pytorch.gan_update(config, torch.rand(4, 784), 10, generator, critic)
+    update = generative_pytorch.gan_update(
+        config, torch.rand(4, 784), 10, pytorch.descent, generator, critic
+    )
     losses = [update(torch.arange(4)) for _ in range(20)]
     assert losses[-1] < losses[0]
     calls = []
