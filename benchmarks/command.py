@@ -21,7 +21,7 @@ from dlfun.errors import UserError
 from dlfun.train import run_directory as runs
 
 T = TypeVar("T")
-PACKAGES = ("jax", "jaxlib", "torch", "numpy")
+PACKAGES = ("jax", "jaxlib", "torch", "keras", "numpy")
 
 
 def parse(kind: type[T], arguments: Sequence[str], program: str) -> T:
@@ -97,5 +97,5 @@ def about() -> dict[str, Any]:
         "device": f"{runs.environment()['device']['processor']}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()}
         | {"dlfun": dlfun.__version__}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        | {name: importlib.metadata.version(name) for name in PACKAGES if find_spec(name)},
     }

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,16 +22,16 @@ WORKERS = {
     "dlfun": ("benchmarks.ours", ""),
     "tuned": ("benchmarks.pytorch", "tuned"),
     "loader": ("benchmarks.pytorch", "loader"),
-}
+} | ({"keras": ("benchmarks.keras_jax", "")} if find_spec("keras") else {})
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Time the same networks in dlfun and in PyTorch, in turns, on this machine's CPU.
+    """Time the same networks in dlfun, PyTorch and Keras, in turns, on this machine's CPU.
 
-    There are three settings: dlfun; PyTorch tuned (tensors in memory, fused Adam, the fastest
-    number of threads and memory format, `torch.compile` where it helps); and PyTorch as in a book's
-    script (DataLoader).
+    There are four settings: dlfun; PyTorch tuned (tensors in memory, fused Adam, the fastest
+    number of threads and memory format, `torch.compile` where it helps); PyTorch as in a
+    book's script (DataLoader); and Keras 3 on JAX, where it is installed.
     """
 
     networks: tuple[

@@ -9,6 +9,8 @@ from rich.table import Table
 
 AIMS = {"mnist_mlp": 4.0, "mnist_cnn": 1.5, "mnist_rnn": 1.2, "mnist_lstm": 2.0, "mnist_gru": 3.0}
 """Targets: the time of an epoch in tuned PyTorch over the time in dlfun."""
+OTHERS = {"tuned": "PyTorch tuned", "loader": "PyTorch DataLoader", "keras": "Keras"}
+"""Settings beside dlfun."""
 GB = 1e9
 
 
@@ -27,35 +29,32 @@ def tables(report: Mapping[str, Any]) -> list[Rows]:
 
 
 def ratio(report: Mapping[str, Any], network: str, setting: str) -> float:
-    """Median time of an epoch in a setting of PyTorch over that in dlfun."""
+    """Median time of an epoch in another setting over that in dlfun."""
     times = report["networks"][network]["seconds"]
     return median(times[setting]) / median(times["dlfun"])
 
 
 def _epochs(report: Mapping[str, Any]) -> Rows:
-    rows = []
-    for name, measured in report["networks"].items():
+    rows, networks = [], report["networks"]
+    timed = next(iter(networks.values()))["seconds"]
+    others = {setting: name for setting, name in OTHERS.items() if setting in timed}
+    for name, measured in networks.items():
         times = measured["seconds"]
         rows.append(
             (
                 name,
-                *(spread(times[setting]) for setting in ("dlfun", "tuned", "loader")),
-                f"{ratio(report, name, 'tuned'):.2f}",
+                *(spread(times[setting]) for setting in ("dlfun", *others)),
+                *(f"{ratio(report, name, setting):.2f}" for setting in others),
                 f"≥ {AIMS[name]:g}",
-                f"{ratio(report, name, 'loader'):.2f}",
             )
         )
     return Rows(
         f"One epoch of {report['examples']:,} examples: median seconds (least to most)"
         f" of {report['repeats']}",
         (
-            "network",
-            "dlfun",
-            "PyTorch tuned",
-            "PyTorch DataLoader",
-            "tuned / dlfun",
-            "aim",
-            "DataLoader / dlfun",
+            *("network", "dlfun", *others.values()),
+            *(f"{name} / dlfun" for name in others.values()),
+            "aim of tuned",
         ),
         rows,
     )

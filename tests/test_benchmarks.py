@@ -64,6 +64,18 @@ def test_networks_have_equal_parameters_and_inputs(name):
         assert label == truth
 
 
+@pytest.mark.parametrize("name", tables.AIMS)
+def test_networks_of_keras_have_equal_parameters_too(name):
+    if not find_spec("keras"):  # Its import fails before its backend is chosen.
+        pytest.skip("Keras is not installed")
+    from benchmarks import keras_jax
+
+    theirs = pytorch.network(name, config_of(name)).named_parameters()
+    # Keras's GRU alone has a second bias, as PyTorch's recurrent layers have.
+    number = sum(p.numel() for key, p in theirs if name == "mnist_gru" or "bias_hh" not in key)
+    assert keras_jax.network(name, config_of(name)).count_params() == number
+
+
 @pytest.mark.parametrize("name", ["mnist_mlp", "mnist_cnn"])
 def test_operations_are_those_that_pytorch_counts(name):
     from torch.utils.flop_counter import FlopCounterMode
