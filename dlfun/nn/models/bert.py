@@ -44,6 +44,7 @@ class Encoder(nn.Module):
                 self.heads,
                 4 * self.features,
                 dropout=self.dropout,
+                inner_dropout=False,
                 activation=nn.gelu,
             )
             for _ in range(self.layers)
