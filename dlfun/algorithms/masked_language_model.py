@@ -92,7 +92,7 @@ def masked_language_model(
         )
         weight = hidden.weight * batch["weight"][:, None]
         loss = cross_entropy(logits.reshape(-1, vocabulary), target.reshape(-1))
-        # The loss computes the maximum too; an argmax over all tokens costs a fifth of an update.
+        # The loss computes the maximum too; an argmax over all tokens costs a sixth of an update.
         best = logits.max(axis=-1)
         scored = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
         hit = (scored == best).astype(weight.dtype)
