@@ -26,6 +26,7 @@ from dlfun.algorithms.word2vec import hierarchical_softmax, negative_sampling, w
 from dlfun.config import BatchSize, Epochs, Seed
 from dlfun.data import corpus, text, word_similarity
 from dlfun.data.dataset import Dataset, take
+from dlfun.data.order import in_order
 from dlfun.data.word_vectors import WordVectors
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import Claim, Inputs, Quick, Trained
@@ -67,6 +68,8 @@ PAGE = 1_000
 """Words of a page, which is an example."""
 TEST_PAGES = 20
 """Pages, about, whose loss is evaluated after each epoch; they are trained on, too."""
+SHARING: dict[str, dict[str, int]] = {"skipgram": {"noise_words": 64, "group": 256}, "cbow": {}}
+"""Arguments of `negative_sampling`: with 16 noise words a block skip-gram's vectors are noisier."""
 NEIGHBOURS = 10
 """Neighbours of a word that are printed."""
 
@@ -103,14 +106,14 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """The text in pages; the vocabulary is `classes`."""
+    """The text in pages, read in its order as gensim does; the vocabulary is `classes`."""
     word_similarity.load()  # What `measure` needs is missed before the training.
     words, x, sentence = corpus.pages(
         corpus.sentences(config.dataset), config.min_count, PAGE, config.window
     )
     train = {"x": x, "sentence": sentence}
     test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
-    return Dataset(config.dataset, {"train": train, "test": test}, words)
+    return Dataset(config.dataset, {"train": train, "test": test}, words, in_order)
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
@@ -120,7 +123,9 @@ def learner(config: Config, dataset: Dataset) -> Learner:
     train = dataset.splits["train"]
     counts = np.bincount(train["x"][train["sentence"] >= 0], minlength=len(dataset.classes))
     layers = {
-        "negative_sampling": partial(negative_sampling, counts, config.negatives),
+        "negative_sampling": partial(
+            negative_sampling, counts, config.negatives, **SHARING[config.model]
+        ),
         "hierarchical_softmax": partial(hierarchical_softmax, counts),
     }
     steps = config.epochs * dataset.steps_per_epoch(config.batch_size)
