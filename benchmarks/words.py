@@ -28,11 +28,12 @@ from dlfun import experiment as experiments
 from dlfun.algorithms.word2vec import block_gradients, negative_sampling
 from dlfun.data import corpus, word_similarity
 from dlfun.data.dataset import Dataset
+from dlfun.data.order import in_order
 from dlfun.data.word_vectors import WordVectors
 from dlfun.errors import UserError
 from dlfun.train import loop
 from dlfun.train.options import Options, configure_jax
-from experiments.words.word2vec_skipgram import NEIGHBOURS, PAGE
+from experiments.words.word2vec_skipgram import NEIGHBOURS, PAGE, SHARING
 from experiments.words.word2vec_skipgram.scores import similarity, unit
 
 MODELS = ("skipgram", "cbow")
@@ -119,7 +120,7 @@ def in_gensim(model: str, output: str, text: Sequence[list[str]], seed: int = 0)
 
 def update(dense: bool, dataset: Any, counts: np.ndarray, groups: int) -> Callable[[], int]:
     """Skip-gram's updates with the first words of the text, by rows or by optax on whole tables."""
-    output, window = negative_sampling(counts, 5), 5
+    output, window = negative_sampling(counts, 5, **SHARING["skipgram"]), 5
     gradients, optimizer = block_gradients("skipgram", window, output), optax.sgd(0.025)
     x, sentence = (jnp.asarray(dataset.splits["train"][name].ravel()) for name in ("x", "sentence"))
     offsets = np.arange(0, output.group, output.block)[:, None]
@@ -267,9 +268,8 @@ def main(arguments: Sequence[str]) -> int:
     configure_jax(Options())
     words, x, sentence = corpus.pages(lambda: iter(text), 5, PAGE, 5)
     split = {"x": x, "sentence": sentence}
-    dataset = Dataset(
-        "brown", {"train": split, "test": {n: c[:1] for n, c in split.items()}}, words
-    )
+    splits = {"train": split, "test": {n: c[:1] for n, c in split.items()}}
+    dataset = Dataset("brown", splits, words, in_order)
     table = quality(text, dataset) if benchmark.quality else speed(benchmark, text, dataset)
     print(tables.markdown(table)) if benchmark.markdown else tables.show(table)
     return 0

@@ -57,11 +57,13 @@ class OutputLayer(NamedTuple):
             predictions of these words.
         block: consecutive middle words whose predictions are one product of matrices.
         group: words whose gradients are added up before rows are changed.
+        rates: the share of the learning rate that each row of the output table follows, or 1.
     """
 
     choose: Callable[[Key, Array, Array], Predictions]
     block: int
     group: int
+    rates: Array | None = None
 
 
 def keep_probabilities(
@@ -111,14 +113,19 @@ def negative_sampling(
 
 
 def hierarchical_softmax(
-    counts: Int[np.ndarray, " words"], block: int = 4, group: int = 256
+    counts: Int[np.ndarray, " words"], block: int = 4, group: int = 256, most: int = 32
 ) -> OutputLayer:
     """The layer that predicts the branch at each node of a word's path (Morin, Bengio 2005).
 
-    The root is on every path, so a group is smaller here: its gradients would add up too far.
+    The root is on every path: steps along the sum of a whole group's gradients would grow without
+    bound. A node that more than `most` words of a group are expected to pass has a smaller rate, as
+    if it were passed by `most`.
     """
     nodes, bits, lengths = huffman(counts)
     on_path = (np.arange(nodes.shape[1]) < lengths[:, None]).astype(np.float32)
+    passed = np.bincount(nodes.ravel(), (on_path * counts[:, None]).ravel(), len(counts))
+    expected = group * passed / counts.sum()
+    rates = jnp.asarray(most / np.maximum(expected, most), jnp.float32)
 
     def choose(key: Key, words: Array, weight: Array) -> Predictions:
         of_words = jnp.asarray(on_path)[words]
@@ -128,7 +135,7 @@ def hierarchical_softmax(
             (weight[..., None] * of_words[:, None]).reshape(*weight.shape[:2], -1),
         )
 
-    return OutputLayer(choose, block, group)
+    return OutputLayer(choose, block, group, rates)
 
 
 class Gradients(NamedTuple):
@@ -249,7 +256,8 @@ def word2vec(
                 vectors, outputs, jax.random.fold_in(key, number), words[at], sentences[at]
             )
             vectors = vectors.at[words[at]].add(-eta * gradient.to_words)
-            outputs = outputs.at[gradient.rows].add(-eta * gradient.to_outputs)
+            of_rows = 1 if output.rates is None else output.rates[gradient.rows][..., None]
+            outputs = outputs.at[gradient.rows].add(-eta * of_rows * gradient.to_outputs)
             return vectors, outputs, total + gradient.loss, count + gradient.predicted
 
         zero = jnp.zeros(())

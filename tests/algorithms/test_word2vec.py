@@ -21,7 +21,7 @@ COUNTS = np.array([40, 30, 20, 10, 5, 5, 3, 2])
 KEY = jax.random.key(3)
 LAYERS = {
     "negative sampling": negative_sampling(COUNTS, 5, noise_words=3, block=4, group=8),
-    "hierarchical softmax": hierarchical_softmax(COUNTS, block=4, group=8),
+    "hierarchical softmax": hierarchical_softmax(COUNTS, block=4, group=8, most=4),
 }
 
 
@@ -120,12 +120,25 @@ def test_an_update_is_gradient_descent_on_dense_tables(layer):
         return gradients(*params, key, words, sentences).loss
 
     params = (state.words, state.outputs)
-    value, gradient = jax.jit(jax.value_and_grad(loss))(params)
+    value, (by_words, by_outputs) = jax.jit(jax.value_and_grad(loss))(params)
+    rates = np.ones(len(COUNTS)) if output.rates is None else np.asarray(output.rates)
+    gradient = by_words, by_outputs * jnp.asarray(rates[:, None], jnp.float32)
     optimizer = optax.sgd(0.5)
     change, _ = optimizer.update(gradient, optimizer.init(params))
     for ours, theirs in zip(after[:2], optax.apply_updates(params, change), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     assert float(measured["loss"].total) == pytest.approx(float(value), rel=1e-5)
+
+
+def test_the_rate_of_a_node_falls_with_the_words_that_pass_it():
+    """Of a group of 8 words all pass the root, and 4 have the full rate."""
+    nodes, _, lengths = huffman(COUNTS)
+    rates = np.asarray(hierarchical_softmax(COUNTS, block=4, group=8, most=4).rates)
+    assert rates[nodes[0, 0]] == pytest.approx(0.5)
+    share = COUNTS / COUNTS.sum()
+    for node in range(len(COUNTS) - 1):
+        words = [(nodes[w, : lengths[w]] == node).any() for w in range(len(COUNTS))]
+        assert rates[node] == pytest.approx(min(1, 4 / (8 * share[words].sum())))
 
 
 def test_frequent_words_are_left_out():
