@@ -85,23 +85,27 @@ class Config:
     """Heads of each block."""
     layers: Annotated[int, Ge(1)] = 2
     """Blocks."""
-    pretraining_dropout: Dropout = 0.1
+    pretraining_dropout: Dropout = 0.0
     """Rate of dropout in pretraining."""
     dropout: Dropout = 0.3
     """Rate of dropout in fine-tuning."""
-    pretraining_epochs: Annotated[int, Ge(1)] = 10
+    pretraining_epochs: Annotated[int, Ge(1)] = 6
     """Passes over the text."""
     epochs: Epochs = 4
     """Passes over the sentences that are classified."""
     batch_size: BatchSize = 64
     pretraining: Optimizer = Optimizer(
-        learning_rate=2e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
+        learning_rate=5e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
     )
     """Optimizer of the pretraining."""
     optimizer: Optimizer = Optimizer(
+        learning_rate=1e-2, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
+    )
+    """Optimizer of the fine-tuning."""
+    scratch: Optimizer = Optimizer(
         learning_rate=1e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
     )
-    """Optimizer of the fine-tuning, and of the training from a random start."""
+    """Optimizer of the training from a random start, whose vectors are smaller."""
     seed: Seed = 0
 
 
@@ -159,9 +163,13 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
     """A classifier for each fold that will start from the pretraining, and one from scratch."""
     c, steps = config, sentences.steps_per_epoch(config.batch_size)
     model = SentenceReader(encoder(c, prose, c.dropout), len(sentences.classes), c.dropout)
-    one = sentence_classifier(model, make_optimizer(c.optimizer, steps, c.epochs))
     folds = 1 + int(sentences.splits["test"]["fold"].max())
-    networks = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
+
+    def on_folds(optimizer: Optimizer) -> Learner:
+        descent = make_optimizer(optimizer, steps, c.epochs)
+        return cross_validated(sentence_classifier(model, descent), folds)
+
+    networks = compare({"pretrained": on_folds(c.optimizer), "scratch": on_folds(c.scratch)})
     return cropped(with_gain(with_mean_prediction(networks)), {"x": "length"}, CROPS)
 
 
