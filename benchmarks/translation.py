@@ -170,9 +170,7 @@ def decodings(benchmark: Benchmark, words: dict[str, int]) -> Iterator[Training]
 
             ourselves = partial(translate, name, learner, state, split, task.end)
             theirs = translation_pytorch.decoder(model, split, beams, LONGEST, task.end)
-            yield Training(
-                name, {"dlfun": Program(ourselves, "1 CPU device"), "PyTorch": theirs}
-            )
+            yield Training(name, {"dlfun": Program(ourselves, "1 CPU device"), "PyTorch": theirs})
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
@@ -218,8 +216,7 @@ def remark(report: Mapping[str, Any]) -> str:
         few = seconds.get(f"{name}, {FEW} words")
         if few and name in seconds:
             parts = (
-                f"{1 - median(few[key]) / median(seconds[name][key]):.0%} of {key}'s"
-                for key in few
+                f"{1 - median(few[key]) / median(seconds[name][key]):.0%} of {key}'s" for key in few
             )
             shares.append(f"{name}: {', '.join(parts)}.")
     share = f"The vocabulary's share of an epoch. {' '.join(shares)} " if shares else ""
@@ -228,7 +225,9 @@ def remark(report: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the tables, and return the exit status."""
-    return compare(Benchmark, arguments, "python -m benchmarks.translation", measure, tables, remark)
+    return compare(
+        Benchmark, arguments, "python -m benchmarks.translation", measure, tables, remark
+    )
 
 
 if __name__ == "__main__":

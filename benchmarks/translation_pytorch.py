@@ -25,8 +25,8 @@ from dlfun.data.dataset import Dataset
 from dlfun.nn.layers.transformer import sinusoids
 from dlfun.train.batches import EVALUATION_BATCH
 
-TRIAL = 5
-"""Batches of each trial of a number of threads."""
+TRIAL, TRIAL_SENTENCES = 5, 64
+"""Batches that are trained, and sentences that are translated, in each trial of threads."""
 
 
 class RecurrentTranslator(nn.Module):
@@ -145,7 +145,10 @@ class Block(nn.Module):
     def step(self, x: Tensor, cache: Tensor, at: int, memory: tuple[Tensor, ...]) -> Tensor:
         """The outputs [batch, beams, features] at one position; the cache gets what is new."""
         rows = self.attention_norm(x).view(-1, 1, x.shape[-1])
-        cache[0, at], cache[1, at] = self.attention.key(rows)[:, 0], self.attention.value(rows)[:, 0]
+        cache[0, at], cache[1, at] = (
+            self.attention.key(rows)[:, 0],
+            self.attention.value(rows)[:, 0],
+        )
         kept = cache[:, : at + 1].unflatten(-1, (self.attention.heads, -1))
         keys, values = kept.permute(0, 2, 3, 1, 4)
         return self._rest(x + self.attention(rows, keys, values).view(x.shape), memory)
@@ -389,7 +392,7 @@ def decoder(
         )
 
     ways = {t: partial(translate, t) for t in sorted({1, THREADS})}
-    threads = fastest(ways, TRIAL)
+    threads = fastest(ways, TRIAL_SENTENCES)
     return Program(partial(translate, threads, len(x)), _threads(threads))
 
 

@@ -26,7 +26,6 @@ SIZES = {
     "translation_transformer": {"features": 16, "heads": 2, "hidden": 24, "layers": 2},
 }
 RNG = np.random.default_rng(0)
-SOURCE, TARGET, SMOOTHING = 13, 11, 0.1
 
 
 def setting(network):
@@ -58,7 +57,7 @@ def model_of(config, dataset):
 
 @pytest.mark.parametrize("network", translation.NETWORKS)
 def test_networks_of_equal_weights_give_equal_logits_losses_and_gradients(network):
-    config, dataset, learner, state, peer = setting(network)
+    config, dataset, _, state, peer = setting(network)
     batch = {name: column[:6] for name, column in dataset.splits["train"].items()}
     end = dataset.classes.index(END)
     before = np.concatenate([np.full((6, 1), end, np.int32), batch["y"][:, :-1]], 1)
