@@ -41,7 +41,7 @@ NETWORKS: dict[Network, tuple[str, dict[str, Any]]] = {
     "transformer": ("translation_transformer", {}),
 }
 """Experiments, and what is changed of their Configs."""
-QUICK_STEPS, QUICK_SENTENCES = 2, 8
+QUICK_STEPS, QUICK_BATCH, QUICK_SENTENCES = 2, 8, 8
 FEW = 8
 """Words of the vocabulary beside which the whole one is measured."""
 
@@ -91,7 +91,7 @@ def tasks(benchmark: Benchmark, few: bool = False) -> Iterator[Task]:
         name, changed = NETWORKS[network]
         experiment = experiments.load(name)
         if benchmark.quick and experiment.quick:
-            changed = {**experiment.quick.values, **changed}
+            changed = {**experiment.quick.values, "batch_size": QUICK_BATCH, **changed}
         config = configs.replace(experiment.default, changed)
         dataset = experiment.data(config)
         end = dataset.classes.index(END)
