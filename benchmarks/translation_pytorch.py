@@ -167,6 +167,8 @@ class Transformer(nn.Module):
     """The Transformer; logits come from the embeddings of the target language."""
 
     encoding: Tensor
+    encoder: Any
+    decoder: Any
 
     def __init__(self, config: Any, source: int, target: int, longest: int = 100) -> None:
         super().__init__()
@@ -237,7 +239,7 @@ def network(config: Any, source: int, target: int) -> nn.Module:
     return kind(config, source, target)
 
 
-def copy(params: Mapping[str, Any], model: nn.Module) -> None:
+def copy(params: Mapping[str, Any], model: Any) -> None:
     """Give a network the parameters of dlfun's network: modules have the same names."""
     for name, part in params.items():
         if name in ("source_embedding", "target_embedding"):
@@ -259,7 +261,7 @@ def copy(params: Mapping[str, Any], model: nn.Module) -> None:
 
 
 def loss(
-    model: nn.Module,
+    model: Any,
     x: Int[Tensor, "batch source"],
     length: Int[Tensor, " batch"],
     y: Int[Tensor, "batch time"],
@@ -271,7 +273,7 @@ def loss(
     x, y = x[:, : int(length.max())], y[:, : int(y_length.max())]
     before = torch.cat([torch.full_like(y[:, :1], end), y[:, :-1]], 1)
     live = _mask(y, y_length)
-    logits = model.logits(model(x, length, before)[live])  # type: ignore[operator]
+    logits = model.logits(model(x, length, before)[live])
     return cross_entropy(logits, y[live], label_smoothing=smoothing)
 
 
@@ -292,7 +294,8 @@ def training(config: Any, dataset: Dataset, end: int, model: nn.Module, updates:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
 
     def of_rows(rows: Tensor) -> Tensor:
-        return loss(model, *(c[rows] for c in columns), end=end, smoothing=config.smoothing)
+        x, length, y, y_length = (column[rows] for column in columns)
+        return loss(model, x, length, y, y_length, end, config.smoothing)
 
     def clip(*_: Any) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), o.clip_norm, foreach=True)
