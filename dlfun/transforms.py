@@ -4,6 +4,7 @@ The result splits its batch over devices as its learners do (`Learner.averages`)
 they predict, unless its docstring says otherwise.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,12 +13,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from dlfun.data.augmentation import Augmentation
-from dlfun.data.images import draw_pixels
 from dlfun.learner import (
     Batch,
     Key,
     Learner,
     State,
+    batch_noise,
     example_keys,
     if_counted,
     mean_over_devices,
@@ -178,13 +179,19 @@ def augmented(learner: Learner, augmentation: Augmentation, name: str = "image")
 def with_drawn_pixels(learner: Learner, name: str = "image") -> Learner:
     """Learner that is trained on grey images drawn binary and evaluated on images as they are.
 
-    Each update draws them anew by `dlfun.data.images.draw_pixels`. `name` is the column of the
-    images in a batch.
+    In each update a pixel becomes 255 with probability pixel / 255, else 0, in draws that are the
+    same however the batch is padded or split over devices. `name` is the column of the images,
+    uint8 [batch, *shape], in a batch.
     """
 
     def update(state: State, batch: Batch, key: Key) -> tuple[State, Metrics]:
-        image_key, update_key = jax.random.split(key)
-        drawn = draw_pixels(image_key, batch[name])
+        draw_key, update_key = jax.random.split(key)
+        images = batch[name]
+        # XLA draws arrays of one axis for each image faster than those of more.
+        size = len(images), math.prod(images.shape[1:])
+        uniform = batch_noise(lambda size: jax.random.uniform(draw_key, size), size)
+        on = uniform.reshape(images.shape) * 255 < images.astype(jnp.float32)
+        drawn = on.astype(jnp.uint8) * jnp.uint8(255)
         return learner.update(state, {**batch, name: drawn}, update_key)
 
     return learner._replace(update=update)

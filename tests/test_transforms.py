@@ -195,6 +195,14 @@ def test_changed_images_do_not_depend_on_devices_or_padding(change):
     np.testing.assert_array_equal(padded[:5], alone[:5])
 
 
+def test_pixels_are_drawn_on_as_often_as_their_grey_says():
+    image = jnp.tile(jnp.array([0, 255, 51, 102], jnp.uint8), (4000, 1))
+    seen = Learner(lambda key, batch: None, lambda _, batch, key: (batch["image"], {}), None)
+    drawn, _ = with_drawn_pixels(seen).update(None, {"image": image}, KEY)
+    assert set(np.unique(drawn)) == {0, 255}
+    np.testing.assert_allclose(drawn.mean(axis=0) / 255, [0, 1, 0.2, 0.4], atol=0.04)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_images_are_evaluated_as_they_are(change):
     learner, batch = recording(), images(0)

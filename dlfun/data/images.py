@@ -1,10 +1,8 @@
 """Pixels as numbers: normalized inside the compiled step, as probabilities, drawn to be 0 or 1."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt8
@@ -12,7 +10,6 @@ from jaxtyping import Array, Float, Shaped, UInt8
 from dlfun.data.dataset import Dataset
 from dlfun.data.encoded_images import is_encoded
 from dlfun.errors import UserError
-from dlfun.learner import batch_noise
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,18 +83,6 @@ def as_images(rows: Float[np.ndarray, "count pixels"], shape: tuple[int, ...]) -
         yield Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
 
 
-def draw_pixels(key: Array, images: UInt8[Array, "batch *shape"]) -> UInt8[Array, "batch *shape"]:
-    """Images whose pixels are 255 with probability pixel / 255, else 0, drawn by the key.
-
-    The draws are the same however the batch is padded or split over devices.
-    """
-    # XLA draws arrays of one axis for each image faster than those of more.
-    size = len(images), math.prod(images.shape[1:])
-    uniform = batch_noise(lambda size: jax.random.uniform(key, size), size)
-    on = uniform.reshape(images.shape) * 255 < images.astype(jnp.float32)
-    return on.astype(jnp.uint8) * jnp.uint8(255)
-
-
 def check_grey(dataset: Dataset) -> None:
     """Raise UserError where images have several channels, or are not arrays (see `decoded`)."""
     channels = decoded(dataset).splits["train"]["image"].shape[-1]
@@ -120,7 +105,7 @@ def decoded(dataset: Dataset) -> Dataset:
 
 
 def binarized(dataset: Dataset) -> Dataset:
-    """The dataset with the images of all splits but "train" drawn once, as `draw_pixels` does.
+    """The dataset with the images of all splits but "train" drawn once: 255 or 0.
 
     The draws depend on the split's size alone; those for training are best new in each update.
     """

@@ -86,17 +86,20 @@ def _masked(score: Array, mask: Array | None) -> Array:
 
 
 class Cache(NamedTuple):
-    """Keys and values of a sequence, by head."""
+    """Keys and values of a sequence, by head.
 
-    keys: Float[Array, "batch keys heads size"]
-    values: Float[Array, "batch keys heads size"]
+    Heads come before positions: so a step of decoding reads them as they lie in memory.
+    """
+
+    keys: Float[Array, "batch heads keys size"]
+    values: Float[Array, "batch heads keys size"]
 
 
 def write(cache: Cache, new: Cache, position: int | Int[Array, ""]) -> Cache:
     """The cache with the keys and values of some positions, `position` the first, replaced."""
 
     def put(old: Array, part: Array) -> Array:
-        return jax.lax.dynamic_update_slice_in_dim(old, part, position, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(old, part, position, axis=2)
 
     return Cache(put(cache.keys, new.keys), put(cache.values, new.values))
 
@@ -154,7 +157,7 @@ class MultiHeadAttention(nn.Module):
 
     def project(self, memory: Float[Array, "batch keys inputs"]) -> Cache:
         """Keys and values of a memory, to be read by `read`."""
-        return Cache(self.key(memory), self.value(memory))
+        return Cache(self.key(memory).swapaxes(1, 2), self.value(memory).swapaxes(1, 2))
 
     def read(
         self,
@@ -165,9 +168,9 @@ class MultiHeadAttention(nn.Module):
     ) -> Float[Array, "batch queries features"]:
         """The output for each position of x as a query to keys and values."""
         q = self.query(x)
-        score = jnp.einsum("bqhd,bkhd->bhqk", q, cache.keys) * q.shape[-1] ** -0.5
+        score = jnp.einsum("bqhd,bhkd->bhqk", q, cache.keys) * q.shape[-1] ** -0.5
         weights = jax.nn.softmax(_masked(score, mask))
         self.sow("intermediates", "attention_weights", weights)
         if not is_zero(self.dropout):
             weights = self.drop(weights, training)
-        return self.out(jnp.einsum("bhqk,bkhd->bqhd", weights, cache.values))
+        return self.out(jnp.einsum("bhqk,bhkd->bqhd", weights, cache.values))

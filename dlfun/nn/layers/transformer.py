@@ -121,7 +121,7 @@ class TransformerBlock(nn.Module):
         """
         new = self.attention.project(self.attention_norm(x) if self.pre_norm else x)
         cache = write(cache, new, position)
-        mask = causal_mask(x.shape[1], cache.keys.shape[1], position)
+        mask = causal_mask(x.shape[1], cache.keys.shape[2], position)
 
         def attend(x: Array) -> Array:
             return self.attention.read(x, cache, mask)
@@ -130,7 +130,7 @@ class TransformerBlock(nn.Module):
 
     def empty_cache(self, rows: int, length: int) -> Cache:
         """A cache of zeros with room for `length` positions."""
-        shape = (rows, length, self.heads, self.features // self.heads)
+        shape = (rows, self.heads, length, self.features // self.heads)
         return Cache(jnp.zeros(shape), jnp.zeros(shape))
 
     def _rest(self, x: Array, memory: Memory | None, training: Array | None = None) -> Array:

@@ -96,7 +96,7 @@ class Transformer(nn.Module):
         position: Int[Array, ""],
     ) -> tuple[Float[Array, "rows words"], tuple[Cache, ...]]:
         """Logits of the next words, and the new caches."""
-        room = caches[0].keys.shape[1]
+        room = caches[0].keys.shape[2]
         encoding = jnp.asarray(sinusoids(room, self.features))[position]
         y = self._embedded(self.target_embedding, word[:, None], encoding)
         new = []

@@ -54,7 +54,7 @@ QUICK = Quick(
 )
 LENGTHS = {"x": "length", "y": "y_length"}
 """The columns of a batch that hold sentences, and those that hold their lengths."""
-WIDTHS = (20,)
+WIDTHS = (12, 16, 20, 25)
 """Lengths to which batches are cut, where that holds all of their sentences."""
 LONGEST = 50
 """Words of a translation at most."""

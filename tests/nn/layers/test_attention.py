@@ -101,10 +101,10 @@ def test_heads_equal_torch():
 
 
 def test_a_cache_is_written_from_a_position_on():
-    zeros, ones = jnp.zeros((1, 4, 1, 1)), jnp.ones((1, 2, 1, 1))
+    zeros, ones = jnp.zeros((1, 1, 4, 1)), jnp.ones((1, 1, 2, 1))
     cache = write(Cache(zeros, zeros), Cache(ones, 2 * ones), jnp.asarray(1))
-    np.testing.assert_array_equal(cache.keys[0, :, 0, 0], [0, 1, 1, 0])
-    np.testing.assert_array_equal(cache.values[0, :, 0, 0], [0, 2, 2, 0])
+    np.testing.assert_array_equal(cache.keys[0, 0, :, 0], [0, 1, 1, 0])
+    np.testing.assert_array_equal(cache.values[0, 0, :, 0], [0, 2, 2, 0])
 
 
 def test_heads_must_divide_the_features():
