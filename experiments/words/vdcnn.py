@@ -13,9 +13,11 @@ vdcnn --dataset ag_news --length 1024 --width 64 --hidden 2048 --epochs 15 --bat
 --optimizer.name momentum --optimizer.learning-rate 0.01`, hours on CPUs and not measured here. The
 default is small enough to train in minutes on 5,452 questions of six classes (TREC; Li, Roth 2002):
 few to learn words from their letters, where naive Bayes on words is told them. `--dataset mr` and
-`subj` are tested on one of ten folds: 55.3 and 83.4 % (one seed; naive Bayes 75.9 and 90.9). The paper's Table 2 prints 2.2, 4.3, 4.6 and 7.8 million
-parameters of convolutions; here they are 1.6, 3.7, 4.0 and 7.2, and would be 2.1, 4.2, 4.6 and 7.7
-if the first convolution of each width read as many channels as it writes.
+`subj` are tested on one of ten folds: 55.3 and 83.4 % (one seed; naive Bayes 75.9 and 90.9).
+
+The paper's Table 2 prints 2.2, 4.3, 4.6 and 7.8 million parameters of convolutions; here they are
+1.6, 3.7, 4.0 and 7.2, and would be 2.1, 4.2, 4.6 and 7.7 if the first convolution of each width
+read as many channels as it writes.
 """
 
 from collections.abc import Iterator, Sequence
