@@ -42,6 +42,12 @@ def test_held_out_sentences_are_not_trained_on(small_mnist):
     assert (splits["train"]["x"] >= experiment.FIRST).any(axis=1).all()
 
 
+def test_naive_bayes_stands_beside_a_test_set(small_mnist):
+    """The training set's questions, told apart by their words, are the test set's, too."""
+    config = experiment.Config(dataset="trec", **{**SMALL, "min_count": 1})
+    assert experiment.bayes_accuracy(experiment.data(config)["sentences"]) == 1
+
+
 @pytest.mark.slow
 def test_reviews_of_ones_own(capsys, small_mnist, tmp_path):
     folder, path = tmp_path / "mine", tmp_path / "run"
