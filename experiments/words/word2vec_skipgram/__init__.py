@@ -148,15 +148,19 @@ def vectors(trained: Trained) -> dict[str, WordVectors]:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words."""
+    """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words.
+
+    Without known words, as in a text of another language, only their number is measured.
+    """
     tests = word_similarity.load()
     measured: dict[str, float] = {}
     for name, made in vectors(trained).items():
         for pairs, scored in tests.pairs.items():
             rho, count = similarity(made, scored)
-            measured |= {f"test/{name}_{pairs}": rho, f"test/{pairs}_pairs": float(count)}
+            measured |= {f"test/{name}_{pairs}": rho} if np.isfinite(rho) else {}
+            measured[f"test/{pairs}_pairs"] = float(count)
         right, count = np.sum([(0, 0), *analogies(made, tests.analogies).values()], axis=0)
-        measured[f"test/{name}_analogy_accuracy"] = float(right / count) if count else np.nan
+        measured |= {f"test/{name}_analogy_accuracy": float(right / count)} if count else {}
         measured["test/analogies"] = float(count)
     return measured
 
