@@ -32,6 +32,7 @@ from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import brown, sentence_sets, subjectivity, text
 from dlfun.data.dataset import Dataset, take
 from dlfun.data.order import by_length
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Stage, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.bert import Encoder, SentenceReader, TokenPredictor
@@ -116,6 +117,8 @@ def read(config: Config) -> tuple[sentence_sets.SentenceSet, list[list[str]], li
 
 def data(config: Config) -> dict[str, Dataset]:
     """The text, whose `classes` are the known words, and the sentences in their folds."""
+    if config.features % config.heads:
+        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     given, words, prose = read(config)
     known = text.vocabulary([*prose, *words], config.min_count)
     vocabulary = (*known[:2], MASK, *known[2:])
