@@ -73,8 +73,9 @@ def trained(tmp_path_factory, small_mnist_in_module):
 
 
 def test_a_text_without_words_of_the_tests_is_measured_by_its_loss(capsys, tmp_path, small_mnist):
-    (tmp_path / "a.txt").write_text("der Hund sieht die Katze\n" * 20)
-    small = ["--size", "1", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{tmp_path}"]
+    file = tmp_path / "a.txt"
+    file.write_text("der Hund sieht die Katze\n" * 20)
+    small = ["--size", "1", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{file}"]
     few = [*small, "--outputs", "negative_sampling", "--run-dir", tmp_path / "run"]
     status, _, err = run(capsys, "train", "word2vec_skipgram", *few)
     assert status == 0, err
@@ -84,6 +85,7 @@ def test_a_text_without_words_of_the_tests_is_measured_by_its_loss(capsys, tmp_p
     status, out, err = run(capsys, "plot", tmp_path / "run")
     assert status == 0, err
     assert "map.png" in out
+    assert "analogies.png" not in out
 
 
 def test_neighbours_of_words_of_ones_own_text(capsys, trained):

@@ -190,11 +190,13 @@ def outputs(
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """Neighbours of some words, accuracy by kind of analogy, and words in the plane."""
+    """Neighbours of words, accuracy by kind of analogy (of known words), and words in the plane."""
     from .drawing import by_section, in_the_plane, table_of_neighbours
 
     made = vectors(trained)
     first = next(iter(made.values()))
     yield "neighbours", table_of_neighbours(first)
-    yield "analogies", by_section(made, word_similarity.load().analogies)
+    words, sections = frozenset(first.words), word_similarity.load().analogies
+    if any(words.issuperset(asked) for questions in sections.values() for asked in questions):
+        yield "analogies", by_section(made, sections)
     yield "map", in_the_plane(first)
