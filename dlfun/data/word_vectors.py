@@ -1,8 +1,9 @@
 """Files of word vectors, in the text and the binary format of word2vec.
 
 Both begin with a line "WORDS SIZE". A line of the text format holds a word and SIZE numbers; GloVe
-leaves the first line out. A record of the binary format is a word, a space and SIZE numbers of
-float32, little-endian; word2vec ends it by a line feed, which others leave out.
+leaves the first line out, and some of its words have blanks. A record of the binary format is a
+word, a space and SIZE numbers of float32, little-endian; word2vec ends it by a line feed, which
+others leave out.
 """
 
 import mmap
@@ -100,6 +101,13 @@ def _first_line(fields: Sequence[bytes]) -> tuple[int, int] | None:
     return count, size
 
 
+def _is_number(field: bytes) -> bool:
+    try:
+        return bool(np.isfinite(float(field)))
+    except ValueError:
+        return False
+
+
 def _text(path: Path, file: IO[bytes]) -> Iterator[Record]:
     stated = size = None
     count = 0
@@ -111,6 +119,9 @@ def _text(path: Path, file: IO[bytes]) -> Iterator[Record]:
             stated, size = numbers
             continue
         size = len(fields) - 1 if size is None else size
+        if (more := len(fields) - size) > 1 and not any(map(_is_number, fields[1:more])):
+            # Some of GloVe's words have blanks: ". . .", "at name@domain.com".
+            fields = [b" ".join(fields[:more]), *fields[more:]]
         if len(fields) != size + 1 or size < 1:
             raise UserError(
                 f"{path}, line {line}: expected a word and {size} numbers, as line 1 has it, got "

@@ -28,10 +28,10 @@ def test_what_was_written_is_read_again(tmp_path, name):
 
 def test_other_programs_files_are_read(tmp_path):
     """GloVe's have no first line; some binary files have no line feed after a vector."""
-    glove = saved(tmp_path / "glove.txt", b"a 1.5 -2\nb 3e-1 4\n")
+    glove = saved(tmp_path / "glove.txt", b"a 1.5 -2\nb 3e-1 4\n. . . 5 6\n")
     words, vectors = read(glove)
-    assert words == ("a", "b")
-    np.testing.assert_array_equal(vectors, np.array([[1.5, -2], [0.3, 4]], np.float32))
+    assert words == ("a", "b", ". . .")
+    np.testing.assert_array_equal(vectors, np.array([[1.5, -2], [0.3, 4], [5, 6]], np.float32))
     records = b"".join(w.encode() + b" " + v.tobytes() for w, v in zip(WORDS, VECTORS, strict=True))
     words, vectors = read(saved(tmp_path / "a.bin", b"4 3\n" + records))
     assert words == WORDS
