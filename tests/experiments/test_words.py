@@ -8,7 +8,10 @@ import pytest
 from dlfun.cli.main import main
 from dlfun.data import word_vectors
 from dlfun.data.word_vectors import WordVectors
+from dlfun.errors import UserError
+from dlfun.plots.style import truncate
 from dlfun.train import driver
+from experiments.words import word2vec_skipgram
 from experiments.words.bag_of_words.sets import one_hot_cosine, without_repeats
 from experiments.words.word2vec_skipgram.drawing import in_the_plane, table_of_neighbours
 from experiments.words.word2vec_skipgram.scores import analogies, nearest_words, similarity
@@ -47,13 +50,19 @@ def test_the_nearest_words_are_without_the_word_itself():
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("words", "size"), [(("red", "dog", "cat"), 2), (("a", "b"), 1), (("red", "blue", "pink"), 1)]
+    ("words", "size"),
+    [
+        (("red", "dog", "cat"), 2),
+        (("a", "b"), 1),
+        (("red", "blue", "pink"), 1),
+        (("a", "b" * 10**5), 2),
+    ],
 )
 def test_few_words_and_vectors_of_one_number_are_drawn(words, size):
     made = WordVectors(words, np.ones((len(words), size), np.float32))
     assert table_of_neighbours(made)
     labels = {text.get_text() for text in in_the_plane(made).axes[0].texts}
-    assert labels == set(words)
+    assert labels == {truncate(word) for word in words}
 
 
 def test_bags_of_words():
@@ -74,7 +83,7 @@ def trained(tmp_path_factory, small_mnist_in_module):
 
 def test_a_text_without_words_of_the_tests_is_measured_by_its_loss(capsys, tmp_path, small_mnist):
     file = tmp_path / "a.txt"
-    file.write_text("der Hund sieht die Katze\n" * 20)
+    file.write_text("der Hund sieht die Katze\n" * 60)
     small = ["--size", "1", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{file}"]
     few = [*small, "--outputs", "negative_sampling", "--run-dir", tmp_path / "run"]
     status, _, err = run(capsys, "train", "word2vec_skipgram", *few)
@@ -86,6 +95,11 @@ def test_a_text_without_words_of_the_tests_is_measured_by_its_loss(capsys, tmp_p
     assert status == 0, err
     assert "map.png" in out
     assert "analogies.png" not in out
+
+
+def test_a_sample_that_leaves_no_words_is_refused(small_mnist):
+    with pytest.raises(UserError, match=r"reads about 0 under --sample 1e-09: expected more than"):
+        word2vec_skipgram.data(word2vec_skipgram.Config(sample=1e-9))
 
 
 def test_neighbours_of_words_of_ones_own_text(capsys, trained):

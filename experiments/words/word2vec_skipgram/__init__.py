@@ -27,7 +27,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from dlfun.algorithms.word2vec import hierarchical_softmax, negative_sampling, word2vec
+from dlfun.algorithms.word2vec import (
+    hierarchical_softmax,
+    keep_probabilities,
+    negative_sampling,
+    word2vec,
+)
 from dlfun.config import BatchSize, Epochs, Seed
 from dlfun.data import corpus, text, word_similarity
 from dlfun.data.dataset import Dataset, take
@@ -111,11 +116,22 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """The text in pages, read in its order as gensim does; the vocabulary is `classes`."""
+    """The text in pages, read in its order as gensim does; the vocabulary is `classes`.
+
+    Raises UserError where an epoch is expected to read no more words than a window holds.
+    """
     word_similarity.load()  # What `measure` needs is missed before the training.
     words, x, sentence = corpus.pages(
         corpus.sentences(config.dataset), config.min_count, PAGE, config.window
     )
+    counts = np.bincount(x[sentence >= 0], minlength=len(words))
+    kept = float(counts @ np.asarray(keep_probabilities(counts, config.sample)))
+    if kept <= 2 * config.window + 1:
+        raise UserError(
+            f"of {counts.sum():,} words an epoch reads about {kept:,.0f} under --sample "
+            f"{config.sample:g}: expected more than the {2 * config.window + 1:,} of a window; "
+            "give more text, a larger --sample or a smaller --window"
+        )
     train = {"x": x, "sentence": sentence}
     test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
     return Dataset(config.dataset, {"train": train, "test": test}, words, in_order)

@@ -43,7 +43,9 @@ def table_of_neighbours(made: WordVectors) -> Figure:
     axes.axis("off")
     for row, word in enumerate(asked):
         cosines = vectors @ vectors[number[word]]
-        axes.text(0, row, plain(word), fontsize=LABEL, fontweight="bold", color=INK, va="center")
+        axes.text(
+            0, row, plain(truncate(word)), fontsize=LABEL, fontweight="bold", color=INK, va="center"
+        )
         for column, near in enumerate(nearest_words(cosines, number[word], SHOWN), 1):
             name = truncate(made.words[near])
             axes.text(
@@ -107,8 +109,8 @@ def in_the_plane(made: WordVectors) -> Figure:
         x, y = plane[start : start + len(words)].T
         axes.scatter(x, y, s=12, color=colour, label=name)
         for word, a, b in zip(words, x, y, strict=True):
-            axes.annotate(plain(word), (a, b), (3, 2), textcoords="offset points", fontsize=SMALL,
-                          color=colour)  # fmt: skip
+            axes.annotate(plain(truncate(word)), (a, b), (3, 2), textcoords="offset points",
+                          fontsize=SMALL, color=colour)  # fmt: skip
         start += len(words)
     tidy(axes, "first component", "second component")
     return drawn
