@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from dlfun.data import brown, text
-from dlfun.errors import UserError
+from dlfun.errors import UserError, nearest
 
 Sentences = Callable[[], Iterator[list[str]]]
 """A function that begins to read anew: the words of one sentence after another."""
@@ -40,10 +40,12 @@ def sentences(name: str) -> Sentences:
     if name == "brown":
         lines = brown.sentences()
         return lambda: (line.lower().split() for line in lines)
-    if not name.startswith(text.PREFIX):
-        raise UserError(f"unknown dataset '{name}': expected brown or {text.PREFIX}PATH")
+    if not name.startswith(text.PREFIX) or name == text.PREFIX:
+        guess = nearest(name, ["brown"])
+        raise UserError(f"unknown dataset '{name}'{guess}: expected brown or {text.PREFIX}PATH")
     path = Path(name.removeprefix(text.PREFIX)).expanduser()
-    files = [path] if path.is_file() else sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")])
+    found = [path] if path.is_file() else [*path.rglob("*.txt"), *path.rglob("*.txt.gz")]
+    files = sorted(file for file in found if file.is_file())
     if not files:
         raise UserError(f"'{name}': no such file, nor a folder with files *.txt")
     return lambda: (text.words(line.lower()) for file in files for line in text.lines(file))
@@ -56,7 +58,7 @@ def pages(sentences: Sentences, min_count: int, length: int, window: int) -> Cor
 
     Raises:
         UserError: fewer than two words are known, or no more than a window of `window` words to
-            each side holds.
+            each side holds; no sentence has two of them.
     """
     words = text.vocabulary(sentences(), min_count)[2:]
     number, lengths = text.numbers(words), []
@@ -72,7 +74,12 @@ def pages(sentences: Sentences, min_count: int, length: int, window: int) -> Cor
         raise UserError(
             f"of the corpus {len(x):,} words are left, {len(words):,} different ones, that occur "
             f"{min_count} times or more: expected two different ones and more than the "
-            f"{2 * window + 1} of a window; give more text, or a smaller --min-count or --window"
+            f"{2 * window + 1:,} of a window; give more text, or a smaller minimum count or window"
+        )
+    if max(lengths) < 2:
+        raise UserError(
+            "the corpus has no sentence of two words: expected a sentence a line, where words have "
+            "others beside them"
         )
     sentence = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     fill = (0, -len(x) % length)

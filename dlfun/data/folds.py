@@ -21,7 +21,7 @@ def balanced_folds(
         if len(chosen) < folds:
             raise UserError(
                 f"class '{name}' has {len(chosen)} of the {folds} sentences that {folds} folds "
-                "need: give more, or a smaller --folds"
+                "need: give more, or fewer folds"
             )
         fold[chosen[np.argsort(draws[chosen], kind="stable")]] = np.arange(len(chosen)) % folds
     return fold

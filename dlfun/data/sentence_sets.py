@@ -10,7 +10,7 @@ from jaxtyping import Int
 from dlfun.data import movie_reviews, subjectivity, text, tfds, trec
 from dlfun.data.dataset import Split, take
 from dlfun.data.folds import balanced_folds
-from dlfun.errors import UserError
+from dlfun.errors import UserError, nearest
 
 AG_NEWS = "ag_news_subset"
 """TFDS's name of AG News."""
@@ -54,11 +54,12 @@ def load(name: str, folds: int, seed: int) -> SentenceSet:
         parts = [by_split["test"], by_split["train"]]
     elif name in sources:
         parts = [sources[name]()]
-    elif name.startswith(text.PREFIX):
+    elif name.startswith(text.PREFIX) and name != text.PREFIX:
         parts = [text.classes(Path(name.removeprefix(text.PREFIX)).expanduser())]
     else:
-        known = ", ".join([*sources, *tested])
-        raise UserError(f"unknown dataset '{name}': expected {known} or {text.PREFIX}PATH")
+        known = [*sources, *tested]
+        expected = f"expected {', '.join(known)} or {text.PREFIX}PATH"
+        raise UserError(f"unknown dataset '{name}'{nearest(name, known)}: {expected}")
     classes = tuple(parts[-1])
     sentences = [s for part in parts for name in classes for s in part.get(name, [])]
     sizes = np.array([[len(part.get(name, [])) for name in classes] for part in parts])

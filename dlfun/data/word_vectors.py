@@ -1,8 +1,9 @@
 """Files of word vectors, in the text and the binary format of word2vec.
 
 Both begin with a line "WORDS SIZE". A line of the text format holds a word and SIZE numbers; GloVe
-leaves the first line out. A record of the binary format is a word, a space and SIZE numbers of
-float32, little-endian; word2vec ends it by a line feed, which others leave out.
+leaves the first line out, and some of its words have blanks. A record of the binary format is a
+word, a space and SIZE numbers of float32, little-endian; word2vec ends it by a line feed, which
+others leave out.
 """
 
 import mmap
@@ -19,6 +20,10 @@ BINARY = ".bin"
 """Ends the name of a binary file; any other is text."""
 FIRST_LINE, LONGEST = 50, 10_000
 """Bytes of a binary file's first line, and of a word in it, at most."""
+COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04")
+"""Begin the files of gzip and of zip."""
+BOM = b"\xef\xbb\xbf"
+"""Begins a UTF-8 text of some programs."""
 
 
 class WordVectors(NamedTuple):
@@ -88,33 +93,59 @@ Record = tuple[int, bytes, np.ndarray]
 """Number of the line, word and vector. Of a binary file a record counts as a line."""
 
 
+def _first_line(fields: Sequence[bytes]) -> tuple[int, int] | None:
+    """WORDS and SIZE of the fields of a first line, or None where they are something else."""
+    if len(fields) != 2 or not all(f.isdigit() and len(f) <= FIRST_LINE for f in fields):
+        return None
+    count, size = map(int, fields)
+    return count, size
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        return bool(np.isfinite(float(field)))
+    except ValueError:
+        return False
+
+
 def _text(path: Path, file: IO[bytes]) -> Iterator[Record]:
     stated = size = None
     count = 0
     for line, content in enumerate(file, start=1):
-        fields = content.split()
-        if line == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-            stated, size = map(int, fields)
+        if line == 1 and content.startswith(COMPRESSED):
+            raise UserError(f"{path} is compressed: expected word vectors, so unpack it first")
+        fields = content.removeprefix(BOM if line == 1 else b"").split()
+        if line == 1 and (numbers := _first_line(fields)):
+            stated, size = numbers
             continue
         size = len(fields) - 1 if size is None else size
+        if (more := len(fields) - size) > 1 and not any(map(_is_number, fields[1:more])):
+            # Some of GloVe's words have blanks: ". . .", "at name@domain.com".
+            fields = [b" ".join(fields[:more]), *fields[more:]]
         if len(fields) != size + 1 or size < 1:
             raise UserError(
-                f"{path}, line {line}: expected a word and {size} numbers, got {len(fields)} fields"
+                f"{path}, line {line}: expected a word and {size} numbers, as line 1 has it, got "
+                f"{len(fields)} fields"
             )
         try:
-            yield line, fields[0], np.array(fields[1:], np.float32)
+            # A number beyond float32's range becomes infinite, which `read` names.
+            with np.errstate(over="ignore"):
+                vector = np.array(fields[1:], np.float32)
         except ValueError:
             raise UserError(f"{path}, line {line}: a field is no number") from None
+        yield line, fields[0], vector
         count += 1
     if stated not in (None, count):
         raise UserError(f"{path} states {stated:,} words and has {count:,}: is it truncated?")
 
 
 def _binary(path: Path, file: IO[bytes]) -> Iterator[Record]:
-    fields = file.readline(FIRST_LINE).split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+    numbers = _first_line(file.readline(FIRST_LINE).split())
+    if numbers is None:
         raise UserError(f"{path} does not begin with a line of two numbers, as a binary file must")
-    count, size = map(int, fields)
+    count, size = numbers
+    if count and size < 1:
+        raise UserError(f"{path} states vectors of {size} numbers: expected 1 or more")
     at, length = file.tell(), path.stat().st_size
     truncated = UserError(f"{path} is truncated: it states {count:,} words of {size:,} numbers")
     # A record has a byte of a word and a space at least.

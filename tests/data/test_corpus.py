@@ -11,6 +11,7 @@ from dlfun.errors import UserError
 
 def test_pages_hold_the_known_words_in_order(tmp_path):
     (tmp_path / "below").mkdir()
+    (tmp_path / "folder.txt").mkdir()
     (tmp_path / "b.txt").write_text("The cat sat.\n\nA DOG sat\n")
     (tmp_path / "below" / "a.txt.gz").write_bytes(gzip.compress(b"the cat sat by the dog\n"))
     made = corpus.pages(corpus.sentences(f"text:{tmp_path}"), min_count=2, length=4, window=1)
@@ -27,6 +28,7 @@ def test_pages_hold_the_known_words_in_order(tmp_path):
     [
         ("a b a b a b", {"window": 3}, "6 words are left, 2 different ones"),
         ("a a a a a a a a a", {"window": 1}, "9 words are left, 1 different ones"),
+        ("a\nb\n" * 9, {"window": 1}, "no sentence of two words"),
         ("a b c d e f g", {"window": 1, "min_count": 2}, "0 words are left, 0 different ones"),
     ],
 )
@@ -41,6 +43,10 @@ def test_a_corpus_smaller_than_the_window_is_refused(tmp_path, text, settings, w
 def test_a_corpus_that_is_none(tmp_path):
     with pytest.raises(UserError, match="expected brown or text:PATH"):
         corpus.sentences("text8")
+    with pytest.raises(UserError, match=r"'brwn' \(did you mean 'brown'\?\)"):
+        corpus.sentences("brwn")
+    with pytest.raises(UserError, match="unknown dataset 'text:': expected"):
+        corpus.sentences("text:")
     with pytest.raises(UserError, match=r"no such file, nor a folder with files \*\.txt"):
         corpus.sentences(f"text:{tmp_path}")
 

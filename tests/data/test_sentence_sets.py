@@ -39,5 +39,9 @@ def test_a_set_with_a_test_set(small_mnist, monkeypatch):
 def test_what_is_no_set_and_a_small_class(small_mnist):
     with pytest.raises(UserError, match="'sst': expected mr, subj, trec, ag_news or text:PATH"):
         sentence_sets.load("sst", 4, 0)
+    with pytest.raises(UserError, match=r"'tre' \(did you mean 'trec'\?\)"):
+        sentence_sets.load("tre", 4, 0)
+    with pytest.raises(UserError, match="unknown dataset 'text:': expected"):
+        sentence_sets.load("text:", 4, 0)
     with pytest.raises(UserError, match="class 'negative' has 20 of the 21 sentences"):
         sentence_sets.load("mr", 21, 0)

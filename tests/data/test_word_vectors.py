@@ -28,14 +28,16 @@ def test_what_was_written_is_read_again(tmp_path, name):
 
 def test_other_programs_files_are_read(tmp_path):
     """GloVe's have no first line; some binary files have no line feed after a vector."""
-    glove = saved(tmp_path / "glove.txt", b"a 1.5 -2\nb 3e-1 4\n")
+    glove = saved(tmp_path / "glove.txt", b"a 1.5 -2\nb 3e-1 4\n. . . 5 6\n")
     words, vectors = read(glove)
-    assert words == ("a", "b")
-    np.testing.assert_array_equal(vectors, np.array([[1.5, -2], [0.3, 4]], np.float32))
+    assert words == ("a", "b", ". . .")
+    np.testing.assert_array_equal(vectors, np.array([[1.5, -2], [0.3, 4], [5, 6]], np.float32))
     records = b"".join(w.encode() + b" " + v.tobytes() for w, v in zip(WORDS, VECTORS, strict=True))
     words, vectors = read(saved(tmp_path / "a.bin", b"4 3\n" + records))
     assert words == WORDS
     np.testing.assert_array_equal(vectors, VECTORS)
+    words, vectors = read(saved(tmp_path / "bom.txt", b"\xef\xbb\xbf1 2\r\na 1 2\r\n"))
+    assert (words, vectors.tolist()) == (("a",), [[1, 2]])
 
 
 @pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin"])
@@ -54,10 +56,28 @@ ONE = np.ones(2, "<f4").tobytes()
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.txt", b"2 2\na 1 2\nb 1\n", "line 3: expected a word and 2 numbers, got 2 fields"),
-        ("a.txt", b"a 1 2\nb 1 2 3\n", "line 2: expected a word and 2 numbers, got 4 fields"),
+        (
+            "a.txt",
+            b"2 2\na 1 2\nb 1\n",
+            "line 3: expected a word and 2 numbers, as line 1 has it, got 2",
+        ),
+        (
+            "a.txt",
+            b"a 1 2\nb 1 2 3\n",
+            "line 2: expected a word and 2 numbers, as line 1 has it, got 4",
+        ),
         ("a.txt", b"2 2\na 1 2\na 3 4\n", "line 3: 'a' is on line 2, too"),
         ("a.txt", b"2 1\na 1\n\xff\xfe 1\n", r"line 3: b'\xff\xfe' is not UTF-8"),
+        (
+            "a.txt",
+            b"-1 2\na 1 2\n",
+            "line 2: expected a word and 1 numbers, as line 1 has it, got 3",
+        ),
+        ("a.txt", b"9" * 5000 + b" 2\na 1 2\n", "line 2: expected a word and 1 numbers"),
+        ("a.txt", b"2 " + b"9" * 5000 + b"\na 1 2\n", "line 1: '2' has a number not finite"),
+        ("a.txt", b"1 2\na 1 1e60\n", "line 2: 'a' has a number not finite"),
+        ("a.bin.gz", b"\x1f\x8b\x08\x00", "is compressed: expected word vectors"),
+        ("a.bin", b"2 0\na b ", "states vectors of 0 numbers: expected 1 or more"),
         ("a.txt", b"1 2\na 1 x\n", "line 2: a field is no number"),
         ("a.txt", b"1 2\na 1 nan\n", "line 2: 'a' has a number not finite"),
         ("a.txt", b"3 1\na 1\nb 1\n", "states 3 words and has 2: is it truncated?"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dlfun.cli.main import main
+from dlfun.errors import UserError
 from dlfun.train import driver
 from experiments.words import masked_language_model as experiment
 from experiments.words.masked_language_model.drawing import fill_in
@@ -40,6 +41,17 @@ def test_held_out_sentences_are_not_trained_on(small_mnist):
     sizes = {name: len(split["x"]) for name, split in splits.items()}
     assert sizes["test"] == -(-sum(sizes.values()) // 20)
     assert (splits["train"]["x"] >= experiment.FIRST).any(axis=1).all()
+
+
+def test_naive_bayes_stands_beside_a_test_set(small_mnist):
+    """The training set's questions, told apart by their words, are the test set's, too."""
+    config = experiment.Config(dataset="trec", **{**SMALL, "min_count": 1})
+    assert experiment.bayes_accuracy(experiment.data(config)["sentences"]) == 1
+
+
+def test_features_that_do_not_divide_by_heads(small_mnist):
+    with pytest.raises(UserError, match="--features 4 must divide by --heads 3"):
+        experiment.data(experiment.Config(**{**SMALL, "heads": 3}))
 
 
 @pytest.mark.slow

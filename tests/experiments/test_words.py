@@ -8,8 +8,12 @@ import pytest
 from dlfun.cli.main import main
 from dlfun.data import word_vectors
 from dlfun.data.word_vectors import WordVectors
+from dlfun.errors import UserError
+from dlfun.plots.style import truncate
 from dlfun.train import driver
+from experiments.words import word2vec_skipgram
 from experiments.words.bag_of_words.sets import one_hot_cosine, without_repeats
+from experiments.words.word2vec_skipgram.drawing import in_the_plane, table_of_neighbours
 from experiments.words.word2vec_skipgram.scores import analogies, nearest_words, similarity
 
 MADE = WordVectors(
@@ -44,6 +48,23 @@ def test_the_nearest_words_are_without_the_word_itself():
     np.testing.assert_array_equal(nearest_words(np.array([0.1, 1, 0.5, 0.9]), 1, 2), [3, 2])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (("red", "dog", "cat"), 2),
+        (("a", "b"), 1),
+        (("red", "blue", "pink"), 1),
+        (("a", "b" * 10**5), 2),
+    ],
+)
+def test_few_words_and_vectors_of_one_number_are_drawn(words, size):
+    made = WordVectors(words, np.ones((len(words), size), np.float32))
+    assert table_of_neighbours(made)
+    labels = {text.get_text() for text in in_the_plane(made).axes[0].texts}
+    assert labels == {truncate(word) for word in words}
+
+
 def test_bags_of_words():
     x = np.array([[5, 3, 5, 5, 0, 0], [2, 2, 3, 4, 3, 2]])
     np.testing.assert_array_equal(without_repeats(x), [[5, 3, 0, 0, 0, 0], [2, 0, 3, 4, 0, 0]])
@@ -58,6 +79,27 @@ def trained(tmp_path_factory, small_mnist_in_module):
     small = ["--size", "4", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{folder}"]
     assert main(["train", "word2vec_skipgram", *small, "--run-dir", str(path)]) == 0
     return path
+
+
+def test_a_text_without_words_of_the_tests_is_measured_by_its_loss(capsys, tmp_path, small_mnist):
+    file = tmp_path / "a.txt"
+    file.write_text("der Hund sieht die Katze\n" * 60)
+    small = ["--size", "1", "--epochs", "1", "--batch-size", "1", "--dataset", f"text:{file}"]
+    few = [*small, "--outputs", "negative_sampling", "--run-dir", tmp_path / "run"]
+    status, _, err = run(capsys, "train", "word2vec_skipgram", *few)
+    assert status == 0, err
+    measured = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]
+    assert measured["simlex_pairs"] == measured["analogies"] == 0
+    assert "negative_sampling_simlex" not in measured
+    status, out, err = run(capsys, "plot", tmp_path / "run")
+    assert status == 0, err
+    assert "map.png" in out
+    assert "analogies.png" not in out
+
+
+def test_a_sample_that_leaves_no_words_is_refused(small_mnist):
+    with pytest.raises(UserError, match=r"reads about 0 under --sample 1e-09: expected more than"):
+        word2vec_skipgram.data(word2vec_skipgram.Config(sample=1e-9))
 
 
 def test_neighbours_of_words_of_ones_own_text(capsys, trained):

@@ -121,4 +121,5 @@ def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str,
         name: {way: last[f"{name}_{way}_accuracy"] for way in ("one_hot", "counted")}
         for name in SETS
     }
-    yield "accuracies", by_set({n: {"naive Bayes": bayes[n]} | learned[n] for n in SETS})
+    accuracies = {n: {"naive Bayes": bayes[n]} | learned[n] for n in SETS}
+    yield "accuracies", by_set(accuracies, trained.config.folds)

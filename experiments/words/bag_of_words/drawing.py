@@ -13,13 +13,13 @@ from .sets import SETS
 LABELS = {"one_hot": "logistic regression, one-hot", "counted": "logistic regression, counted"}
 
 
-def by_set(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
+def by_set(accuracies: Mapping[str, Mapping[str, float]], folds: int) -> Figure:
     """Bars of accuracies by set, then method."""
     best = {name: max(of.values()) for name, of in accuracies.items()}
     summary = ", ".join(f"{name.upper()} {percent(share, 1)}" for name, share in best.items())
     drawn = figure(
         8.5, 5, f"What words alone tell: {summary}",
-        "accuracy of the better method in the title; ten folds, and TREC's test set",
+        f"accuracy of the best method in the title; {folds} folds, and TREC's test set",
     )  # fmt: skip
     axes, width = drawn.subplots(), 0.27
     for index, way in enumerate(next(iter(accuracies.values()))):
@@ -28,7 +28,7 @@ def by_set(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
         bars = axes.bar(at, shares, 0.95 * width, color=PALETTE[index], label=LABELS.get(way, way))
         axes.bar_label(bars, [percent(share, 1) for share in shares], fontsize=9)
     axes.set_xticks(range(len(SETS)), [*SETS.values()])
-    axes.set_ylim(0.5, 1.02)
+    axes.set_ylim(min(0.5, *(share for of in accuracies.values() for share in of.values())), 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     tidy(axes, "", "accuracy", legend=False)
     axes.legend(frameon=False, loc="upper right", ncols=3, fontsize=9)

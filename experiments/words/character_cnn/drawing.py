@@ -21,6 +21,6 @@ def learning_curve(rows: list[dict[str, Any]], bayes: float) -> Figure:
         axes.plot(*zip(*points, strict=True), "o-", color=COLOURS[split], label=split, linewidth=2)
     axes.axhline(bayes, color=INK, linestyle=":", label="naive Bayes")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     tidy(axes, "epoch", "accuracy")
     return drawn

@@ -27,18 +27,19 @@ from annotated_types import Ge
 from dlfun.algorithms.frozen_layers import blank, with_frozen
 from dlfun.algorithms.masked_language_model import masked_language_model
 from dlfun.algorithms.minimize import MinimizeState
-from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.algorithms.sentence_classifier import sentence_classifier, with_mean_prediction
 from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import brown, sentence_sets, subjectivity, text
 from dlfun.data.dataset import Dataset, take
 from dlfun.data.order import by_length
+from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Stage, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.bert import Encoder, SentenceReader, TokenPredictor
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import compare, cropped, cross_validated
 
+from ..text_cnn import bayes_accuracies
 from .pretraining import MASK, start_from, with_gain
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def read(config: Config) -> tuple[sentence_sets.SentenceSet, list[list[str]], li
 
 def data(config: Config) -> dict[str, Dataset]:
     """The text, whose `classes` are the known words, and the sentences in their folds."""
+    if config.features % config.heads:
+        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     given, words, prose = read(config)
     known = text.vocabulary([*prose, *words], config.min_count)
     vocabulary = (*known[:2], MASK, *known[2:])
@@ -196,9 +199,8 @@ def language_model(config: Config, prose: Dataset) -> Learner:
 
 
 def bayes_accuracy(sentences: Dataset) -> float:
-    """The mean accuracy of naive Bayes on the same folds, of words by their numbers."""
-    split = sentences.splits["test"]
-    return float(np.mean(fold_accuracies(split["x"], split["label"], split["fold"])))
+    """The mean accuracy of naive Bayes on the same folds, or the test set, of words by number."""
+    return float(np.mean(bayes_accuracies(sentences)))
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:

@@ -45,7 +45,10 @@ def filled_in(
 ) -> Figure:
     """Sentences with a hidden word, and the likeliest words there with their probabilities."""
     middle = split["x"][np.arange(len(split["x"])), split["length"] // 2]
-    chosen = np.flatnonzero(np.isin(split["length"], SHOWN) & (middle >= first))
+    known = middle >= first
+    # In a small context no sentence has these lengths.
+    chosen = np.flatnonzero(np.isin(split["length"], SHOWN) & known)
+    chosen = chosen if len(chosen) else np.flatnonzero(known)
     chosen = chosen[:: max(1, len(chosen) // SENTENCES)][:SENTENCES]
     x, length = split["x"][chosen], split["length"][chosen]
     places, shares = fill_in(model, params, x, length, first)

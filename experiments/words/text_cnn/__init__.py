@@ -32,7 +32,7 @@ from annotated_types import Ge, Gt
 
 from dlfun.algorithms.naive_bayes import fold_accuracies
 from dlfun.algorithms.sentence_classifier import sentence_classifier, with_mean_prediction
-from dlfun.config import BatchSize, Dropout, Epochs, Seed, Widths
+from dlfun.config import BatchSize, Dropout, Epochs, Seed, SomeWidths
 from dlfun.data import sentence_sets, text
 from dlfun.data.dataset import Dataset
 from dlfun.data.order import by_length
@@ -107,7 +107,7 @@ class Config:
     """Passes of skip-gram over its corpus."""
     size: Annotated[int, Ge(1)] = 100
     """Numbers of a word vector."""
-    widths: Widths = (3, 4, 5)
+    widths: SomeWidths = (3, 4, 5)
     """Words of a window."""
     features: Annotated[int, Ge(1)] = 100
     """Filters for windows of each length."""

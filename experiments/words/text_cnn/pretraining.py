@@ -11,7 +11,7 @@ from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.word2vec import Embeddings, negative_sampling, word2vec
 from dlfun.data import corpus, text, word_vectors
 from dlfun.data.dataset import Dataset, take
-from dlfun.errors import UserError
+from dlfun.errors import UserError, nearest
 from dlfun.experiment import Stage
 from dlfun.nn.models.text_cnn import VECTORS
 
@@ -34,7 +34,7 @@ def source(name: str, words: tuple[str, ...], size: int) -> dict[str, Dataset]:
         UserError: no such corpus or file, a corpus that is too small, a file that is damaged or has
             vectors of another size.
     """
-    if name.startswith(PREFIX):
+    if name.startswith(PREFIX) and name != PREFIX:
         path = Path(name.removeprefix(PREFIX)).expanduser()
         known, vectors = word_vectors.read(path, only=frozenset(words))
         if vectors.shape[1] != size:
@@ -46,7 +46,8 @@ def source(name: str, words: tuple[str, ...], size: int) -> dict[str, Dataset]:
         made = Dataset(name, {"train": split, "test": split}, known)
     elif name != "brown" and not name.startswith(text.PREFIX):
         possible = f"brown, {text.PREFIX}PATH or {PREFIX}FILE"
-        raise UserError(f"unknown vectors '{name}': expected {possible}")
+        guess = nearest(name, ["brown"])
+        raise UserError(f"unknown vectors '{name}'{guess}: expected {possible}")
     else:
         sentences = corpus.sentences(name)
         # The sentences to be classified are cut into words in this way.

@@ -27,7 +27,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from dlfun.algorithms.word2vec import hierarchical_softmax, negative_sampling, word2vec
+from dlfun.algorithms.word2vec import (
+    hierarchical_softmax,
+    keep_probabilities,
+    negative_sampling,
+    word2vec,
+)
 from dlfun.config import BatchSize, Epochs, Seed
 from dlfun.data import corpus, text, word_similarity
 from dlfun.data.dataset import Dataset, take
@@ -111,11 +116,22 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """The text in pages, read in its order as gensim does; the vocabulary is `classes`."""
+    """The text in pages, read in its order as gensim does; the vocabulary is `classes`.
+
+    Raises UserError where an epoch is expected to read no more words than a window holds.
+    """
     word_similarity.load()  # What `measure` needs is missed before the training.
     words, x, sentence = corpus.pages(
         corpus.sentences(config.dataset), config.min_count, PAGE, config.window
     )
+    counts = np.bincount(x[sentence >= 0], minlength=len(words))
+    kept = float(counts @ np.asarray(keep_probabilities(counts, config.sample)))
+    if kept <= 2 * config.window + 1:
+        raise UserError(
+            f"of {counts.sum():,} words an epoch reads about {kept:,.0f} under --sample "
+            f"{config.sample:g}: expected more than the {2 * config.window + 1:,} of a window; "
+            "give more text, a larger --sample or a smaller --window"
+        )
     train = {"x": x, "sentence": sentence}
     test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
     return Dataset(config.dataset, {"train": train, "test": test}, words, in_order)
@@ -148,15 +164,19 @@ def vectors(trained: Trained) -> dict[str, WordVectors]:
 
 
 def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words."""
+    """Spearman's ρ of each set of pairs, accuracy on analogies, and how many have known words.
+
+    Without known words, as in a text of another language, only their number is measured.
+    """
     tests = word_similarity.load()
     measured: dict[str, float] = {}
     for name, made in vectors(trained).items():
         for pairs, scored in tests.pairs.items():
             rho, count = similarity(made, scored)
-            measured |= {f"test/{name}_{pairs}": rho, f"test/{pairs}_pairs": float(count)}
+            measured |= {f"test/{name}_{pairs}": rho} if np.isfinite(rho) else {}
+            measured[f"test/{pairs}_pairs"] = float(count)
         right, count = np.sum([(0, 0), *analogies(made, tests.analogies).values()], axis=0)
-        measured[f"test/{name}_analogy_accuracy"] = float(right / count) if count else np.nan
+        measured |= {f"test/{name}_analogy_accuracy": float(right / count)} if count else {}
         measured["test/analogies"] = float(count)
     return measured
 
@@ -186,11 +206,13 @@ def outputs(
 
 
 def figures(trained: Trained, rows: list[dict[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
-    """Neighbours of some words, accuracy by kind of analogy, and words in the plane."""
+    """Neighbours of words, accuracy by kind of analogy (of known words), and words in the plane."""
     from .drawing import by_section, in_the_plane, table_of_neighbours
 
     made = vectors(trained)
     first = next(iter(made.values()))
     yield "neighbours", table_of_neighbours(first)
-    yield "analogies", by_section(made, word_similarity.load().analogies)
+    words, sections = frozenset(first.words), word_similarity.load().analogies
+    if any(words.issuperset(asked) for questions in sections.values() for asked in questions):
+        yield "analogies", by_section(made, sections)
     yield "map", in_the_plane(first)

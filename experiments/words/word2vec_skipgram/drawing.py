@@ -16,6 +16,8 @@ ASKED = (
     *("father", "doctor", "june", "three", "red", "england", "river", "music", "war", "religion"),
     *("walked", "good"),
 )
+FEWEST = 3
+"""Words of these that a text must have; else its most frequent words are shown in the plane."""
 SHOWN = 5
 """Neighbours of each of them."""
 GROUPS = {
@@ -41,7 +43,9 @@ def table_of_neighbours(made: WordVectors) -> Figure:
     axes.axis("off")
     for row, word in enumerate(asked):
         cosines = vectors @ vectors[number[word]]
-        axes.text(0, row, plain(word), fontsize=LABEL, fontweight="bold", color=INK, va="center")
+        axes.text(
+            0, row, plain(truncate(word)), fontsize=LABEL, fontweight="bold", color=INK, va="center"
+        )
         for column, near in enumerate(nearest_words(cosines, number[word], SHOWN), 1):
             name = truncate(made.words[near])
             axes.text(
@@ -85,13 +89,16 @@ def in_the_plane(made: WordVectors) -> Figure:
         name: present
         for name, words in GROUPS.items()
         if (present := [word for word in words if word in number])
-    } or {"the most frequent words": list(made.words[:50])}
+    }
+    if sum(map(len, groups.values())) < FEWEST:
+        groups = {"the most frequent words": list(made.words[:50])}
     shown = [word for words in groups.values() for word in words]
     points = unit(made.vectors)[[number[word] for word in shown]]
     points = points - points.mean(axis=0)
     left, values, _ = np.linalg.svd(points, full_matrices=False)
-    plane = (left * values)[:, :2]
-    explained = (values[:2] ** 2).sum() / (values**2).sum()
+    # Vectors of one number lie on a line.
+    plane = np.pad(left * values, [(0, 0), (0, 1)])[:, :2]
+    explained = (values[:2] ** 2).sum() / max((values**2).sum(), np.finfo(np.float32).tiny)
     drawn = figure(
         9, 7, "Words of a kind lie together",
         f"principal components of {len(shown)} words: {percent(explained, 0)} of the variance",
@@ -102,8 +109,8 @@ def in_the_plane(made: WordVectors) -> Figure:
         x, y = plane[start : start + len(words)].T
         axes.scatter(x, y, s=12, color=colour, label=name)
         for word, a, b in zip(words, x, y, strict=True):
-            axes.annotate(plain(word), (a, b), (3, 2), textcoords="offset points", fontsize=SMALL,
-                          color=colour)  # fmt: skip
+            axes.annotate(plain(truncate(word)), (a, b), (3, 2), textcoords="offset points",
+                          fontsize=SMALL, color=colour)  # fmt: skip
         start += len(words)
     tidy(axes, "first component", "second component")
     return drawn
