@@ -15,8 +15,8 @@ from dlfun.nn.models.blocks import Weights
 class Encoder(nn.Module):
     """Vectors of tokens and of positions, then blocks of self-attention over the whole sentence.
 
-    As BERT (Devlin et al. 2019), with GELU and vectors from N(0, 0.02²), but for blocks that
-    normalize before their parts, and kernels by Glorot's scheme.
+    As BERT (Devlin et al. 2019), with GELU and normalized vectors from N(0, 0.02²), but for blocks
+    that normalize before their parts, and kernels by Glorot's scheme.
 
     Attributes:
         vocabulary: number of tokens.
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
             )
             for _ in range(self.layers)
         ]
-        self.norm = nn.LayerNorm(epsilon=1e-5)
+        self.first_norm, self.norm = nn.LayerNorm(epsilon=1e-5), nn.LayerNorm(epsilon=1e-5)
         self.drop = Dropout(self.dropout)
 
     def __call__(
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
     ) -> Float[Array, "batch time features"]:
         """A vector for each token; those beyond the end mean nothing."""
         time = tokens.shape[1]
-        x = self.tokens(tokens) + self.positions[:time]
+        x = self.first_norm(self.tokens(tokens) + self.positions[:time])
         x = x if is_zero(self.dropout) else self.drop(x, training)
         for block in self.blocks:
             x = block(x, padding_mask(lengths, time), training=training)
