@@ -96,17 +96,13 @@ class Config:
     """Passes over the sentences that are classified."""
     batch_size: BatchSize = 64
     pretraining: Optimizer = Optimizer(
-        learning_rate=5e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
+        learning_rate=2e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
     )
     """Optimizer of the pretraining."""
     optimizer: Optimizer = Optimizer(
-        learning_rate=1e-2, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
-    )
-    """Optimizer of the fine-tuning."""
-    scratch: Optimizer = Optimizer(
         learning_rate=1e-3, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=0.3)
     )
-    """Optimizer of the training from a random start, whose vectors are smaller."""
+    """Optimizer of the fine-tuning, and of the training from a random start."""
     seed: Seed = 0
 
 
@@ -166,13 +162,9 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
     """A classifier for each fold that will start from the pretraining, and one from scratch."""
     c, steps = config, sentences.steps_per_epoch(config.batch_size)
     model = SentenceReader(encoder(c, prose, c.dropout), len(sentences.classes), c.dropout)
+    one = sentence_classifier(model, make_optimizer(c.optimizer, steps, c.epochs))
     folds = 1 + int(sentences.splits["test"]["fold"].max())
-
-    def on_folds(optimizer: Optimizer) -> Learner:
-        descent = make_optimizer(optimizer, steps, c.epochs)
-        return cross_validated(sentence_classifier(model, descent), folds)
-
-    networks = compare({"pretrained": on_folds(c.optimizer), "scratch": on_folds(c.scratch)})
+    networks = compare({name: cross_validated(one, folds) for name in ("pretrained", "scratch")})
     return cropped(with_gain(with_mean_prediction(networks)), {"x": "length"}, CROPS)
 
 
