@@ -1,7 +1,7 @@
 """A Transformer translates captions from German into English, better than a recurrent network.
 
 Figure: claimed ≥ 35 BLEU, not measured yet
-Time: not measured yet
+Time: an epoch takes 2 min on 2 CPU cores
 Command: python launch.py train translation_transformer
 
 Encoder and decoder of 3 blocks of 8 heads and 256 features (Vaswani et al., 2017) on the data, with

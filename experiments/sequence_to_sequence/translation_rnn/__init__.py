@@ -1,7 +1,7 @@
 """A recurrent network with attention translates captions from German into English.
 
 Figure: claimed ≥ 30 BLEU, not measured yet; the quick setting, one seed, 7.5
-Time: not measured yet; the quick setting 4 min on a busy machine
+Time: an epoch takes 59 s on 2 CPU cores; the quick setting 4 min on a busy machine
 Command: python launch.py train translation_rnn
 
 Many to many, unaligned: a GRU reads 29,000 captions of Multi30k (Elliott et al., 2016) both ways,

@@ -1,7 +1,7 @@
 """A convolutional network reads characters and knows no words (Zhang, Zhao & LeCun 2015).
 
-Figure: accuracy on TREC: not measured yet
-Time: not measured yet
+Figure: accuracy on TREC 81.0 % (one seed), naive Bayes on words 79.2 %
+Time: 4 min on half a CPU core of a busy machine
 Command: python launch.py train character_cnn
 
 Six convolutions of one-hot characters, read from the last to the first, and two hidden layers with
@@ -14,7 +14,8 @@ train character_cnn --dataset ag_news --length 1014 --features 256 --hidden 1024
 on CPUs and not measured here; "large" is `--features 1024 --hidden 2048 --deviation 0.02`. The
 default is small enough to train in minutes on 5,452 questions of six classes (TREC; Li, Roth 2002):
 few to learn words from their letters, where naive Bayes on words is told them. `--dataset mr` and
-`subj` are tested on one of ten folds; 10,000 movie reviews are too few (50 % after 4 epochs).
+`subj` are tested on one of ten folds: 83.3 % on SUBJ (one seed; naive Bayes 90.9), and 50 % on
+10,000 movie reviews after 4 epochs, which are too few.
 """
 
 from collections.abc import Iterator, Sequence
