@@ -1,7 +1,7 @@
-"""A Transformer that has filled in hidden words classifies reviews better than one that has not.
+"""A Transformer fills in hidden words, then classifies reviews, beside one that has not done so.
 
-Figure: not measured yet
-Time: not measured yet
+Figure: 30.1 % of hidden words; reviews 75.9 %, from a random start 76.6, naive Bayes 77.8 (1 seed)
+Time: 15 min on 1 CPU core
 Command: python launch.py train masked_language_model
 
 BERT's objective (Devlin et al. 2019), small: 15 % of the words of a sentence are to be predicted
@@ -12,7 +12,9 @@ of 64 features read 1.4 million words, the Brown corpus and SUBJ's sentences wit
 start. Every twentieth sentence of the text is held out: its hidden words are predicted for
 `masked_accuracy`, beside the most frequent word in each place. The vocabulary is that of all
 sentences, reviews included; next-sentence prediction is left out, and the mean of all vectors is
-classified. Naive Bayes stands beside both.
+classified. Naive Bayes stands beside both. With 1.4 million words of prose and plots the
+pretraining did not help on reviews in this setting: the network that had it was still learning
+after 4 epochs, where the other had begun to overfit (test losses 0.54 and 0.86).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
