@@ -119,8 +119,6 @@ def read(config: Config) -> tuple[sentence_sets.SentenceSet, list[list[str]], li
 
 def data(config: Config) -> dict[str, Dataset]:
     """The text, whose `classes` are the known words, and the sentences in their folds."""
-    if config.features % config.heads:
-        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     given, words, prose = read(config)
     known = text.vocabulary([*prose, *words], config.min_count)
     vocabulary = (*known[:2], MASK, *known[2:])
@@ -171,7 +169,9 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
 
 
 def encoder(config: Config, prose: Dataset, dropout: Any) -> Encoder:
-    """The part that both tasks share."""
+    """The part that both tasks share. Raises UserError on heads that do not divide."""
+    if config.features % config.heads:
+        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
     sizes = config.context, config.features, config.heads, config.layers
     return Encoder(len(prose.classes), *sizes, dropout)
 

@@ -116,15 +116,19 @@ class Config:
 
 
 def data(config: Config) -> Dataset:
-    """The text in pages, read in its order as gensim does; the vocabulary is `classes`.
-
-    Raises UserError where an epoch is expected to read no more words than a window holds.
-    """
+    """The text in pages, read in its order as gensim does; the vocabulary is `classes`."""
     word_similarity.load()  # What `measure` needs is missed before the training.
     words, x, sentence = corpus.pages(
         corpus.sentences(config.dataset), config.min_count, PAGE, config.window
     )
-    counts = np.bincount(x[sentence >= 0], minlength=len(words))
+    check_sample(np.bincount(x[sentence >= 0], minlength=len(words)), config)
+    train = {"x": x, "sentence": sentence}
+    test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
+    return Dataset(config.dataset, {"train": train, "test": test}, words, in_order)
+
+
+def check_sample(counts: np.ndarray, config: Config) -> None:
+    """Raise UserError where an epoch is expected to read no more words than a window holds."""
     kept = float(counts @ np.asarray(keep_probabilities(counts, config.sample)))
     if kept <= 2 * config.window + 1:
         raise UserError(
@@ -132,9 +136,6 @@ def data(config: Config) -> Dataset:
             f"{config.sample:g}: expected more than the {2 * config.window + 1:,} of a window; "
             "give more text, a larger --sample or a smaller --window"
         )
-    train = {"x": x, "sentence": sentence}
-    test = take(train, np.arange(0, len(x), -(-len(x) // TEST_PAGES)))
-    return Dataset(config.dataset, {"train": train, "test": test}, words, in_order)
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
