@@ -97,6 +97,7 @@ def test_a_recurrent_network_costs_its_gates_at_each_step():
     assert sum(p.multiply_adds for p in rnn) == 28 * (28 + 3 * 128) * 128 + 1280
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # Of torch.compile's import.
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_tuned_setting_learns_in_each_way(compiled):
     name = "mnist_cnn"
