@@ -71,8 +71,12 @@ def program(name: str, config: Any, steps: int | None, stage: str | None = None)
     The first is a warm-up.
     """
     chosen, options = of_experiment(name, config, Options(), stage)
-    chosen, devices = only_training(chosen, steps), options.devices or 1
-    training = epochs(chosen, compiled(chosen, options))
+    return of_stage(only_training(chosen, steps), options)
+
+
+def of_stage(stage: Stage, options: Options) -> Program:
+    """Epochs of an endless stage under settled options."""
+    training, devices = epochs(stage, compiled(stage, options)), options.devices or 1
     return Program(lambda: next(training), f"{devices} CPU device{'s' * (devices > 1)}")
 
 

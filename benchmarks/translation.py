@@ -57,7 +57,7 @@ class Benchmark:
         "few_words",
         "decoding",
     )
-    """What to time: training, with the whole vocabulary and with few words, and decoding."""
+    """Parts to time: training with the whole vocabulary, training with few words, decoding."""
     repeats: Annotated[int, Ge(1)] = 3
     """Repeats of each program, after one to warm up."""
     steps: Annotated[int, Ge(1)] | None = None
@@ -137,14 +137,14 @@ def trainings(benchmark: Benchmark, few: bool = False) -> Iterator[Training]:
         count = min(QUICK_STEPS if benchmark.quick else benchmark.steps or whole, whole)
         dataset = cut(stage.dataset, count * stage.batch_size)
         stage = stage._replace(dataset=dataset, epochs=ours.FOREVER)
-        ready, devices = ours.compiled(stage, task.options), task.options.devices or 1
-        theirs = translation_pytorch.program(
-            config, dataset, task.end, task.source, whole * config.epochs
-        )
-        setting = f"{devices} CPU device{'s' * (devices > 1)}"
-        ourselves = Program(partial(next, ours.epochs(stage, ready)), setting)
+        programs = {
+            "dlfun": ours.of_stage(stage, task.options),
+            "PyTorch": translation_pytorch.program(
+                config, dataset, task.end, task.source, whole * config.epochs
+            ),
+        }
         name = f"{task.name}, {FEW} words" if few else task.name
-        yield Training(name, {"dlfun": ourselves, "PyTorch": theirs}, whole / count)
+        yield Training(name, programs, whole / count)
 
 
 def decodings(benchmark: Benchmark, words: dict[str, int]) -> Iterator[Training]:
@@ -168,9 +168,12 @@ def decodings(benchmark: Benchmark, words: dict[str, int]) -> Iterator[Training]
                 tokens = predict_columns(learner, state, split)
                 words[name] = int(np.minimum((tokens != end).sum(1) + 1, tokens.shape[1]).sum())
 
-            ourselves = partial(translate, name, learner, state, split, task.end)
-            theirs = translation_pytorch.decoder(model, split, beams, LONGEST, task.end)
-            yield Training(name, {"dlfun": Program(ourselves, "1 CPU device"), "PyTorch": theirs})
+            in_dlfun = partial(translate, name, learner, state, split, task.end)
+            programs = {
+                "dlfun": Program(in_dlfun, "1 CPU device"),
+                "PyTorch": translation_pytorch.decoder(model, split, beams, LONGEST, task.end),
+            }
+            yield Training(name, programs)
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def tables(benchmark: Benchmark, report: Mapping[str, Any]) -> Iterable[Rows]:
 
 
 def remark(report: Mapping[str, Any]) -> str:
-    """What the programs ran on, and the share of a training's time that the vocabulary takes."""
+    """The vocabulary's share of an epoch's time, and the devices or threads of each program."""
     seconds = report["seconds"]
     shares = []
     for name in NETWORKS:

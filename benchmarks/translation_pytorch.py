@@ -47,7 +47,7 @@ class RecurrentTranslator(nn.Module):
         self.logits = nn.Linear(features, target)
 
     def forward(self, x: Tensor, length: Tensor, before: Tensor) -> Tensor:
-        """What the logits are computed from, [batch, time, features]."""
+        """The features from which `logits` computes the logits, [batch, time, features]."""
         memory = self.encode(x, length)
         h, _ = self.writer(self._dropped(self.target_embedding(before)), memory[1])
         return self._dropped(self._write(h, memory))
@@ -185,7 +185,7 @@ class Transformer(nn.Module):
         self.register_buffer("encoding", torch.from_numpy(sinusoids(longest, features)))
 
     def forward(self, x: Tensor, length: Tensor, before: Tensor) -> Tensor:
-        """What the logits are computed from, [batch, time, features]."""
+        """The features from which `logits` computes the logits, [batch, time, features]."""
         time = before.shape[1]
         y = self._embedded(self.target_embedding, before, self.encoding[:time])
         causal = torch.ones(time, time, dtype=torch.bool).tril()

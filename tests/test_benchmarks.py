@@ -71,9 +71,9 @@ def test_networks_of_keras_have_equal_parameters_too(name):
         pytest.skip("Keras is not installed")
     from benchmarks import keras_jax
 
-    theirs = pytorch.network(name, config_of(name)).named_parameters()
+    parameters = pytorch.network(name, config_of(name)).named_parameters()
     # Keras's GRU alone has a second bias, as PyTorch's recurrent layers have.
-    number = sum(p.numel() for key, p in theirs if name == "mnist_gru" or "bias_hh" not in key)
+    number = sum(p.numel() for key, p in parameters if name == "mnist_gru" or "bias_hh" not in key)
     assert keras_jax.network(name, config_of(name)).count_params() == number
 
 

@@ -92,8 +92,8 @@ def flat(params):
 @pytest.mark.parametrize("network", translation.NETWORKS)
 def test_networks_have_equally_many_parameters(network):
     _, _, _, state, peer = setting(network)
-    theirs = (p.numel() for name, p in peer.named_parameters() if "bias_hh" not in name)
-    assert sum(leaf.size for leaf in flat(state.params)) == sum(theirs)
+    peer_sizes = (p.numel() for name, p in peer.named_parameters() if "bias_hh" not in name)
+    assert sum(leaf.size for leaf in flat(state.params)) == sum(peer_sizes)
 
 
 @pytest.mark.parametrize("network", translation.NETWORKS)
@@ -105,12 +105,12 @@ def test_equal_weights_write_equal_translations(network, beams):
     learner = experiments.load(name).stages(config, dataset)[0].learner
     split = {n: jnp.asarray(dataset.splits["test"][n][:3]) for n in ("x", "length")}
     end = dataset.classes.index(END)
-    ours = learner.predict(state, {**split, "weight": jnp.ones(3)})
-    longest = ours.shape[1]
-    theirs = translation_pytorch.decoder(
+    tokens = learner.predict(state, {**split, "weight": jnp.ones(3)})
+    longest = tokens.shape[1]
+    peer_tokens = translation_pytorch.decoder(
         peer, jax.tree.map(np.asarray, split), beams, longest, end
     ).epoch()
-    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(tokens, peer_tokens)
 
 
 def test_parameters_without_end_write_the_longest_translations():

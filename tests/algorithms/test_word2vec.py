@@ -131,7 +131,7 @@ def test_an_update_is_gradient_descent_on_dense_tables(layer):
 
 
 def test_the_rate_of_a_node_falls_with_the_words_that_pass_it():
-    """Of a group of 8 words all pass the root, and 4 have the full rate."""
+    """All 8 words of a group pass the root, twice `most`: its rate is halved."""
     nodes, _, lengths = huffman(COUNTS)
     rates = np.asarray(hierarchical_softmax(COUNTS, block=4, group=8, most=4).rates)
     assert rates[nodes[0, 0]] == pytest.approx(0.5)

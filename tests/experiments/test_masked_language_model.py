@@ -44,7 +44,7 @@ def test_held_out_sentences_are_not_trained_on(small_mnist):
 
 
 def test_naive_bayes_stands_beside_a_test_set(small_mnist):
-    """The training set's questions, told apart by their words, are the test set's, too."""
+    """Test questions have the words of the training questions of their class: all are right."""
     config = experiment.Config(dataset="trec", **{**SMALL, "min_count": 1})
     assert experiment.bayes_accuracy(experiment.data(config)["sentences"]) == 1
 
