@@ -116,8 +116,12 @@ class Way(NamedTuple):
     compiled: bool = False
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{threads}, {self.format}{', compiled' * self.compiled}"
+        return f"{number_of_threads(self.threads)}, {self.format}{', compiled' * self.compiled}"
+
+
+def number_of_threads(count: int) -> str:
+    """The number in words, such as "2 threads"."""
+    return f"{count} thread{'s' * (count > 1)}"
 
 
 def ways(formats: Iterable[str], compiled: bool) -> list[Way]:
@@ -200,7 +204,7 @@ def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callabl
         optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
         loader = DataLoader(digits, batch_size=BATCH, shuffle=True)
         train_from_loader(model, optimizer, islice(loader, warm_up))
-        about = {"setting": f"{torch.get_num_threads()} threads"}
+        about = {"setting": number_of_threads(torch.get_num_threads())}
         return about, {"epoch": lambda: train_from_loader(model, optimizer, loader)}
 
     torch.set_flush_denormal(True)  # As XLA does; before the first thread starts.

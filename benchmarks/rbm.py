@@ -55,7 +55,7 @@ def in_pytorch(
     """
     import torch
 
-    from benchmarks.pytorch import THREADS, TRIAL, fastest
+    from benchmarks.pytorch import THREADS, TRIAL, fastest, number_of_threads
 
     torch.set_flush_denormal(True)
     data = torch.from_numpy(x)
@@ -84,7 +84,7 @@ def in_pytorch(
 
     ways = {threads: partial(train, threads) for threads in {1, THREADS}}
     threads = fastest(ways, TRIAL)
-    return Program(partial(train, threads, None), f"{threads} thread{'s' * (threads > 1)}")
+    return Program(partial(train, threads, None), number_of_threads(threads))
 
 
 def in_scikit_learn(

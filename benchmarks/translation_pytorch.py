@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, scaled_dot_product_attention
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.pytorch import THREADS, Update, descent, fastest
+from benchmarks.pytorch import THREADS, Update, descent, fastest, number_of_threads
 from benchmarks.turns import Program
 from dlfun.data.dataset import Dataset
 from dlfun.nn.layers.transformer import sinusoids
@@ -333,7 +333,7 @@ def program(config: Any, dataset: Dataset, end: int, source: int, updates: int) 
 
     ways = {threads: epochs(threads) for threads in sorted({1, THREADS})}
     threads = fastest(ways, TRIAL)
-    return Program(partial(ways[threads], None), _threads(threads))
+    return Program(partial(ways[threads], None), number_of_threads(threads))
 
 
 @torch.inference_mode()
@@ -396,7 +396,7 @@ def decoder(
 
     ways = {t: partial(translate, t) for t in sorted({1, THREADS})}
     threads = fastest(ways, TRIAL_SENTENCES)
-    return Program(partial(translate, threads, len(x)), _threads(threads))
+    return Program(partial(translate, threads, len(x)), number_of_threads(threads))
 
 
 def _best(scores: Tensor, tokens: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -433,7 +433,3 @@ def _copy_gru(part: Mapping[str, Any], layer: nn.GRU, suffix: str) -> None:
     _set(getattr(layer, f"bias_ih{suffix}"), part["bias"])
     last = np.array(part["recurrent_bias"])
     _set(getattr(layer, f"bias_hh{suffix}"), np.concatenate([0 * last, 0 * last, last]))
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' * (count > 1)}"
