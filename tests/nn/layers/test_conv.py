@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 from jax.test_util import check_grads
 
-from dlfun.nn.kernels import lowerings
+from dlfun.nn.kernels import depthwise, lowerings
 from dlfun.nn.kernels.direct import direct
 from dlfun.nn.kernels.geometry import pads
 from dlfun.nn.kernels.winograd import POINTS, winograd
@@ -108,31 +108,50 @@ def test_a_population_of_kernels_equals_one_after_another(cin, size):
     _assert_close(fast_jit(one_image)(x), fast_jit(conv)(x, jnp.asarray(kernels[0])))
 
 
+def _derivatives(f, x, kernel, bias):
+    """Gradients of a loss, and those of its gradient penalty."""
+
+    def loss(*args):
+        return jnp.sum(jnp.sin(f(*args)))
+
+    def penalty(*args):
+        return jnp.sum(jax.grad(loss)(*args) ** 2)
+
+    return [jax.grad(part, argnums=(0, 1, 2))(x, kernel, bias) for part in (loss, penalty)]
+
+
+def _assert_derivatives_close(f, reference, x, kernel, bias):
+    """Check the derivatives of one kernel and of a population of two."""
+
+    def one_and_two(f, x, kernels, biases):
+        of = partial(_derivatives, f, x)
+        return of(kernels[0], biases[0]), jax.vmap(of)(kernels, biases)
+
+    args = x, jnp.stack([kernel, kernel[::-1]]), jnp.stack([bias, 2 * bias])
+    found, expected = (fast_jit(partial(one_and_two, g))(*args) for g in (f, reference))
+    _assert_close(found, expected, 1e-10)
+
+
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize(("size", "stride"), [(4, 2), (3, 2), (3, 3), (5, 3)])
 def test_strided_derivatives_equal_xlas(size, stride, padding):
-    """Gradients, and those of a gradient penalty, of one kernel and of a population of two."""
-
-    def derivatives(f, x, kernel, bias):
-        def loss(*args):
-            return jnp.sum(jnp.sin(f(*args)))
-
-        def penalty(*args):
-            return jnp.sum(jax.grad(loss)(*args) ** 2)
-
-        return [jax.grad(part, argnums=(0, 1, 2))(x, kernel, bias) for part in (loss, penalty)]
-
-    def one_and_two(f, x, kernels, biases):
-        of = partial(derivatives, f, x)
-        return of(kernels[0], biases[0]), jax.vmap(of)(kernels, biases)
-
     with jax.enable_x64(True):
-        x, kernel, bias = _arrays(8, 9, 2, 4, (size, size), batch=2, dtype=jnp.float64)
-        args = x, jnp.stack([kernel, kernel[::-1]]), jnp.stack([bias, 2 * bias])
+        args = _arrays(8, 9, 2, 4, (size, size), batch=2, dtype=jnp.float64)
         by_conv = partial(conv, strides=stride, padding=padding)
         by_xla = partial(_reference, strides=(stride, stride), padding=padding)
-        found, expected = (fast_jit(partial(one_and_two, f))(*args) for f in (by_conv, by_xla))
-        _assert_close(found, expected, 1e-10)
+        _assert_derivatives_close(by_conv, by_xla, *args)
+
+
+@pytest.mark.parametrize("padding", [[(1, 1), (1, 1)], [(0, 0), (2, 0)], [(3, 1), (0, 2)]])
+def test_depthwise_derivatives_equal_xlas(padding, monkeypatch):
+    monkeypatch.setattr(depthwise, "ROWS", 3)  # So that rows are summed in more than one block.
+    with jax.enable_x64(True):
+        x, _, bias = _arrays(7, 6, 4, 4, (2, 3), batch=2, dtype=jnp.float64)
+        _, kernel, _ = _arrays(7, 6, 1, 4, (2, 3), dtype=jnp.float64)
+        by_conv = partial(conv, padding=padding, groups=4)
+        ones = {"strides": (1, 1), "dilation": (1, 1)}
+        by_xla = partial(lowerings.xla_conv, pads=padding, groups=4, **ones)
+        _assert_derivatives_close(by_conv, by_xla, x, kernel, bias)
 
 
 def test_module_is_conv_with_its_parameters():
