@@ -160,7 +160,7 @@ def _cpu_lowering(
     #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
     #   32,  28,  1 → 32, 3×3            0.34 /   -  /   -    1.07 /   -  /   -
     # The sum of the second row for 64 images on two cores: 6 by `direct`, 2 by im2col.
-    # Groups, XLA against im2col, sums, 16×16, 64 → 64 in 2, 8, 32 of them: 735, 30; 215, 26; 115, 78.
+    # Groups, XLA against im2col, 16×16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     # Depthwise, 3×3, 32 images of 28×28, 32 channels, by im2col and by `depthwise`: output 0.33,
     # 0.23; gradients of input 0.31, 0.30, and kernel 3.2, 0.87. PyTorch's three take 0.9 together.
     # The gradient of the input of n images at strides above 1, by XLA, which multiplies zeros, and
