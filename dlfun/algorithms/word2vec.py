@@ -169,10 +169,10 @@ def block_gradients(
         reach = jax.random.randint(reach_key, (len(words), block, 1), 1, window + 1)
         middle_sentence = sentences[:, middle, None]
         near = (
-            (distance > 0)
-            & (distance <= reach)
-            & (middle_sentence == sentences[:, None])
+            (middle_sentence == sentences[:, None])
             & (middle_sentence >= 0)
+            & (distance > 0)
+            & (distance <= reach)
         )
         pair, h = near.astype(vectors.dtype), vectors[words]
         if model == "cbow":

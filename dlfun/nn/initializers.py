@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import sequential_vmap
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 
 Initializer = Callable[..., Array]
@@ -25,13 +26,13 @@ he: Initializer = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 def uniform(bound: float) -> Initializer:
     """Initializer from U(±bound); PyTorch's biases have bound = 1/√F_in of their layer's kernel."""
 
-    def init(key: Key[Array, ""], shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+    def init(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
 
 
-def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """A matrix with WᵀW = I, uniform among them: Q of the factors QR of one of normal draws.
 
     Under `vmap` one after another: where LAPACK factors several at once, and this twice at the same

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float, Key
 
 from dlfun.nn.layers.conv import Conv, conv
@@ -123,7 +124,7 @@ def squash(x: Array) -> Array:
     return 1.7159 * jnp.tanh(x * (2 / 3))
 
 
-def narrow(key: Key[Array, ""], shape: tuple[int, ...], dtype: type = jnp.float32) -> Array:
+def narrow(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Initializer from U(±2.4/F_in)."""
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
