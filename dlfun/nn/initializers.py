@@ -32,7 +32,9 @@ def uniform(bound: float) -> Initializer:
     return init
 
 
-def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
+def orthogonal(
+    key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> Array:
     """A matrix with WᵀW = I, uniform among them: Q of the factors QR of one of normal draws.
 
     Under `vmap` one after another: where LAPACK factors several at once, and this twice at the same
