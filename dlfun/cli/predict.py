@@ -103,12 +103,12 @@ def predict_images(
 
     if not files:
         raise UserError("predict needs at least one image file")
-    decoded = [read_image(file) for file in files]
     experiment, trained = read(run, note)
     stage = experiment.stages(trained.config, trained.dataset)[-1]
     learner, state, dataset = trained.learner, trained.state, stage.dataset
     if reason := no_classifier(learner, state, dataset):
         raise UserError(f"{run}: '{experiment.name}' does not classify images: {reason}")
+    decoded = [read_image(file) for file in files]
     train = dataset.splits["train"]["image"]
     encoded = isinstance(train, EncodedImages)
     images = np.stack(

@@ -51,10 +51,16 @@ def known_words(text: str, known: Container[str]) -> list[str]:
 def vocabulary(sentences: Iterable[Sequence[str]], min_count: int = 1) -> tuple[str, ...]:
     """`PAD`, `UNKNOWN`, and the tokens that occur `min_count` times, the most frequent first.
 
-    A sentence is a sequence of tokens; a string is one of characters.
+    A sentence is a sequence of tokens; a string is one of characters. Raises UserError where there
+    are tokens, but none occurs so often.
     """
     counts = Counter(token for sentence in sentences for token in sentence)
     kept = [token for token, count in counts.items() if count >= min_count]
+    if counts and not kept:
+        most = max(counts.values())
+        raise UserError(
+            f"no word occurs {min_count:,} times: expected --min-count of at most {most:,}"
+        )
     return (PAD, UNKNOWN, *sorted(kept, key=lambda token: (-counts[token], token)))
 
 

@@ -29,7 +29,7 @@ def test_pages_hold_the_known_words_in_order(tmp_path):
         ("a b a b a b", {"window": 3}, "6 words are left, 2 different ones"),
         ("a a a a a a a a a", {"window": 1}, "9 words are left, 1 different ones"),
         ("a\nb\n" * 9, {"window": 1}, "no sentence of two words"),
-        ("a b c d e f g", {"window": 1, "min_count": 2}, "0 words are left, 0 different ones"),
+        ("a b c d e f g", {"window": 1, "min_count": 2}, "no word occurs 2 times"),
     ],
 )
 def test_a_corpus_smaller_than_the_window_is_refused(tmp_path, text, settings, words):

@@ -34,6 +34,9 @@ def test_a_vocabulary_holds_what_is_frequent_enough():
     assert text.vocabulary(sentences) == (text.PAD, text.UNKNOWN, "b", "a", "c")
     assert text.vocabulary(sentences, 2) == (text.PAD, text.UNKNOWN, "b", "a")
     assert text.vocabulary(["ab", "a"], 2) == (text.PAD, text.UNKNOWN, "a")  # Characters.
+    assert text.vocabulary([], 2) == (text.PAD, text.UNKNOWN)
+    with pytest.raises(UserError, match="no word occurs 4 times: .* --min-count of at most 3"):
+        text.vocabulary(sentences, 4)
 
 
 def test_what_is_encoded_can_be_read_back():
