@@ -12,9 +12,13 @@ of 64 features read 1.4 million words, the Brown corpus and SUBJ's sentences wit
 start. Every twentieth sentence of the text is held out: its hidden words are predicted for
 `masked_accuracy`, beside the most frequent word in each place. The vocabulary is that of all
 sentences, reviews included; next-sentence prediction is left out, and the mean of all vectors is
-classified. Naive Bayes stands beside both. With 1.4 million words of prose and plots the
-pretraining did not help on reviews in this setting: the network that had it was still learning
-after 4 epochs, where the other had begun to overfit (test losses 0.54 and 0.86).
+classified. Naive Bayes stands beside both.
+
+With 1.4 million words the pretraining does not help on reviews. Good and bad stand in the same
+places, so that it does not tell them apart, and the vectors of words that it leaves are larger than
+at a random start and change more slowly under Adam. After 8 epochs in two folds the accuracies are
+73.6 and 72.6 %, because the network from the random start overfits; the best of all epochs that
+were tried are 74.2 % for both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
