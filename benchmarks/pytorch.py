@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice, pairwise, product, starmap
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.turns import Program
 from benchmarks.work import CLASSES, SIDE
 from benchmarks.worker import best_rate, serve
 from dlfun import data
@@ -190,6 +192,13 @@ def fastest(ways: Mapping[W, Callable[[int | None], Any]], steps: int) -> W:
         train(steps)
         times[way].append(time.perf_counter() - began)
     return min(ways, key=lambda way: min(times[way][1:]))  # The first trial warms up.
+
+
+def on_fastest_threads(on: Callable[[int], Callable[[int | None], Any]], trial: int) -> Program:
+    """The whole of what `on(threads)` makes, on one thread or one a core, as trials decide."""
+    made = {threads: on(threads) for threads in sorted({1, THREADS})}
+    threads = fastest(made, trial)
+    return Program(partial(made[threads], None), number_of_threads(threads))
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:

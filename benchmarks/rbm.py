@@ -55,7 +55,7 @@ def in_pytorch(
     """
     import torch
 
-    from benchmarks.pytorch import THREADS, TRIAL, fastest, number_of_threads
+    from benchmarks.pytorch import TRIAL, on_fastest_threads
 
     torch.set_flush_denormal(True)
     data = torch.from_numpy(x)
@@ -82,9 +82,7 @@ def in_pytorch(
             a.add_((v - chains).sum(0), alpha=rate)
             b.add_((positive - negative).sum(0), alpha=rate)
 
-    ways = {threads: partial(train, threads) for threads in {1, THREADS}}
-    threads = fastest(ways, TRIAL)
-    return Program(partial(train, threads, None), number_of_threads(threads))
+    return on_fastest_threads(lambda threads: partial(train, threads), TRIAL)
 
 
 def in_scikit_learn(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, scaled_dot_product_attention
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.pytorch import THREADS, Update, descent, fastest, number_of_threads
+from benchmarks.pytorch import Update, descent, on_fastest_threads
 from benchmarks.turns import Program
 from dlfun.data.dataset import Dataset
 from dlfun.nn.layers.transformer import sinusoids
@@ -331,9 +331,7 @@ def program(config: Any, dataset: Dataset, end: int, source: int, updates: int) 
 
         return train
 
-    ways = {threads: epochs(threads) for threads in sorted({1, THREADS})}
-    threads = fastest(ways, TRIAL)
-    return Program(partial(ways[threads], None), number_of_threads(threads))
+    return on_fastest_threads(epochs, TRIAL)
 
 
 @torch.inference_mode()
@@ -383,20 +381,17 @@ def decoder(
     model = model.eval()
     x, length = (torch.from_numpy(split[name].astype(np.int64)) for name in ("x", "length"))
 
-    def translate(threads: int, count: int) -> Tensor:
+    def translate(threads: int, count: int | None) -> Tensor:
         torch.set_num_threads(threads)
-        size = min(count, EVALUATION_BATCH)
-        parts = zip(x[:count].split(size), length[:count].split(size), strict=True)
+        parts = (part[:count].split(EVALUATION_BATCH) for part in (x, length))
         return torch.cat(
             [
                 beam_search(model, words[:, : int(n.max())], n, beams, longest, end)
-                for words, n in parts
+                for words, n in zip(*parts, strict=True)
             ]
         )
 
-    ways = {t: partial(translate, t) for t in sorted({1, THREADS})}
-    threads = fastest(ways, TRIAL_SENTENCES)
-    return Program(partial(translate, threads, len(x)), number_of_threads(threads))
+    return on_fastest_threads(lambda threads: partial(translate, threads), TRIAL_SENTENCES)
 
 
 def _best(scores: Tensor, tokens: Tensor, count: int) -> tuple[Tensor, Tensor]:
