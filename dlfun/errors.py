@@ -1,7 +1,7 @@
 """Errors caused by bad input, printed as one line."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name closest to `name` as `" (did you mean 'x'?)"`, or `""` when none is close."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def unknown(kind: str, name: str, known: Sequence[str], *forms: str) -> UserError:
+    """The error of a name that is neither a known one nor of a form, such as text:PATH."""
+    *others, last = *known, *forms
+    expected = f"expected {', '.join(others)} or {last}"
+    return UserError(f"unknown {kind} '{name}'{nearest(name, known)}: {expected}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from dlfun.data import brown, text
-from dlfun.errors import UserError, nearest
+from dlfun.errors import UserError, unknown
 
 Sentences = Callable[[], Iterator[list[str]]]
 """A function that begins to read anew: the words of one sentence after another."""
@@ -41,8 +41,7 @@ def sentences(name: str) -> Sentences:
         lines = brown.sentences()
         return lambda: (line.lower().split() for line in lines)
     if not name.startswith(text.PREFIX) or name == text.PREFIX:
-        guess = nearest(name, ["brown"])
-        raise UserError(f"unknown dataset '{name}'{guess}: expected brown or {text.PREFIX}PATH")
+        raise unknown("dataset", name, ["brown"], f"{text.PREFIX}PATH")
     path = Path(name.removeprefix(text.PREFIX)).expanduser()
     found = [path] if path.is_file() else [*path.rglob("*.txt"), *path.rglob("*.txt.gz")]
     files = sorted(file for file in found if file.is_file())

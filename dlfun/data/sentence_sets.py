@@ -10,7 +10,7 @@ from jaxtyping import Int
 from dlfun.data import movie_reviews, subjectivity, text, tfds, trec
 from dlfun.data.dataset import Split, take
 from dlfun.data.folds import balanced_folds
-from dlfun.errors import UserError, nearest
+from dlfun.errors import unknown
 
 AG_NEWS = "ag_news_subset"
 """TFDS's name of AG News."""
@@ -57,9 +57,7 @@ def load(name: str, folds: int, seed: int) -> SentenceSet:
     elif name.startswith(text.PREFIX) and name != text.PREFIX:
         parts = [text.classes(Path(name.removeprefix(text.PREFIX)).expanduser())]
     else:
-        known = [*sources, *tested]
-        expected = f"expected {', '.join(known)} or {text.PREFIX}PATH"
-        raise UserError(f"unknown dataset '{name}'{nearest(name, known)}: {expected}")
+        raise unknown("dataset", name, [*sources, *tested], f"{text.PREFIX}PATH")
     classes = tuple(parts[-1])
     sentences = [s for part in parts for name in classes for s in part.get(name, [])]
     sizes = np.array([[len(part.get(name, [])) for name in classes] for part in parts])

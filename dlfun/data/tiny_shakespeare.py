@@ -9,7 +9,7 @@ from jaxtyping import Int
 from dlfun.data import tfds
 from dlfun.data.folders import present, roots
 from dlfun.data.text import PREFIX, read
-from dlfun.errors import UserError
+from dlfun.errors import UserError, unknown
 
 FOLDER, FILE = "tiny_shakespeare", "input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -53,7 +53,7 @@ def tokens(
             characters than can be counted five by five.
     """
     if name != FOLDER and not name.startswith(PREFIX):
-        raise UserError(f"unknown dataset '{name}': expected {FOLDER} or {PREFIX}FILE")
+        raise unknown("dataset", name, [FOLDER], f"{PREFIX}FILE")
     whole = text() if name == FOLDER else read(Path(name.removeprefix(PREFIX)).expanduser())
     characters, numbers = np.unique(list(whole), return_inverse=True)
     if not 0 < len(characters) <= MOST:

@@ -28,9 +28,7 @@ __all__ = [
 
 SOURCE = "beside counts of up to 5 characters, 1.669"
 CLAIMS = [Claim("test/loss", SOURCE, at_most=1.62)]
-QUICK = Quick(
-    {"epochs": 1, "steps": 200, "context": 64}, [Claim("test/loss", SOURCE, at_most=2.6)]
-)
+QUICK = Quick({"epochs": 1, "steps": 200, "context": 64}, [Claim("test/loss", SOURCE, at_most=2.6)])
 DEFAULT = Config(
     context=128,
     dropout=0.1,

@@ -26,7 +26,7 @@ from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import sentence_sets, text
 from dlfun.data.dataset import Dataset, take
 from dlfun.data.order import by_length
-from dlfun.errors import UserError
+from dlfun.errors import UserError, unknown
 from dlfun.experiment import Claim, Inputs, Quick, Stage, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, make_optimizer
@@ -86,7 +86,7 @@ class Config:
 def read(config: Config) -> sentence_sets.SentenceSet:
     """The sentences, their classes and folds. Raises UserError on an unknown dataset."""
     if config.dataset != "mr" and not config.dataset.startswith(text.PREFIX):
-        raise UserError(f"unknown dataset '{config.dataset}': expected mr or {text.PREFIX}PATH")
+        raise unknown("dataset", config.dataset, ["mr"], f"{text.PREFIX}PATH")
     return sentence_sets.load(config.dataset, config.folds, config.seed)
 
 

@@ -25,7 +25,7 @@ from dlfun.data import english_treebank, text
 from dlfun.data.dataset import TEST_SHARE, Dataset, partition
 from dlfun.data.english_treebank import Tagged
 from dlfun.data.order import by_length
-from dlfun.errors import UserError
+from dlfun.errors import UserError, unknown
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -87,7 +87,7 @@ def sentences(config: Config) -> dict[str, Tagged]:
         }
     if config.dataset == "ewt":
         return english_treebank.sentences()
-    raise UserError(f"unknown dataset '{config.dataset}': expected ewt or {text.PREFIX}FILE")
+    raise unknown("dataset", config.dataset, ["ewt"], f"{text.PREFIX}FILE")
 
 
 def numbers(config: Config) -> Numbers:

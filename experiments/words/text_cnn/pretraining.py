@@ -11,7 +11,7 @@ from dlfun.algorithms.minimize import MinimizeState
 from dlfun.algorithms.word2vec import Embeddings, negative_sampling, word2vec
 from dlfun.data import corpus, text, word_vectors
 from dlfun.data.dataset import Dataset, take
-from dlfun.errors import UserError, nearest
+from dlfun.errors import UserError, unknown
 from dlfun.experiment import Stage
 from dlfun.nn.models.text_cnn import VECTORS
 
@@ -45,9 +45,7 @@ def source(name: str, words: tuple[str, ...], size: int) -> dict[str, Dataset]:
         split = {"vector": vectors}
         made = Dataset(name, {"train": split, "test": split}, known)
     elif name != "brown" and not name.startswith(text.PREFIX):
-        possible = f"brown, {text.PREFIX}PATH or {PREFIX}FILE"
-        guess = nearest(name, ["brown"])
-        raise UserError(f"unknown vectors '{name}'{guess}: expected {possible}")
+        raise unknown("vectors", name, ["brown"], f"{text.PREFIX}PATH", f"{PREFIX}FILE")
     else:
         sentences = corpus.sentences(name)
         # The sentences to be classified are cut into words in this way.
