@@ -96,4 +96,7 @@ def test_the_tour(capsys, small_mnist, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)(.*?)\)", README))
 def test_links(link):
-    assert (ROOT / link).exists()
+    file, _, heading = link.partition("#")
+    assert (ROOT / file).exists()
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    assert file or heading in [text.lower().replace(" ", "-") for text in headings]
