@@ -1,22 +1,23 @@
-"""The GPT of `shakespeare_transformer`, trained on 27 times as much text, does better than counts.
+"""The GPT of `shakespeare_transformer`, trained longer at a higher rate, does better than counts.
 
 Figure: claimed ≤ 1.62 nats a character, where counting comes to 1.669; not measured yet
-Time: 40 min on 1 CPU core
+Time: 7 min on 1 CPU core
 Command: python launch.py train shakespeare_transformer_long
 
-The same 0.8 million parameters read 128 characters at a time, 32 windows an update, for 10,000
-updates in place of 2,000 of 12 windows of 64, with dropout of 0.1.
+The same network takes four times as many updates, 8,000, at a learning rate four times as high,
+4e-3. The rate does most: 2,000 updates at 1e-3, 2e-3 and 4e-3 come to 1.92, 1.80 and 1.76 nats.
 """
 
 from dataclasses import replace
 
 from dlfun.experiment import Claim, Quick
 
-from .shakespeare_transformer import Config, data, figures, learner, measure, sample
+from .shakespeare_transformer import FORMULA, Config, data, figures, learner, measure, sample
 
 __all__ = [
     "CLAIMS",
     "DEFAULT",
+    "FORMULA",
     "QUICK",
     "Config",
     "data",
@@ -28,11 +29,5 @@ __all__ = [
 
 SOURCE = "beside counts of up to 5 characters, 1.669"
 CLAIMS = [Claim("test/loss", SOURCE, at_most=1.62)]
-QUICK = Quick({"epochs": 1, "steps": 200, "context": 64}, [Claim("test/loss", SOURCE, at_most=2.6)])
-DEFAULT = Config(
-    context=128,
-    dropout=0.1,
-    epochs=20,
-    batch_size=32,
-    optimizer=replace(Config().optimizer, learning_rate=2e-3),
-)
+QUICK = Quick({"epochs": 1, "layers": 2}, [Claim("test/loss", SOURCE, at_most=2.3)])
+DEFAULT = Config(epochs=16, optimizer=replace(Config().optimizer, learning_rate=4e-3))
