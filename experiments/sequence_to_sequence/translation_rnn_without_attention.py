@@ -28,8 +28,10 @@ __all__ = [
 
 SOURCE = "beside `translation_rnn`"
 FORMULA = r"""
-h_0 = \tanh(W [\overrightarrow{s}_T; \overleftarrow{s}_1]), \quad h_t = \operatorname{GRU}(y_{t-1},
-h_{t-1}), \quad p(y_t \mid y_{<t}, x) = \operatorname{softmax}\left(V \tanh(W_c h_t + b)\right)_{y_t}
+h_0 = \tanh(W [\overrightarrow{s}_T; \overleftarrow{s}_1]), \quad h_t =
+\operatorname{GRU}(y_{t-1}, h_{t-1})
+
+p(y_t \mid y_{<t}, x) = \operatorname{softmax}\left(V \tanh(W_c h_t + b)\right)_{y_t}
 """
 CLAIMS = [Claim("test/bleu", SOURCE, at_least=15, at_most=35)]
 QUICK = Quick(
