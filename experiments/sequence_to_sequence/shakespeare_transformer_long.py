@@ -6,6 +6,8 @@ Command: python launch.py train shakespeare_transformer_long
 
 The same network takes four times as many updates, 8,000, at a learning rate four times as high,
 4e-3. The rate does most: 2,000 updates at 1e-3, 2e-3 and 4e-3 come to 1.92, 1.80 and 1.76 nats.
+With `--context 128 --epochs 10` it takes 10 minutes and comes to 1.55, as the LSTM does (one seed
+each).
 """
 
 from dataclasses import replace
