@@ -69,12 +69,16 @@ def numbers(tokens: Sequence[str]) -> dict[str, int]:
     return {token: number for number, token in enumerate(tokens)}
 
 
-def prime_numbers(prime: str, characters: Sequence[str]) -> list[int]:
+def prime_numbers(prime: str | None, characters: Sequence[str]) -> list[int]:
     """The numbers of the characters of a text that is to be continued.
+
+    By default it is the end of a line, or the first of the characters where lines do not end.
 
     Raises UserError where it has a character that is not among the known ones.
     """
     number = numbers(characters)
+    if prime is None:
+        return [number.get("\n", 0)]
     if unknown := [character for character in prime if character not in number]:
         alphabet = "".join(characters)
         raise UserError(

@@ -138,3 +138,9 @@ def test_sources_are_read_from_the_folder_of_data(tmp_path, monkeypatch):
         (tmp_path / english_treebank.FOLDER / f"{part}.tsv").write_text(f"{part}\tX\n")
     read = english_treebank.sentences(tmp_path)
     assert read["validation"] == ([["dev"]], [["X"]])
+
+
+def test_without_a_prime_a_text_begins_after_the_end_of_a_line():
+    assert text.prime_numbers("ba", "\nab") == [2, 1]
+    assert text.prime_numbers(None, " \nab") == [1]
+    assert text.prime_numbers(None, " ab") == [0]
