@@ -95,7 +95,10 @@ class Config:
 def data(config: Config) -> Dataset:
     """The held-out text in windows; those to train on are drawn by the learner."""
     parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
-    windows = {name: lanes(part, 1, config.context) for name, part in parts.items()}
+    windows = {
+        name: lanes(part, 1, config.context, f"the {name} split of {config.dataset}")
+        for name, part in parts.items()
+    }
     splits = {name: {"x": rows["x"], "y": rows["y"]} for name, rows in windows.items()}
     splits["train"] = ticks(config.steps * config.batch_size).splits["train"]
     return Dataset(config.dataset, splits, characters)
@@ -156,13 +159,13 @@ def sample(
     prime: str | None = None,
     temperature: float | None = None,
 ) -> Iterator[str]:
-    """Texts: `prime` and 500 characters after it; by default those after an empty line.
+    """Texts: `prime` and 500 characters after it; by default those after the end of a line.
 
     Raises UserError where the prime has a character that the training text lacks.
     """
     characters, config = trained.dataset.classes, trained.config
     network = model(config, trained.dataset)
-    first = jnp.array([text.prime_numbers(prime or "\n", characters)] * count, jnp.int32)
+    first = jnp.array([text.prime_numbers(prime, characters)] * count, jnp.int32)
     choose = sampled(temperature or config.temperature)
 
     @jax.jit

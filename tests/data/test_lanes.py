@@ -41,5 +41,7 @@ def test_a_text_needs_a_row_for_each_lane_and_a_token(extra):
     if extra:
         assert lanes(tokens, BATCH, LENGTH)["x"].shape == (BATCH, LENGTH)
     else:
-        with pytest.raises(UserError, match="3 lanes of 7 need 22 tokens, got 21"):
+        with pytest.raises(
+            UserError, match="the text has 21 tokens: expected at least 22, for 3 rows of 7"
+        ):
             lanes(tokens, BATCH, LENGTH)

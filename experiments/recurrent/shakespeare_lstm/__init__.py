@@ -91,10 +91,12 @@ class Config:
 def data(config: Config) -> Dataset:
     """The text in lanes. A share for validation is the end of what is left to train on."""
     parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
+    names = {name: f"the {name} split of {config.dataset}" for name in parts}
     splits = {
-        name: lanes(part, ROWS, max(1, (len(part) - 1) // ROWS)) for name, part in parts.items()
+        name: lanes(part, ROWS, max(1, (len(part) - 1) // ROWS), names[name])
+        for name, part in parts.items()
     }
-    splits["train"] = lanes(parts["train"], config.batch_size, config.length)
+    splits["train"] = lanes(parts["train"], config.batch_size, config.length, names["train"])
     return Dataset(config.dataset, splits, characters, in_order)
 
 
@@ -130,13 +132,13 @@ def sample(
     prime: str | None = None,
     temperature: float | None = None,
 ) -> Iterator[str]:
-    """Texts: `prime` and 500 characters after it; by default those after an empty line.
+    """Texts: `prime` and 500 characters after it; by default those after the end of a line.
 
     Raises UserError where the prime has a character that the training text lacks.
     """
     characters = trained.dataset.classes
     network, params = model(trained.config, trained.dataset), trained.state.params
-    first = jnp.array([text.prime_numbers(prime or "\n", characters)] * count, jnp.int32)
+    first = jnp.array([text.prime_numbers(prime, characters)] * count, jnp.int32)
     chosen = temperature or trained.config.temperature
     for tokens in np.asarray(generate(network, params, key, first, WRITTEN, chosen)):
         yield (prime or "") + "".join(characters[token] for token in tokens)
