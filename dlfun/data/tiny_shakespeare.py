@@ -52,7 +52,7 @@ def tokens(
         UserError: an unknown name; a file that is missing, empty, not UTF-8, or has more different
             characters than can be counted five by five.
     """
-    if name != FOLDER and not name.startswith(PREFIX):
+    if name != FOLDER and (name == PREFIX or not name.startswith(PREFIX)):
         raise unknown("dataset", name, [FOLDER], f"{PREFIX}FILE")
     whole = text() if name == FOLDER else read(Path(name.removeprefix(PREFIX)).expanduser())
     characters, numbers = np.unique(list(whole), return_inverse=True)

@@ -85,6 +85,7 @@ def test_a_text_of_ones_own_is_split_like_it(tmp_path):
     [
         ("hamlet", "unknown dataset 'hamlet': expected tiny_shakespeare or text:FILE"),
         ("shakespeare", r"'shakespeare' \(did you mean 'tiny_shakespeare'\?\)"),
+        ("text:", "unknown dataset 'text:': expected tiny_shakespeare or text:FILE"),
         ("text:/nowhere.txt", "/nowhere.txt cannot be read: No such file or directory"),
     ],
 )
