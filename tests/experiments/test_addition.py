@@ -21,8 +21,10 @@ def test_no_question_comes_twice_nor_mirrored():
     assert len({tuple(sorted(pair)) for pair in sums.tolist()}) == 2000
     assert set(map(len, map(str, sums.ravel()))) == {1, 2}
     np.testing.assert_array_equal(sums, draw_sums(2, 2000))
-    with pytest.raises(UserError, match="60 sums of 1 digits were asked for: only 55"):
+    with pytest.raises(UserError, match="--examples must be at most 55 for --digits 1, not 60"):
         draw_sums(1, 60)
+    with pytest.raises(UserError, match="--examples 5,050 is too many for --digits 2: .* only 5,0"):
+        draw_sums(2, 5050)
 
 
 def test_a_sum_is_written_as_kerass_example_writes_it():

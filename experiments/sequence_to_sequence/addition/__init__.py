@@ -55,7 +55,7 @@ class Config:
     """Digits of a number at most."""
     reverse: bool = True
     """Read questions from their end."""
-    examples: Annotated[int, Ge(1)] = 50_000
+    examples: Annotated[int, Ge(10)] = 50_000
     """Questions; a tenth of them is held out to test on."""
     hidden: Annotated[int, Ge(1)] = 128
     """Units of each of the two LSTMs."""

@@ -19,13 +19,18 @@ def draw_sums(digits: int, count: int) -> Int[np.ndarray, "count 2"]:
 
     They are the same in every training. Raises UserError where there are fewer of them.
     """
+    if count > (most := 10**digits * (10**digits + 1) // 2):
+        raise UserError(f"--examples must be at most {most:,} for --digits {digits}, not {count:,}")
     random = np.random.Generator(np.random.Philox(key=0))
     shape = (20 * count, 2)
     pairs = random.integers(0, 10 ** random.integers(1, digits + 1, shape))
     codes = pairs.min(1) * 10**digits + pairs.max(1)
     _, first = np.unique(codes, return_index=True)
     if len(first) < count:
-        raise UserError(f"{count:,} sums of {digits} digits were asked for: only {len(first):,} of")
+        raise UserError(
+            f"--examples {count:,} is too many for --digits {digits}: of {len(pairs):,} sums that "
+            f"were drawn, only {len(first):,} are different"
+        )
     return pairs[np.sort(first)[:count]]
 
 
