@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlfun import config
 from dlfun.errors import UserError
 from dlfun.experiment import Trained
 from experiments.sequence_to_sequence import captioning
@@ -72,8 +73,8 @@ def test_an_image_is_cut_at_its_empty_columns():
 
 
 def test_a_network_without_convolutions_is_refused():
-    with pytest.raises(UserError, match="--channels names none"):
-        captioning.learner(captioning.Config(channels=()), None)
+    with pytest.raises(UserError, match="--channels must have at least one value"):
+        config.check(captioning.Config(channels=()))
 
 
 def test_image_files_get_captions(small_mnist, tmp_path):

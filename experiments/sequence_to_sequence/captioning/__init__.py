@@ -21,11 +21,10 @@ from annotated_types import Ge
 
 from dlfun import data as sources
 from dlfun.algorithms.translation import translation
-from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Widths
+from dlfun.config import BatchSize, DatasetName, Epochs, Seed, SomeWidths
 from dlfun.data.dataset import Dataset, Split, take
 from dlfun.data.digit_rows import captions, digit_rows
 from dlfun.data.parallel_text import END, words
-from dlfun.errors import UserError
 from dlfun.experiment import Claim, Inputs, Quick, Trained
 from dlfun.learner import Key, Learner
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
@@ -64,7 +63,7 @@ class Config:
     """Height of an image in pixels."""
     width: Annotated[int, Ge(1)] = 112
     """Width of an image in pixels."""
-    channels: Widths = (8, 16, 32, 64)
+    channels: SomeWidths = (8, 16, 32, 64)
     """Channels of each convolution; between them, pooling halves the image."""
     hidden: Annotated[int, Ge(1)] = 128
     """Units of the recurrent layer and of the attention."""
@@ -89,9 +88,7 @@ def data(config: Config) -> Dataset:
 
 
 def learner(config: Config, dataset: Dataset) -> Learner:
-    """The network under cross entropy of each word. Raises UserError without convolutions."""
-    if not config.channels:
-        raise UserError("--channels names none: expected those of at least one convolution")
+    """The network under cross entropy of each word."""
     steps = dataset.steps_per_epoch(config.batch_size)
     return translation(
         network(config, dataset),
