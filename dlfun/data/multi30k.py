@@ -6,6 +6,7 @@ al., 2016), tokenized and in lower case.
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ _ABBREVIATIONS = r"(?:bzw|ca|dr|mr|mrs|nr|st|usw)\."
 _TOKEN = re.compile(
     rf"\b{_ABBREVIATIONS}(?=\s+\S)|\b(?:\w\.){{2,}}|\d+(?:[.,]\d+)+|[\w-]+|\.{{2,}}|\S"
 )
+_PLAIN = str.maketrans(
+    {**dict.fromkeys("„“”«»", '"'), **dict.fromkeys("‚‘’´`", "'"), "–": "-", "—": "-", "…": "..."}
+)
+"""Marks as the files have them, whose punctuation Moses has normalized."""
 _ESCAPED = {"&": "&amp;", '"': "&quot;", "'": "&apos;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -29,8 +34,10 @@ def words(sentence: str) -> list[str]:
     They are those of Moses's tokenizer in lower case: words keep their hyphens, marks stand alone,
     and quotation marks, apostrophes and some others are written as in HTML. A sentence of the files
     gives its own words, but for 3 in 1,000 where a full stop in the middle stayed on its word.
+    Letters with a mark may be written as one character or as two.
     """
-    tokens = _TOKEN.findall(html.unescape(sentence.lower()))
+    composed = unicodedata.normalize("NFC", html.unescape(sentence.lower()))
+    tokens = _TOKEN.findall(composed.translate(_PLAIN))
     return [_ESCAPED.get(token, token) for token in tokens]
 
 

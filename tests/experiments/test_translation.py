@@ -13,6 +13,7 @@ from experiments.sequence_to_sequence import (
     translation_rnn,
     translation_transformer,
 )
+from experiments.sequence_to_sequence.translation_rnn import drawing
 from experiments.sequence_to_sequence.translation_rnn.scoring import bleu
 
 
@@ -42,6 +43,7 @@ def test_sentences_become_columns_and_numbers_become_sentences(trained):
         ("die u-bahn-station , 3.5 km weit !", "Die U-Bahn-Station, 3.5 km weit!"),
         ("ein schild mit &quot; open &quot; -anzeige", 'Ein Schild mit "Open" -Anzeige'),
         ("mcdonald &apos; s &amp; co", "McDonald's & Co"),
+        ("ein mädchen ruft &quot; halt &quot; - laut ...", "Ein Ma\u0308dchen ruft „Halt“ – laut…"),
         ("kinder- und st. petersburg ( z.b. ) ...", "Kinder- und St. Petersburg (z.B.)..."),
     ],
 )
@@ -54,6 +56,16 @@ def test_predict_splits_sentences_as_the_files_of_training_do(sentence, written,
     for item in (sentence, written):
         _, columns = translation_rnn.inputs(Trained(config, dataset, None, None, 0), [item])
         np.testing.assert_array_equal(columns["x"], dataset.splits["train"]["x"][:1])
+
+
+def test_a_mark_that_html_escapes_is_no_known_word(monkeypatch):
+    pairs = [["hund", "&quot;"]] * 2, [["dog"]] * 2
+    monkeypatch.setattr(multi30k, "sentences", lambda: dict.fromkeys(multi30k.PARTS, pairs))
+    config = translation_rnn.Config(beams=2)
+    run = Trained(config, translation_rnn.data(config), None, None, 0)
+    assert translation_rnn.inputs(run, ['"Hund"'])[1]["length"] == 3
+    with pytest.raises(UserError, match="no word of"):
+        translation_rnn.inputs(run, ['"'])
 
 
 @pytest.mark.parametrize(
@@ -91,3 +103,11 @@ def test_the_score_of_a_perfect_translation_is_100():
     reference = [["a", "dog", "runs", "over", "the", "grass", "."]]
     assert bleu(reference, reference) == pytest.approx(100)
     assert bleu([["a", "dog", "runs", "over", "grass", "."]], reference) < 70
+
+
+def test_figures_show_marks_as_they_are_read(monkeypatch, trained):
+    written = [["a", "dog", "&apos;s", "$"]]
+    monkeypatch.setattr(drawing, "translated", lambda *_: written)
+    monkeypatch.setattr(drawing, "take", lambda *_: None)
+    drawn = drawing.translations(trained, (written, written))
+    assert {line.get_text() for line in drawn.axes[0].texts} == {r"a dog 's \$", ""}

@@ -143,7 +143,7 @@ def inputs(trained: Trained, items: Sequence[str]) -> Inputs:
     """Sentences, or files with one a line. Raises UserError where no word of one is known."""
     vocabularies, sentences = languages(trained.config), text.sentences(items)
     split = [multi30k.words(sentence) for sentence in sentences]
-    known = {word for word in vocabularies.source if any(map(str.isalnum, word))}
+    known = {word for word in vocabularies.source if any(map(str.isalnum, multi30k.plain([word])))}
     for sentence, words in zip(sentences, split, strict=True):
         if known.isdisjoint(words):
             raise UserError(f"no word of '{sentence}' is known to the network")

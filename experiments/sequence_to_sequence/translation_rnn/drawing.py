@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
+from dlfun.data import multi30k
 from dlfun.data.dataset import take
 from dlfun.data.parallel_text import END, Languages, Pairs
 from dlfun.experiment import Trained
@@ -28,7 +29,7 @@ def translations(trained: Trained, test: Pairs) -> Figure:
     lines: list[tuple[str, str]] = []
     for source, written, reference in zip(test[0], ours, test[1], strict=False):
         for words, weight in ((source, "normal"), (written, "bold"), (reference, "normal")):
-            lines += [(line, weight) for line in textwrap.wrap(" ".join(words), WIDTH)]
+            lines += [(line, weight) for line in textwrap.wrap(multi30k.plain(words), WIDTH)]
         lines.append(("", "normal"))
     detail = "each with its translation, bold, and that of a person"
     drawn = figure(10, 1.1 + LINE * len(lines), f"{SHOWN} sentences of the test set", detail)
@@ -54,7 +55,10 @@ def alignments(trained: Trained, model: RecurrentTranslator, vocabularies: Langu
     for k, axes in enumerate(drawn.subplots(2, 2).ravel()):
         source = [vocabularies.source[token] for token in split["x"][k, : split["length"][k]]]
         axes.imshow(weights[k, : len(sentences[k]), : len(source)], cmap="Greys", vmin=0, vmax=1)
-        labels = [[plain(truncate(word)) for word in part] for part in (source, sentences[k])]
+        labels = [
+            [plain(truncate(multi30k.plain([word]))) for word in part]
+            for part in (source, sentences[k])
+        ]
         axes.set_xticks(range(len(source)), labels[0], rotation=60, ha="left", fontsize=SMALL)
         axes.set_yticks(range(len(sentences[k])), labels[1], fontsize=SMALL)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
