@@ -178,6 +178,9 @@ def main(arguments: Sequence[str]) -> int:
         else:
             raise
         return 2
+    except MemoryError as error:
+        note(f"error: not enough memory: {error or 'of no known size'}")
+        return 2
     except KeyboardInterrupt:
         note("interrupted")
         return 130

@@ -156,6 +156,14 @@ def test_no_space_is_one_line(capsys, small_mnist, tmp_path, monkeypatch):
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
+def test_no_memory_is_one_line(capsys, tmp_path):
+    sums = "train", "addition", "--digits", 6, "--examples", 10**11
+    status, _, err = run(capsys, *sums, "--run-dir", tmp_path / "run")
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: not enough memory: Unable to allocate")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, small_mnist_in_module):
     """A finished small run."""
