@@ -73,7 +73,7 @@ def predict(
         yield from predict_images(run, [Path(file) for file in inputs], invert, note)
         return
     if invert:
-        raise UserError(f"--invert is for images, and '{name}' reads none")
+        raise UserError(f"--invert is for classifiers of images, and '{name}' is none")
     experiment, trained = read(run, note)
     yield from predict_items(experiment, trained, inputs)
 
