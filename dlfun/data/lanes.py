@@ -8,15 +8,15 @@ from dlfun.errors import UserError
 
 
 def lanes(
-    tokens: Int[np.ndarray, " n"], batch_size: int, length: int, name: str = "the text"
+    tokens: Int[np.ndarray, " n"], batch_size: int, length: int, name: str = "whole"
 ) -> dict[str, Shaped[np.ndarray, "rows ..."]]:
     """Lay a text out in `batch_size` lanes: row b of batch t + 1 continues row b of batch t.
 
     For a `Dataset` in the order `in_order`, trained with this batch size. The text is cut into
     `batch_size` consecutive parts of equal length, the lanes, and each lane into rows of `length`
     tokens; tokens at the end of the text that fill no row in every lane are left out. A learner
-    keeps a carry for each lane in its state and resets it where `first` is 1. An error calls the
-    text by its `name`.
+    keeps a carry for each lane in its state and resets it where `first` is 1. An error calls
+    it the `name` text: `name` is that of its split.
 
     Returns:
         "x": int32 [rows, length], the tokens;
@@ -31,7 +31,7 @@ def lanes(
         needed = batch_size * length + 1
         rows = f"{batch_size:,} row{'' if batch_size == 1 else 's'} of {length:,}"
         raise UserError(
-            f"{name} has {len(tokens):,} tokens: expected at least {needed:,}, for {rows}"
+            f"the {name} text has {len(tokens):,} tokens: expected at least {needed:,}, for {rows}"
         )
 
     def arrange(part: np.ndarray) -> np.ndarray:

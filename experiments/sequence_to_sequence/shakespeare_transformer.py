@@ -95,10 +95,7 @@ class Config:
 def data(config: Config) -> Dataset:
     """The held-out text in windows; those to train on are drawn by the learner."""
     parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
-    windows = {
-        name: lanes(part, 1, config.context, f"the {name} split of {config.dataset}")
-        for name, part in parts.items()
-    }
+    windows = {name: lanes(part, 1, config.context, name) for name, part in parts.items()}
     splits = {name: {"x": rows["x"], "y": rows["y"]} for name, rows in windows.items()}
     splits["train"] = ticks(config.steps * config.batch_size).splits["train"]
     return Dataset(config.dataset, splits, characters)

@@ -42,6 +42,6 @@ def test_a_text_needs_a_row_for_each_lane_and_a_token(extra):
         assert lanes(tokens, BATCH, LENGTH)["x"].shape == (BATCH, LENGTH)
     else:
         with pytest.raises(
-            UserError, match="the text has 21 tokens: expected at least 22, for 3 rows of 7"
+            UserError, match="the whole text has 21 tokens: expected at least 22, for 3 rows of 7"
         ):
             lanes(tokens, BATCH, LENGTH)

@@ -91,12 +91,11 @@ class Config:
 def data(config: Config) -> Dataset:
     """The text in lanes. A share for validation is the end of what is left to train on."""
     parts, characters = tiny_shakespeare.tokens(config.dataset, config.validation)
-    names = {name: f"the {name} split of {config.dataset}" for name in parts}
     splits = {
-        name: lanes(part, ROWS, max(1, (len(part) - 1) // ROWS), names[name])
+        name: lanes(part, ROWS, max(1, (len(part) - 1) // ROWS), name)
         for name, part in parts.items()
     }
-    splits["train"] = lanes(parts["train"], config.batch_size, config.length, names["train"])
+    splits["train"] = lanes(parts["train"], config.batch_size, config.length, "train")
     return Dataset(config.dataset, splits, characters, in_order)
 
 
