@@ -15,7 +15,8 @@ An experiment is a module, or a package where it needs code of its own, with the
 - where wanted: `FORMULA`, its equations in LaTeX with an empty line between them, which `book` sets
   and may break at a quad; `DEFAULT`, the Config to start from in place of `Config()`; `QUICK`;
   `OBJECTIVE`; `measure(trained, key)`, metrics that are no means over examples, computed once at
-  the end of a training, as {"split/name": value}; `sample(trained, key, count)`, texts, images or
+  the end of a training, as {"split/name": value}, with texts that say how a value is computed for
+  result.json alone; `sample(trained, key, count)`, texts, images or
   `Animation`s for the command `sample`, which passes `prime=`, `temperature=` and `label=` (a
   class's name), too, where one is asked for and `sample` takes it; `inputs(trained, items)` and
   `outputs(trained, names, predictions)`, for the command `predict`;
@@ -152,7 +153,7 @@ class Experiment(NamedTuple):
     stages: Callable[[Any, Any], Sequence[Stage]]
     quick: Quick | None
     objective: Objective
-    measure: Callable[[Trained, "Key"], Mapping[str, float]] | None
+    measure: Callable[[Trained, "Key"], Mapping[str, float | str]] | None
     sample: Callable[..., Iterable[Any]] | None
     figures: Callable[[Trained, list[dict[str, Any]]], Iterator[tuple[str, "Figure"]]] | None
     inputs: Callable[[Trained, Sequence[str]], Inputs] | None

@@ -51,15 +51,16 @@ def score(objective: Objective, splits: Mapping[str, Mapping[str, Any]]) -> floa
     return value if objective.goal == "min" else -value
 
 
-def measures_of(experiment: Experiment, trained: Trained) -> dict[str, float]:
+def measures_of(experiment: Experiment, trained: Trained) -> dict[str, float | str]:
     """The results of `experiment.measure` at the end of a training, by split/name."""
     if experiment.measure is None:
         return {}
     key = stream(trained.config.seed, "measure")
-    return {path: float(value) for path, value in experiment.measure(trained, key).items()}
+    measured = experiment.measure(trained, key).items()
+    return {path: value if isinstance(value, str) else float(value) for path, value in measured}
 
 
-def merge(splits: Splits, measured: Mapping[str, float]) -> Splits:
+def merge(splits: Splits, measured: Mapping[str, float | str]) -> Splits:
     """Metrics by split with measures by split/name among them."""
     merged = {split: dict(metrics) for split, metrics in splits.items()}
     for path, value in measured.items():
@@ -265,7 +266,8 @@ class Lockstep:
         if completed:
             trained = trainer.trained(self.alive[slot], snapshot.position)
             measured = measures_of(trainer.group.experiment, trained)
-            if not all(map(math.isfinite, measured.values())):
+            numbers = [value for value in measured.values() if isinstance(value, float)]
+            if not all(map(math.isfinite, numbers)):
                 return self._diverged(slot, step, snapshot.seconds)
             splits = merge(splits, measured)
         status = "completed" if completed else "interrupted"

@@ -163,6 +163,15 @@ def test_measures_are_in_the_result_and_in_evaluations(whole):
     assert evaluate(whole, pytest.fail, "best")["test"]["moved"] != again["test"]["moved"]
 
 
+def test_a_measure_says_in_words_how_it_is_computed(tmp_path, monkeypatch):
+    toy.register(
+        monkeypatch, measure=lambda *_: {"test/moved": 1, "test/moved_by": "the second array"}
+    )
+    measured = {"moved": 1.0, "moved_by": "the second array"}
+    assert run(tmp_path)["metrics"]["test"].items() >= measured.items()
+    assert evaluate(tmp_path, pytest.fail)["test"].items() >= measured.items()
+
+
 def test_a_measure_that_is_not_finite_is_divergence(tmp_path, monkeypatch, capsys):
     toy.register(monkeypatch, measure=lambda trained, key: {"test/moved": float("nan")})
     result = run(tmp_path)

@@ -133,10 +133,11 @@ def languages(config: Any) -> Languages:
     return parallel_text.languages(multi30k.sentences()["train"], config.min_count)
 
 
-def measure(trained: Trained, key: Key) -> dict[str, float]:
-    """BLEU on the test set."""
+def measure(trained: Trained, key: Key) -> dict[str, float | str]:
+    """BLEU on the test set, and sacreBLEU's signature."""
     _, references = multi30k.sentences()["test"]
-    return {"test/bleu": bleu(translated(trained, trained.dataset.splits["test"]), references)}
+    score, signature = bleu(translated(trained, trained.dataset.splits["test"]), references)
+    return {"test/bleu": score, "test/bleu_signature": signature}
 
 
 def inputs(trained: Trained, items: Sequence[str]) -> Inputs:

@@ -14,10 +14,12 @@ def translated(trained: Trained, split: Split) -> list[list[str]]:
     return [words(row.tolist(), trained.dataset.classes) for row in numbers]
 
 
-def bleu(translations: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+def bleu(
+    translations: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> tuple[float, str]:
     """BLEU of tokens as they are, 0 to 100 (Papineni et al., 2002), by sacreBLEU (Post, 2018).
 
-    Its signature is nrefs:1|case:mixed|eff:no|tok:none|smooth:exp.
+    Beside it stands sacreBLEU's signature, which says how it is computed.
     """
     from sacrebleu.metrics import BLEU
 
@@ -25,4 +27,5 @@ def bleu(translations: Sequence[Sequence[str]], references: Sequence[Sequence[st
     hypothesis_lines, reference_lines = (
         [" ".join(s) for s in part] for part in (translations, references)
     )
-    return float(scorer.corpus_score(hypothesis_lines, [reference_lines]).score)
+    score = scorer.corpus_score(hypothesis_lines, [reference_lines]).score
+    return float(score), str(scorer.get_signature())
