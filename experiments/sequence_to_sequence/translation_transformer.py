@@ -1,13 +1,14 @@
-"""A Transformer translates captions from German into English, better than a recurrent network.
+"""A Transformer translates captions from German into English by attention alone.
 
-Figure: claimed ≥ 35 BLEU, not measured yet
-Time: an epoch takes 2 min on 2 CPU cores
+Figure: 38.8 BLEU (1 seed), where the recurrent network with attention has 40.9
+Time: 43 min on 1 CPU core of a busy machine
 Command: python launch.py train translation_transformer
 
 Encoder and decoder of 3 blocks of 8 heads and 256 features (Vaswani et al., 2017) on the data, with
 the words, the smoothed labels, the beam search and the score of `translation_rnn`. Pre-norm, where
 the paper's blocks are post-norm (`--no-pre-norm`), sinusoids as positions, Adam with a warm-up of
 two epochs, then a cosine. Printed: 36.5 BLEU (bentrevett/pytorch-seq2seq, 3 + 3 blocks of 256).
+With 29,000 captions it overfits, its loss being 1.26 in training and 1.62 on the validation set.
 """
 
 from collections.abc import Iterator
