@@ -156,11 +156,14 @@ def test_no_space_is_one_line(capsys, small_mnist, tmp_path, monkeypatch):
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
-def test_no_memory_is_one_line(capsys, tmp_path):
-    sums = "train", "addition", "--digits", 6, "--examples", 10**11
-    status, _, err = run(capsys, *sums, "--run-dir", tmp_path / "run")
+def test_no_memory_is_one_line(capsys, tmp_path, monkeypatch):
+    def read(*_):
+        raise MemoryError("Unable to allocate 298. GiB")
+
+    monkeypatch.setattr(data, "read", read)
+    status, _, err = run(capsys, "train", "mnist_mlp", "--run-dir", tmp_path / "run")
     assert status == 2
-    assert err.splitlines()[-1].startswith("error: not enough memory: Unable to allocate")
+    assert err.splitlines()[-1] == "error: not enough memory: Unable to allocate 298. GiB"
     assert list(tmp_path.iterdir()) == []
 
 
