@@ -25,7 +25,10 @@ ROWS = 32
 
 
 def depthwise(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
-    """Convolve an input [batch, height, width, channels] with a kernel [*window, 1, channels]."""
+    """y[n, h, w, c] = Σ x[n, h + i, w + j, c] kernel[i, j, 0, c] over i, j, with zeros around x.
+
+    The input is [batch, height, width, channels], the kernel [*window, 1, channels].
+    """
     y = _convolve.bind(x, kernel[:, :, 0], pads=tuple((lo, hi) for lo, hi in pads))
     return y if bias is None else y + bias
 
