@@ -6,19 +6,17 @@ which sums over everything but channels, XLA makes loops that are five times slo
 rows that are written out.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from itertools import product
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 
 from dlfun.nn.kernels.geometry import Pads
-from dlfun.nn.kernels.linear_maps import shape
+from dlfun.nn.kernels.linear_maps import define, one_by_one
 
 ROWS = 32
 """Rows of which the products are written out, at most: the program grows with their number."""
@@ -102,24 +100,10 @@ def _kernel_gradient(y: Array, x: Array, kernel: Any, *, pads: Pads) -> Array:
     return _correlate.bind(x, y, pads=pads, window=kernel.aval.shape[:2])
 
 
-def _batched(
-    primitive: Primitive, args: Sequence[Array], axes: Sequence[int | None], **params: Any
-) -> Any:
-    size = next(a.shape[i] for a, i in zip(args, axes, strict=True) if i is not None)
-    stacked = [batching.bdim_at_front(a, i, size) for a, i in zip(args, axes, strict=True)]
-    return lax.map(lambda pair: primitive.bind(*pair, **params), tuple(stacked)), 0
-
-
-def _alone(function: Callable[..., Array], *args: Array, **params: Any) -> Array:
-    return jax.jit(partial(function, **params))(*args)
-
-
 _convolve, _correlate = Primitive("dlfun_depthwise"), Primitive("dlfun_depthwise_correlation")
 for _primitive, _function in ((_convolve, _convolved), (_correlate, _correlated)):
-    _primitive.def_impl(partial(_alone, _function))
-    _primitive.def_abstract_eval(shape(_function))
-    mlir.register_lowering(_primitive, mlir.lower_fun(_function, multiple_results=False))
-    batching.primitive_batchers[_primitive] = partial(_batched, _primitive)
+    define(_primitive, _function)
+    batching.primitive_batchers[_primitive] = partial(one_by_one, _primitive)
 ad.defbilinear(
     _convolve, lambda y, x, kernel, *, pads: _transposed(y, kernel, pads), _kernel_gradient
 )

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 
 from dlfun.nn.kernels.blocks import divides, transpose_by_blocks
 from dlfun.nn.kernels.geometry import Pads, span
-from dlfun.nn.kernels.linear_maps import linear_map, not_fused, shape
+from dlfun.nn.kernels.linear_maps import define, linear_map, not_fused, one_by_one
 from dlfun.nn.kernels.lowerings import im2col, tiled_3x3, xla_conv
 
 MAX_BLOCKS = 16
@@ -141,14 +140,10 @@ def _batched(args: Sequence[Array], axes: Sequence[int | None], *, window: Windo
         x = jnp.moveaxis(x, x_axis, 0)
         y = _convolve.bind(x.reshape(-1, *x.shape[2:]), kernel, window=window)
         return y.reshape(*x.shape[:2], *y.shape[1:]), 0
-    size = next(a.shape[i] for a, i in zip(args, axes, strict=True) if i is not None)
-    stacked = [batching.bdim_at_front(a, i, size) for a, i in zip(args, axes, strict=True)]
-    return lax.map(lambda pair: _convolve.bind(*pair, window=window), tuple(stacked)), 0
+    return one_by_one(_convolve, args, axes, window=window)
 
 
 _convolve = Primitive("dlfun_convolve")
-_convolve.def_impl(lambda *args, window: jax.jit(partial(_compute, window=window))(*args))
-_convolve.def_abstract_eval(shape(_compute))
-mlir.register_lowering(_convolve, mlir.lower_fun(_compute, multiple_results=False))
+define(_convolve, _compute)
 ad.defbilinear(_convolve, _input_gradient, _kernel_gradient)
 batching.primitive_batchers[_convolve] = _batched

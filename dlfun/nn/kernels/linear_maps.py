@@ -5,7 +5,7 @@ result, which computes it again. Here the transpose is given explicitly and XLA 
 the map with its neighbours. Derivatives of any order and mode, vmap and jit work with these maps.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -74,6 +74,22 @@ def shape(function: Callable[..., Array]) -> Callable[..., ShapedArray]:
         return ShapedArray(result.shape, result.dtype)
 
     return abstract
+
+
+def define(primitive: Primitive, function: Callable[..., Array]) -> None:
+    """Have a primitive compute `function`, compiled also where it stands alone."""
+    primitive.def_impl(lambda *args, **params: jax.jit(partial(function, **params))(*args))
+    primitive.def_abstract_eval(shape(function))
+    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
+
+
+def one_by_one(
+    primitive: Primitive, args: Sequence[Array], axes: Sequence[int | None], **params: Any
+) -> Any:
+    """Rule of `vmap` that computes a primitive for one element of the batch after another."""
+    size = next(a.shape[i] for a, i in zip(args, axes, strict=True) if i is not None)
+    stacked = [batching.bdim_at_front(a, i, size) for a, i in zip(args, axes, strict=True)]
+    return lax.map(lambda pair: primitive.bind(*pair, **params), tuple(stacked)), 0
 
 
 _linear, _product = Primitive("dlfun_linear"), Primitive("dlfun_product")
