@@ -20,11 +20,17 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def unknown(kind: str, name: str, known: Sequence[str], *forms: str) -> UserError:
-    """The error of a name that is neither a known one nor of a form, such as text:PATH."""
+def unknown(
+    kind: str, name: str, known: Sequence[str], *forms: str, meant: str | None = None
+) -> UserError:
+    """The error of a name that is neither a known one nor of a form, such as text:PATH.
+
+    It suggests what was `meant`, by default the nearest known name.
+    """
     *others, last = *known, *forms
     expected = f"expected {', '.join(others)} or {last}"
-    return UserError(f"unknown {kind} '{name}'{nearest(name, known)}: {expected}")
+    guess = f" (did you mean '{meant}'?)" if meant else nearest(name, known)
+    return UserError(f"unknown {kind} '{name}'{guess}: {expected}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dlfun.data import arrays, idx_sets, image_folder, tfds
 from dlfun.data.catalogue import Entry, catalogue
 from dlfun.data.dataset import Dataset, Split, hold_out_validation
 from dlfun.data.folders import roots
-from dlfun.errors import UserError, nearest
+from dlfun.errors import UserError, unknown
 
 __all__ = ["Dataset", "Entry", "Split", "catalogue", "hold_out_validation", "load"]
 
@@ -60,12 +60,11 @@ def read(name: str, data_dir: Path | None, folders: tuple[Path, ...]) -> Dataset
         return image_folder.load(name.removeprefix(image_folder.PREFIX), data_dir)
     if name.startswith(arrays.PREFIX):
         return arrays.load(name.removeprefix(arrays.PREFIX), data_dir)
-    expected = f"expected {', '.join(_NAMES)}, tfds:NAME, folder:PATH or arrays:FILE.npz"
-    if Path(name).is_dir():
-        raise UserError(f"unknown dataset '{name}' (did you mean 'folder:{name}'?): {expected}")
-    if _in_tfds(name):
-        raise UserError(f"unknown dataset '{name}' (did you mean 'tfds:{name}'?): {expected}")
-    raise UserError(f"unknown dataset '{name}'{nearest(name, _NAMES)}: {expected}")
+    meant = f"folder:{name}" if Path(name).is_dir() else None
+    if meant is None and _in_tfds(name):
+        meant = f"tfds:{name}"
+    forms = "tfds:NAME", "folder:PATH", "arrays:FILE.npz"
+    raise unknown("dataset", name, _NAMES, *forms, meant=meant)
 
 
 def _fashion_mnist(data_dir: Path | None) -> Dataset:
