@@ -17,7 +17,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmarks.pytorch import FORMATS, TRIAL, Update, Way, descent, fastest, in_batches, ways
+from benchmarks.pytorch import (
+    FORMATS,
+    TRIAL,
+    Update,
+    Way,
+    descent,
+    fastest_program,
+    in_batches,
+    ways,
+)
 from benchmarks.turns import Program
 from benchmarks.work import SIDE
 from dlfun.data.images import log_odds
@@ -234,9 +243,7 @@ def program(
         return in_batches(update, len(x), config.batch_size, way.threads)
 
     formats = ("contiguous", "channels_last") if name == "mnist_gan" else ("contiguous",)
-    trainings = {way: training(way) for way in ways(formats, compiled)}
-    way = fastest(trainings, TRIAL)
-    return Program(partial(trainings[way], None), str(way))
+    return fastest_program({way: training(way) for way in ways(formats, compiled)}, TRIAL)
 
 
 def _mlp(widths: tuple[int, ...]) -> nn.Sequential:

@@ -194,11 +194,16 @@ def fastest(ways: Mapping[W, Callable[[int | None], Any]], steps: int) -> W:
     return min(ways, key=lambda way: min(times[way][1:]))  # The first trial warms up.
 
 
+def fastest_program(ways: Mapping[W, Callable[[int | None], Any]], steps: int) -> Program:
+    """The whole of the training, or other work, that is the fastest in trials of some steps."""
+    way = fastest(ways, steps)
+    return Program(partial(ways[way], None), str(way))
+
+
 def on_fastest_threads(on: Callable[[int], Callable[[int | None], Any]], trial: int) -> Program:
     """The whole of what `on(threads)` makes, on one thread or one a core, as trials decide."""
-    made = {threads: on(threads) for threads in sorted({1, THREADS})}
-    threads = fastest(made, trial)
-    return Program(partial(made[threads], None), number_of_threads(threads))
+    counts = sorted({1, THREADS})
+    return fastest_program({number_of_threads(count): on(count) for count in counts}, trial)
 
 
 def prepare(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
