@@ -33,6 +33,12 @@ def unknown(
     return UserError(f"unknown {kind} '{name}'{guess}: {expected}")
 
 
+def check_multiple(name: str, value: int, of: str, divisor: int) -> None:
+    """Raise a `UserError` unless option `name` is a multiple of the option `of`."""
+    if value % divisor:
+        raise UserError(f"--{name} {value} must be a multiple of --{of} {divisor}")
+
+
 @contextmanager
 def with_layer_path(layer: Any) -> Iterator[None]:
     """Turn a ValueError into a `LayerError` that names the Flax module by its path."""

@@ -30,7 +30,7 @@ from dlfun.config import BatchSize, Epochs, Seed, Validation
 from dlfun.data import text, tiny_shakespeare
 from dlfun.data.dataset import Dataset, ticks
 from dlfun.data.lanes import lanes
-from dlfun.errors import UserError
+from dlfun.errors import check_multiple
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Key, Learner, metrics_of_all
 from dlfun.nn.decoding import generate, sampled
@@ -103,9 +103,8 @@ def data(config: Config) -> Dataset:
 
 
 def model(config: Config, dataset: Dataset) -> GPT:
-    """The network, a class for each character. Raises UserError on heads that do not divide."""
-    if config.features % config.heads:
-        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
+    """The network, a class for each character. Raises UserError: features no multiple of heads."""
+    check_multiple("features", config.features, "heads", config.heads)
     rate = 0.0 if config.dropout is None else config.dropout
     sizes = config.context, config.features, config.heads, config.layers
     return GPT(len(dataset.classes), *sizes, rate)

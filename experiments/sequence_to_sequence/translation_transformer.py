@@ -22,7 +22,7 @@ from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import multi30k
 from dlfun.data.dataset import Dataset
 from dlfun.data.parallel_text import END
-from dlfun.errors import UserError
+from dlfun.errors import check_multiple
 from dlfun.experiment import Claim, Quick, Trained
 from dlfun.learner import Learner
 from dlfun.nn.models.transformer import Transformer
@@ -91,8 +91,7 @@ class Config:
 
 def learner(config: Config, dataset: Dataset) -> Learner:
     """The network under cross entropy of each word."""
-    if config.features % config.heads:
-        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
+    check_multiple("features", config.features, "heads", config.heads)
     words = int(dataset.splits["train"]["x"].max()) + 1, len(dataset.classes)
     sizes = config.features, config.heads, config.layers, config.hidden
     steps = dataset.steps_per_epoch(config.batch_size)

@@ -52,7 +52,7 @@ def test_naive_bayes_stands_beside_a_test_set(small_mnist):
 def test_features_that_do_not_divide_by_heads(small_mnist):
     config = experiment.Config(**{**SMALL, "heads": 3})
     data = experiment.data(config)
-    with pytest.raises(UserError, match="--features 4 must divide by --heads 3"):
+    with pytest.raises(UserError, match="--features 4 must be a multiple of --heads 3"):
         experiment.stages(config, data)
 
 

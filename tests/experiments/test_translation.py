@@ -82,10 +82,10 @@ def test_settings_that_do_not_fit_are_refused(trained):
     with pytest.raises(UserError, match="--beams must be at most the .* words known, not 99"):
         translation_rnn.data(wide)
     config = translation_transformer.Config(features=30)
-    with pytest.raises(UserError, match="--features 30 must divide by --heads 8"):
+    with pytest.raises(UserError, match="--features 30 must be a multiple of --heads 8"):
         translation_transformer.learner(config, trained.dataset)
     config = shakespeare_transformer.Config(heads=3)
-    with pytest.raises(UserError, match="--features 128 must divide by --heads 3"):
+    with pytest.raises(UserError, match="--features 128 must be a multiple of --heads 3"):
         shakespeare_transformer.learner(config, shakespeare_transformer.data(config))
     config = shakespeare_transformer.Config(context=10**6)
     with pytest.raises(UserError, match="train text has .* expected at least 1,000,001"):

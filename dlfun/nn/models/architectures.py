@@ -5,7 +5,7 @@ from functools import partial
 
 import flax.linen as nn
 
-from dlfun.errors import UserError, nearest
+from dlfun.errors import unknown
 from dlfun.nn.models import resnet, vgg
 from dlfun.nn.models.alexnet import AlexNet
 from dlfun.nn.models.googlenet import GoogLeNet
@@ -36,9 +36,6 @@ def build(name: str, classes: int) -> nn.Module:
         UserError: an unknown name.
     """
     if name not in ARCHITECTURES:
-        names = ", ".join(ARCHITECTURES)
-        raise UserError(
-            f"unknown architecture '{name}'{nearest(name, ARCHITECTURES)}: expected {names}"
-        )
+        raise unknown("architecture", name, tuple(ARCHITECTURES))
     options = {"zero_last": True} if "resnet" in name else {}
     return ARCHITECTURES[name](classes=classes, **options)

@@ -39,7 +39,7 @@ from dlfun.config import BatchSize, Dropout, Epochs, Seed
 from dlfun.data import brown, sentence_sets, subjectivity, text
 from dlfun.data.dataset import Dataset, take
 from dlfun.data.order import by_length
-from dlfun.errors import UserError
+from dlfun.errors import check_multiple
 from dlfun.experiment import Claim, Inputs, Objective, Quick, Stage, Trained
 from dlfun.learner import Key, Learner
 from dlfun.nn.models.bert import Encoder, SentenceReader, TokenPredictor
@@ -174,9 +174,8 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
 
 
 def encoder(config: Config, prose: Dataset, dropout: Any) -> Encoder:
-    """The part that both tasks share. Raises UserError on heads that do not divide."""
-    if config.features % config.heads:
-        raise UserError(f"--features {config.features} must divide by --heads {config.heads}")
+    """The part that both tasks share. Raises UserError: features no multiple of heads."""
+    check_multiple("features", config.features, "heads", config.heads)
     sizes = config.context, config.features, config.heads, config.layers
     return Encoder(len(prose.classes), *sizes, dropout)
 
