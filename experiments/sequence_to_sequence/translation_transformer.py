@@ -81,7 +81,7 @@ class Config:
     """Share of each label that is spread over all words."""
     beams: Annotated[int, Ge(1)] = 5
     """Translations that beam search keeps at each step."""
-    epochs: Epochs = 12
+    epochs: Epochs = 8
     batch_size: BatchSize = 128
     optimizer: Optimizer = Optimizer(
         learning_rate=1e-3, beta2=0.98, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=2.0)
