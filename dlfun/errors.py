@@ -39,6 +39,11 @@ def check_multiple(name: str, value: int, of: str, divisor: int) -> None:
         raise UserError(f"--{name} {value} must be a multiple of --{of} {divisor}")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """True if one of JAX's devices has run out of memory."""
+    return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
+
+
 @contextmanager
 def with_layer_path(layer: Any) -> Iterator[None]:
     """Turn a ValueError into a `LayerError` that names the Flax module by its path."""

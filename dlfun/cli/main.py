@@ -33,7 +33,7 @@ from dlfun.cli.sample import Sample
 from dlfun.cli.summary import Summary, summary
 from dlfun.cli.sweep import Sweep, SweepReport, sweep
 from dlfun.cli.train import Train, train
-from dlfun.errors import LayerError, UserError, nearest
+from dlfun.errors import LayerError, UserError, is_out_of_memory, nearest
 
 COMMANDS: dict[str, Any] = {
     "list": List,
@@ -178,8 +178,11 @@ def main(arguments: Sequence[str]) -> int:
         else:
             raise
         return 2
-    except MemoryError as error:
-        note(f"error: not enough memory: {error or 'of no known size'}")
+    except (MemoryError, RuntimeError) as error:  # NumPy's, and JAX's.
+        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+            raise
+        first, *_ = str(error).splitlines() or ["of no known size"]
+        note(f"error: not enough memory: {first}")
         return 2
     except KeyboardInterrupt:
         note("interrupted")

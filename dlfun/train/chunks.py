@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from dlfun.errors import is_out_of_memory
 from dlfun.train import loop
 from dlfun.train.compile import Programs
 from dlfun.train.options import memory_limit
@@ -43,7 +44,7 @@ def choose_size(trainer: "GroupTrainer", numbers: Sequence[int]) -> int:
                 again = _examples_per_second(trainer, filled, position, programs)
                 rate = max(rate, again)
         except jax.errors.JaxRuntimeError as error:
-            if size == devices or not does_not_fit(error):
+            if size == devices or not is_out_of_memory(error):
                 raise
             return best
         if rate < GAIN * best_rate:
@@ -52,11 +53,6 @@ def choose_size(trainer: "GroupTrainer", numbers: Sequence[int]) -> int:
         if size >= len(numbers):
             return best
         size *= 2
-
-
-def does_not_fit(error: BaseException) -> bool:
-    """True if a device has run out of memory."""
-    return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
 
 
 def _examples_per_second(

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import jax
 
 from dlfun import config as configs
+from dlfun.errors import is_out_of_memory
 from dlfun.experiment import Stage, Trained
 from dlfun.metrics import Metrics
 from dlfun.train import checkpoint, loop, onward, run_directory
-from dlfun.train.chunks import choose_size, does_not_fit
+from dlfun.train.chunks import choose_size
 from dlfun.train.compile import REPLICATED, Programs, compile_learner
 from dlfun.train.lockstep import Ended, Lockstep, Snapshot, result_of
 from dlfun.train.logging import Display
@@ -145,7 +146,7 @@ class GroupTrainer:
                 try:
                     ended += self._train_chunk(chunk, size, stop, display)
                 except jax.errors.JaxRuntimeError as error:
-                    if not does_not_fit(error) or size <= spread:
+                    if not is_out_of_memory(error) or size <= spread:
                         raise
                     size = sizes[key] = max(spread, size // 2 // spread * spread)
                     sizes[AMONG + key] = size + 1
@@ -270,7 +271,7 @@ class GroupTrainer:
             if self.alone:
                 ended[0][1].result()
         except BaseException as error:
-            if not does_not_fit(error):
+            if not is_out_of_memory(error):
                 for run in runs:
                     if run_directory.read_result(run).get("status") == "running":
                         run_directory.write_failure(run, error)

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from dlfun import data
@@ -156,14 +159,23 @@ def test_no_space_is_one_line(capsys, small_mnist, tmp_path, monkeypatch):
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
-def test_no_memory_is_one_line(capsys, tmp_path, monkeypatch):
-    def read(*_):
-        raise MemoryError("Unable to allocate 298. GiB")
+def of_numpy(*_):
+    raise MemoryError("Unable to allocate 298. GiB")
 
+
+def of_jax(*_):
+    jax.jit(lambda: jnp.ones(2**60))()
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [(of_numpy, "Unable to allocate 298. GiB"), (of_jax, r"RESOURCE_EXHAUSTED: Out of memory .*")],
+)
+def test_no_memory_is_one_line(capsys, tmp_path, monkeypatch, read, message):
     monkeypatch.setattr(data, "read", read)
     status, _, err = run(capsys, "train", "mnist_mlp", "--run-dir", tmp_path / "run")
     assert status == 2
-    assert err.splitlines()[-1] == "error: not enough memory: Unable to allocate 298. GiB"
+    assert re.fullmatch(f"error: not enough memory: {message}", err.splitlines()[-1])
     assert list(tmp_path.iterdir()) == []
 
 
