@@ -72,10 +72,9 @@ class Page:
             self._read()
 
     def run(self, code: str) -> Any:
-        """The value of a JavaScript expression, awaited."""
-        result = self.send(
-            "Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True
-        )
+        """The value of a JavaScript expression, awaited; it may do what a user's click may."""
+        how = {"returnByValue": True, "awaitPromise": True, "userGesture": True}
+        result = self.send("Runtime.evaluate", expression=code, **how)
         if "exceptionDetails" in result:
             raise RuntimeError(f"{code}: {result['exceptionDetails']}")
         return result["result"].get("value")

@@ -1,13 +1,16 @@
 """Lines and tables for the user, and flags that several commands have."""
 
 import sys
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 from rich.console import Console
 from rich.table import Table
+
+T = TypeVar("T")
 
 COMMAND = ("dlfun",) if Path(sys.argv[0]).stem == "dlfun" else ("python", "launch.py")
 """The words that a command line begins with, as the installed program or from a checkout."""
@@ -28,6 +31,15 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print a line about something that went wrong but does not stop the command."""
     note(f"warning: {text}")
+
+
+def progress(items: Collection[T], title: str) -> Iterable[T]:
+    """The items, with a bar beside the output proper that shows how many are done."""
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    silent = not sys.stderr.isatty()
+    return track(items, title, console=console, transient=True, disable=silent)
 
 
 def show(table: Table) -> None:

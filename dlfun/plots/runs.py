@@ -23,8 +23,9 @@ def by_epoch(series: Sequence[Series], metric: str, split: str, maximize: bool) 
     words = f"{format_metric(metric, value.mean)} {split} {metric.replace('_', ' ')}"
     counts = {len(one.runs) for one in series}
     seeds = f"{'up to ' if len(counts) > 1 else ''}{max(counts)} seeds"
-    band = f"; mean over {seeds}, bands ± 1 standard deviation" if max(counts) > 1 else ""
-    detail = f"{'highest' if maximize else 'lowest'} of {len(curves)} at the end{band}"
+    band = f"mean over {seeds}, bands ± 1 standard deviation" if max(counts) > 1 else ""
+    among = f"{'highest' if maximize else 'lowest'} of {len(curves)} at the end"
+    detail = "; ".join(part for part in (among if len(curves) > 1 else "", band) if part)
     drawn = figure(8.5, 5.4, f"{best}: {words} after {epochs(float(last))}", detail)
     axes = drawn.subplots()
     few = max(len(curve) for _, curve in curves) <= 30

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -199,6 +200,55 @@ def test_a_folder_that_is_no_book_is_refused(tmp_path, capsys, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_what_a_book_does_not_have_is_never_deleted(tmp_path):
+    own, link = tmp_path / "own", tmp_path / "link"
+    with site.writing(own) as folder:
+        (folder / "index.html").write_text(site.GENERATOR)
+    link.symlink_to(own)
+    with site.writing(link) as folder:
+        (folder / "index.html").write_text(f"{site.GENERATOR} again")
+    assert link.is_symlink()
+    assert (own / "index.html").read_text().endswith("again")
+    (own / "runs").mkdir()
+    with pytest.raises(UserError, match="own: 'runs' is no part of a book"):
+        site.check_folder(own)
+    with pytest.raises(UserError, match="'runs'"), site.writing(own):
+        pass
+    assert sorted(path.name for path in own.iterdir()) == ["index.html", "runs"]
+
+
+def test_an_interrupted_exchange_leaves_the_earlier_book(tmp_path, monkeypatch):
+    book = tmp_path / "book"
+    with site.writing(book) as folder:
+        (folder / "index.html").write_text(site.GENERATOR)
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "made":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), site.writing(book):
+        pass
+    assert (book / "index.html").read_text() == site.GENERATOR
+    assert [path.name for path in tmp_path.iterdir()] == ["book"]
+
+
+def test_runs_of_other_settings_are_named(book, tmp_path, monkeypatch):
+    alone = {TRAINED: experiments.paths()[TRAINED]}
+    monkeypatch.setattr(experiments, "paths", lambda: alone)
+    seed = book.parent / "runs" / "reproduce" / TRAINED / "seed0"
+    run = shutil.copytree(seed, tmp_path / "runs" / "other")
+    about = run_directory.read_config(run)
+    about["config"]["epochs"] += 1
+    run_directory.write_json(run / run_directory.CONFIG, about)
+    warnings = []
+    ((entry,), _) = collect.collect([tmp_path / "runs"], tmp_path, warnings.append)
+    assert entry.runs == []
+    assert warnings == [f"{run} has other settings than the claims of {TRAINED}: left out"]
+
+
 def test_whole_or_not_at_all(book):
     before = {path: path.read_bytes() for path in book.rglob("*") if path.is_file()}
     beside = set(book.parent.iterdir())
@@ -227,6 +277,13 @@ def test_what_is_no_latex_is_shown_as_it_is():
     equation, other = site.formulas("a = b, \\quad c =\nd\n\ne")
     assert (len(equation), len(other)) == (2, 1)
     assert "<mi>d</mi>" in equation[1]
+
+
+def test_signs_and_bars_are_set_close_to_what_they_belong_to():
+    (((formula,),)) = site.formulas(r"|a - b| \sim f(-c, -1): d")
+    assert formula.count('form="prefix"') == 2
+    assert formula.count('lspace="0" rspace="0">|<') == 2
+    assert re.findall("<mo [^>]*>(∼|:)<", formula) == ["∼", ":"]
 
 
 def test_a_figure_says_what_it_shows(tmp_path):
@@ -276,7 +333,10 @@ def test_sorting_and_copying(book, tmp_path):
         assert page.run(rows) == "3,2,0,1"
         page.run("document.querySelector('[data-copy]').click()")
         page.run("new Promise(done => setTimeout(done, 200))")
-        assert page.run("document.querySelector('[data-copy]').textContent") == "Copied"
+        assert (
+            page.run("document.querySelector('[data-copy] + [role=status]').textContent")
+            == "Copied"
+        )
         page.open((book / "performance.html").as_uri())
         page.run("document.querySelector('th button').click()")
         first = "document.querySelector('tbody').rows[0].textContent"

@@ -39,7 +39,8 @@ class Book:
             raise UserError(f"book needs {error.name}: pip install 'dlfun[book]'") from None
         for folder in self.folders:
             if not folder.is_dir() and not (self.run and folder == self.folders[0]):
-                raise UserError(f"{folder}: no such folder; book reads the runs below a folder")
+                what = "is no folder" if folder.exists() else "no such folder"
+                raise UserError(f"{folder}: {what}; book reads the runs below a folder")
         if (self.seeds or self.quick) and not self.run:
             raise UserError("--seeds and --quick are of the trainings that --run NAME … asks for")
         site.check_folder(self.out)

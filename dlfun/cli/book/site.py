@@ -20,6 +20,7 @@ from pygments.lexers import PythonLexer
 from dlfun import __version__
 from dlfun import experiment as experiments
 from dlfun.cli.book.collect import Entry, Report
+from dlfun.cli.book.figures import FIGURES
 from dlfun.cli.book.sweeps import Cell, Sweep
 from dlfun.errors import UserError
 
@@ -43,15 +44,23 @@ ElementTree.register_namespace("", MATHML)
 CARD = 42
 """Letters of an equation that find room on a card."""
 ASSETS = ("style.css", "script.js")
+RELATIONS = {"~": "∼", ":": ":"}
+"""Characters that the converter sets as names of variables, and what they are set as."""
+CLOSING = ")]}|‖!′"
+"""Signs after which a minus is a difference; it is a sign after others."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError where a folder exists that is neither empty nor a book."""
+    """Raise UserError where a folder has anything that is no part of a book."""
     if not folder.exists():
         if not folder.absolute().parent.is_dir():
             raise UserError(f"--out {folder}: {folder.absolute().parent} is no folder")
-    elif not folder.is_dir() or (any(folder.iterdir()) and not _is_book(folder)):
+        return
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not folder.is_dir() or (names and not _is_book(folder)):
         raise UserError(f"--out {folder} exists and is no book: give another folder")
+    if others := [name for name in names if not _is_part(name)]:
+        raise UserError(f"--out {folder}: '{others[0]}' is no part of a book: give another folder")
 
 
 def _is_book(folder: Path) -> bool:
@@ -59,21 +68,27 @@ def _is_book(folder: Path) -> bool:
     return index.is_file() and GENERATOR.encode() in index.read_bytes()
 
 
+def _is_part(name: str) -> bool:
+    return name.endswith(".html") or name in (FIGURES, *ASSETS)
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[Path]:
     """A new folder to write a book into, which takes the place of `folder` at the end or never."""
-    parent = folder.absolute().parent
+    folder = folder.resolve()  # A link stays one.
+    parent = folder.parent
     with tempfile.TemporaryDirectory(prefix=".book-", dir=parent, ignore_cleanup_errors=True) as at:
         made, earlier = Path(at) / "made", Path(at) / "earlier"
         made.mkdir()
         yield made
         check_folder(folder)
-        if folder.exists():
-            folder.rename(earlier)
         try:
+            if folder.exists():
+                folder.rename(earlier)
             made.rename(folder)
-        except OSError:
-            earlier.rename(folder)
+        except BaseException:  # Ctrl-C too.
+            if earlier.exists() and not folder.exists():
+                earlier.rename(folder)
             raise
 
 
@@ -107,7 +122,8 @@ def write(
 
     verdicts = [entry.verdict for entry in entries]
     counts = {verdict: verdicts.count(verdict) for verdict in ("holds", "fails", "not run")}
-    page("index.html", "index.html", counts=counts, references=_references())
+    trained = sum(bool(entry.runs) for entry in entries)
+    page("index.html", "index.html", counts=counts, trained=trained, references=_references())
     page("performance.html", "performance.html", reports=reports)
     order = [(title, entry) for _, title, part in chapters for entry in part]
     for (_, before), (title, entry), (_, after) in zip(
@@ -168,14 +184,22 @@ def narrow(equations: list[list[Markup]]) -> list[Markup]:
 
 
 def _spaced(mathml: str) -> str:
-    """MathML with functions set as names, apart from what has no bracket; bars of one height."""
+    """MathML with functions set as names, apart from what has no bracket; signs and bars close."""
     root = ElementTree.fromstring(mathml)
     for element in root.iter():
-        if _is(element, "mo") and re.fullmatch("[a-zA-Z]{2,}", element.text or ""):
+        text = element.text or ""
+        if _is(element, "mo") and re.fullmatch("[a-zA-Z]{2,}", text):
             element.tag = f"{{{MATHML}}}mi"
-        elif _is(element, "mo") and element.text == "‖":
-            element.set("stretchy", "false")
+        elif _is(element, "mi") and text in RELATIONS:
+            element.tag, element.text = f"{{{MATHML}}}mo", RELATIONS[text]
+            element.attrib |= {"lspace": "0" if text == ":" else "0.278em", "rspace": "0.278em"}
+        elif _is(element, "mo") and text in ("‖", "|"):
+            element.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
     for row in [element for element in root.iter() if _is(element, "math", "mrow", "mtd")]:
+        for left, right in itertools.pairwise(row):
+            is_sign = _is(right, "mo") and right.text in ("−", "+", "±")
+            if is_sign and _is(left, "mo") and left.text not in CLOSING:
+                right.set("form", "prefix")
         for position, (left, right) in reversed([*enumerate(itertools.pairwise(row), 1)]):
             bases = _base(left), _base(right)
             operands = all(_is(base, "mi", "mn", "mfrac", "msqrt", "mover") for base in bases)
@@ -200,7 +224,7 @@ def spans(text: str) -> list[tuple[bool, str]]:
 
 def cells(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
     """Cells of text, each with the number that it begins with, by which it is sorted, or itself."""
-    numbers = re.compile(r"[-−]?[\d,]*\.?\d+")
+    numbers = re.compile(r"[-−]?[\d,]*\.?\d+(e[-+]?\d+)?(?![-\w.])")  # No date, no version.
 
     def key(text: str) -> Any:
         number = numbers.match(text)

@@ -31,7 +31,7 @@ SCHEMES = ("uniform", "glorot", "he", "orthogonal")
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 FORMULA = r"""
 \operatorname{Var} z^{(l)} = F_{\mathrm{in}} \operatorname{Var} W \; \mathbb{E}
-\left(h^{(l-1)}\right)^2
+\left[\left(h^{(l-1)}\right)^2\right]
 
 \text{He: } \operatorname{Var} W = \frac{2}{F_{\mathrm{in}}}, \quad \text{Glorot: }
 \operatorname{Var} W = \frac{2}{F_{\mathrm{in}} + F_{\mathrm{out}}}

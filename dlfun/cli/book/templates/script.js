@@ -1,19 +1,21 @@
 "use strict";
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
-    const text = button.dataset.copy;
+    let copied = true;
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
       // Some browsers have no clipboard for files of the disk: select the line, and copy that.
       const range = document.createRange();
       range.selectNodeContents(button.parentElement.querySelector("code"));
       getSelection().removeAllRanges();
       getSelection().addRange(range);
-      document.execCommand("copy");
+      copied = document.execCommand("copy");
     }
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    // What a browser does not let copy is selected.
+    const status = button.parentElement.querySelector("[role=status]");
+    status.textContent = copied ? "Copied" : "Selected";
+    setTimeout(() => { status.textContent = ""; }, 1500);
   });
 }
 
