@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from rich.table import Table
 
-from dlfun.cli.console import note, show
+from dlfun.cli.console import note, several, show
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Compare:
     """Lay runs side by side: learning curves, metrics, and the settings that differ."""
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …")]
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, several("RUN …")]
     """Run directories, or folders of them; those that differ in their seed alone are averaged."""
     metric: str | None = None
     """Metric of the curves and of the order. Default: the first experiment's objective."""

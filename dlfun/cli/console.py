@@ -18,6 +18,11 @@ PROGRAM = COMMAND[-1]
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
 
 
+def several(metavar: str) -> Any:
+    """How the help shows an argument that takes any number of values, and by default none."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 def now() -> str:
     """The time for a directory's name, to the microsecond: several may start in one second."""
     return datetime.now().strftime("%Y%m%d-%H%M%S-%f")

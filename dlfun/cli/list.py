@@ -9,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from dlfun import experiment
-from dlfun.cli.console import show, warn
+from dlfun.cli.console import several, show, warn
 from dlfun.cli.reproduce import expand
 
 USUAL = " on 2 CPU cores"
@@ -19,7 +19,7 @@ USUAL = " on 2 CPU cores"
 class List:
     """List the experiments: name, what each shows, its figure and rough time."""
 
-    names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME …")]
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, several("NAME …")]
     """Experiments or folders of experiments, shown with their figures. Default: all."""
     json: bool = False
     """Print JSON instead of tables."""

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from dlfun.cli.console import Run, note
+from dlfun.cli.console import Run, note, several
 from dlfun.errors import UserError
 
-Items = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT …")]
+Items = Annotated[tuple[str, ...], tyro.conf.Positional, several("INPUT …")]
 
 
 @dataclass(frozen=True)

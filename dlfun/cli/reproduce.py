@@ -15,7 +15,7 @@ from annotated_types import Ge
 from dlfun import config as configs
 from dlfun import experiment as experiments
 from dlfun.cli import results
-from dlfun.cli.console import show, warn
+from dlfun.cli.console import several, show, warn
 from dlfun.errors import UserError, nearest
 from dlfun.train import run_directory
 
@@ -24,9 +24,7 @@ from dlfun.train import run_directory
 class Reproduce:
     """Check claims over several seeds, or run one run directory again to the same bits."""
 
-    what: Annotated[
-        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME … | RUN_DIR")
-    ]
+    what: Annotated[tuple[str, ...], tyro.conf.Positional, several("NAME … | RUN_DIR")]
     """Experiments, folders of experiments, or one run directory."""
     seeds: Annotated[int, Ge(1)] | None = None
     """Number of random seeds: 0, 1, … Default: 5, with --quick 1."""

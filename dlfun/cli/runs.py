@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.table import Table
 
-from dlfun.cli.console import note, show
+from dlfun.cli.console import note, several, show
 from dlfun.errors import UserError, nearest
 from dlfun.experiment import format_metric
 from dlfun.train import run_directory
@@ -29,7 +29,7 @@ SORTS = ("when", "experiment", "status", "seconds", "size", "run")
 class Runs:
     """List runs and sweeps: when, status, metrics, seconds of training, size."""
 
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER …")]
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, several("FOLDER …")]
     """Folders to look in. Default: runs."""
     experiment: str | None = None
     """Only those of this experiment."""

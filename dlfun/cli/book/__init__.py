@@ -8,7 +8,7 @@ import tyro
 from annotated_types import Ge
 
 from dlfun import config as configs
-from dlfun.cli.console import note, warn
+from dlfun.cli.console import note, several, warn
 from dlfun.cli.reproduce import expand, reproduce
 from dlfun.errors import UserError
 
@@ -17,18 +17,17 @@ from dlfun.errors import UserError
 class Book:
     """Write the executable textbook: a site of all experiments and what their runs have shown."""
 
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER …")]
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, several("FOLDER …")]
     """Folders of runs and sweeps. Default: runs, where there is one."""
     out: Path = Path("book")
     """Folder of the site; an earlier book there is replaced."""
-    run: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = ()
-    """Experiments or folders of experiments to train first, as `reproduce` does, into `reproduce`
-    in the first folder; finished runs are used."""
+    run: Annotated[tuple[str, ...], several("NAME …")] = ()
+    """Experiments, or folders of them, to train into FOLDER/reproduce first; done runs are kept."""
     seeds: Annotated[int, Ge(1)] | None = None
     """With --run: number of random seeds. Default: 5, with --quick 1."""
     quick: bool = False
     """With --run: train the quick setting of each experiment that has one."""
-    benchmarks: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE …")] = ()
+    benchmarks: Annotated[tuple[Path, ...], several("FILE …")] = ()
     """Reports that benchmarks wrote by their flag --json, for the page of performance."""
 
     def __call__(self) -> int:

@@ -46,7 +46,7 @@ CARD = 42
 ASSETS = ("style.css", "script.js")
 RELATIONS = {"~": "∼", ":": ":"}
 """Characters that the converter sets as names of variables, and what they are set as."""
-CLOSING = ")]}|‖!′"
+CLOSING = (")", "]", "}", "|", "‖", "!", "′")
 """Signs after which a minus is a difference; it is a sign after others."""
 
 
