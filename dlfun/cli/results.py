@@ -24,12 +24,13 @@ writes it: its rows replace older ones of the same claims. README.md lists the s
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row as text, in the order of `COLUMNS`."""
-    metric = row["metric"]
+    metric, mean = row["metric"], row["mean"]
+    diverged = mean != mean and "diverged" in row["status"]
     return [
         f"{row['experiment']}: {statement(metric, row['at_least'], row['at_most'])}",
         row["source"],
         "" if row["printed"] is None else format_metric(metric, row["printed"]),
-        format_metric(metric, row["mean"], row["sd"]),
+        "diverged" if diverged else format_metric(metric, mean, row["sd"]),
         "holds" if row["holds"] else "FAILS",
         f"{row['seconds']:.1f}",
     ]

@@ -1,6 +1,7 @@
 """The command line: help and lists at once, and one clear line for each bad input."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -274,17 +275,24 @@ def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch)
     assert (tmp_path / "mnist_mlp" / "seed0").is_dir()
 
 
+def result_row(experiment, bound, mean, status="completed"):
+    metric = {"metric": "test/accuracy", "source": "[T3]", "printed": bound, "at_most": None}
+    measured = {"mean": mean, "sd": 0.001, "values": [mean], "holds": mean >= bound}
+    about = {"experiment": experiment, "at_least": bound, "seconds": 4.2, "status": [status]}
+    return about | metric | measured
+
+
+def test_a_claim_of_a_run_that_diverged():
+    assert results.cells(result_row("mnist_mlp", 0.9, math.nan, "diverged"))[3] == "diverged"
+    assert results.cells(result_row("mnist_mlp", 0.9, 0.5, "diverged"))[3] == "50.00 ± 0.10 %"
+
+
 def test_results_are_written_beside_those_of_other_claims(tmp_path):
     """A row replaces an older one of its claim, though the bound has changed."""
-
-    def row(experiment, bound, mean):
-        metric = {"metric": "test/accuracy", "source": "[T3]", "printed": bound, "at_most": None}
-        measured = {"mean": mean, "sd": 0.001, "values": [mean], "holds": mean >= bound}
-        return {"experiment": experiment, "at_least": bound, "seconds": 4.2} | metric | measured
-
     path = tmp_path / "README.md"
-    results.write([row("mnist_rnn", 0.95, 0.96), row("mnist_mlp", 0.9, 0.91)], 5, path)
-    results.write([row("mnist_mlp", 0.9758, 0.97)], 2, path)
+    rows = [result_row("mnist_rnn", 0.95, 0.96), result_row("mnist_mlp", 0.9, 0.91)]
+    results.write(rows, 5, path)
+    results.write([result_row("mnist_mlp", 0.9758, 0.97)], 2, path)
     lines = [line for line in path.read_text().splitlines() if line.startswith("| mnist")]
     assert len(lines) == 2
     mlp, rnn = lines
