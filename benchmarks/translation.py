@@ -35,12 +35,12 @@ from dlfun.train.prediction import predict_columns
 from experiments.sequence_to_sequence.translation_rnn import LONGEST
 
 Network = Literal["rnn", "attention_rnn", "transformer"]
-NETWORKS: dict[Network, tuple[str, dict[str, Any]]] = {
-    "rnn": ("translation_rnn", {"attention": "none"}),
-    "attention_rnn": ("translation_rnn", {"attention": "multiplicative"}),
-    "transformer": ("translation_transformer", {}),
+NETWORKS: dict[Network, str] = {
+    "rnn": "translation_rnn_without_attention",
+    "attention_rnn": "translation_rnn",
+    "transformer": "translation_transformer",
 }
-"""Experiments, and what is changed of their Configs."""
+"""Experiments of the networks."""
 QUICK_STEPS, QUICK_BATCH, QUICK_SENTENCES = 2, 8, 8
 FEW = 8
 """Words of the vocabulary beside which the whole one is measured."""
@@ -88,10 +88,11 @@ class Task(NamedTuple):
 def tasks(benchmark: Benchmark, few: bool = False) -> Iterator[Task]:
     """The experiments with their default Configs; with `few` words of the target language."""
     for network in benchmark.networks:
-        name, changed = NETWORKS[network]
+        name = NETWORKS[network]
         experiment = experiments.load(name)
+        changed = {}
         if benchmark.quick and experiment.quick:
-            changed = {**experiment.quick.values, "batch_size": QUICK_BATCH, **changed}
+            changed = {**experiment.quick.values, "batch_size": QUICK_BATCH}
         config = configs.replace(experiment.default, changed)
         dataset = experiment.data(config)
         end = dataset.classes.index(END)

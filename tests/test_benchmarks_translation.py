@@ -23,6 +23,7 @@ from benchmarks import translation_pytorch  # noqa: E402
 pytestmark = pytest.mark.usefixtures("small_mnist")
 SIZES = {
     "translation_rnn": {"embedding": 16, "hidden": 16},
+    "translation_rnn_without_attention": {"embedding": 16, "hidden": 16},
     "translation_transformer": {"features": 16, "heads": 2, "hidden": 24, "layers": 2},
 }
 RNG = np.random.default_rng(0)
@@ -30,9 +31,9 @@ RNG = np.random.default_rng(0)
 
 def setting(network):
     """Config, dataset, learner, variables drawn at random, and the network in PyTorch."""
-    name, changed = translation.NETWORKS[network]
+    name = translation.NETWORKS[network]
     experiment = experiments.load(name)
-    values = {**SIZES[name], **changed, "min_count": 1, "beams": 3}
+    values = {**SIZES[name], "min_count": 1, "beams": 3}
     config = configs.replace(experiment.default, values)
     dataset = experiment.data(config)
     learner = experiment.stages(config, dataset)[0].learner
@@ -101,7 +102,7 @@ def test_networks_have_equally_many_parameters(network):
 def test_equal_weights_write_equal_translations(network, beams):
     config, dataset, _, state, peer = setting(network)
     config = configs.replace(config, {"beams": beams})
-    name, _ = translation.NETWORKS[network]
+    name = translation.NETWORKS[network]
     learner = experiments.load(name).stages(config, dataset)[0].learner
     split = {n: jnp.asarray(dataset.splits["test"][n][:3]) for n in ("x", "length")}
     end = dataset.classes.index(END)
