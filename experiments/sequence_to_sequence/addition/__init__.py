@@ -43,7 +43,7 @@ s = \operatorname{LSTM}_{\mathrm{enc}}(x_1, \dots, x_T), \quad h_t =
 + c)_{y_t}
 """
 CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.997, at_least=0.99)]
-QUICK = Quick({"epochs": 5}, [Claim("test/accuracy", SOURCE, at_least=0.95)])
+QUICK = Quick({"epochs": 8}, [Claim("test/accuracy", SOURCE, at_least=0.95)])
 OBJECTIVE = Objective("accuracy", "max")
 
 

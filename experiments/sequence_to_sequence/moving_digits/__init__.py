@@ -12,8 +12,8 @@ a GRU reads their maps frame by frame. Beside it stand, on the same videos, 2-D 
 frame with a GRU, the 3-D convolutions alone, and a 2-D network on one frame, which can only guess
 (12.5 %). The first three end at 99.99 %; with a fifth of the videos 2-D convolutions have 16 %, in
 place of 99.8 % (one seed). Each update draws new videos of training digits; the test videos, of
-test digits, are drawn once. Nothing has to be learned where motion is this regular: the shift by which frames agree
-best with the next ones also tells it, and is reported.
+test digits, are drawn once. Nothing has to be learned where motion is this regular: the shift by
+which frames agree best with the next ones also tells it, and is reported.
 """
 
 from collections.abc import Iterator
