@@ -115,10 +115,14 @@ def _whole(report: Mapping[str, Any]) -> Rows:
     )
 
 
-def spread(seconds: Sequence[float]) -> str:
-    """Median, least and most of some times."""
-    middle = f"{median(seconds):.3g}"
-    return f"{middle} ({min(seconds):.3g} to {max(seconds):.3g})" if len(seconds) > 1 else middle
+def spread(values: Sequence[float]) -> str:
+    """Median, least and most of some times or rates, in three digits."""
+    middle, least, most = (f"{_rounded(f(values)):,.10g}" for f in (median, min, max))
+    return f"{middle} ({least} to {most})" if len(values) > 1 else middle
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
 def markdown(table: Rows) -> str:

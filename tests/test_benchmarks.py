@@ -236,3 +236,9 @@ def test_the_machine_of_the_others_trains_and_the_table_compares():
     seconds = {"PCD-1": {**two, "scikit-learn": [1.0, 1.0, 1.0]}, "PCD-15": two}
     (table,) = turns.table({"repeats": 3, "seconds": seconds})
     assert "| PCD-15 | 2 (1 to 4) | 5 (3 to 9) | 2.50 |  |  |" in tables.markdown(table)
+
+
+def test_times_and_rates_have_three_digits():
+    assert tables.spread([0.01234]) == "0.0123"
+    assert tables.spread([47.81, 44.9, 51.86]) == "47.8 (44.9 to 51.9)"
+    assert tables.spread([44_399.7, 42_351.0, 45_270.0]) == "44,400 (42,400 to 45,300)"
