@@ -280,8 +280,8 @@ def test_what_is_no_latex_is_shown_as_it_is():
 
 
 def test_signs_and_bars_are_set_close_to_what_they_belong_to():
-    (((formula,),)) = site.formulas(r"|a - b| \sim f(-c, -1): d")
-    assert formula.count('form="prefix"') == 2
+    (((formula,),)) = site.formulas(r"|a - b| \sim f(-c, -1): \begin{cases} -d \end{cases}")
+    assert formula.count('form="prefix">−<') == 3
     assert formula.count('lspace="0" rspace="0">|<') == 2
     assert re.findall("<mo [^>]*>(∼|:)<", formula) == ["∼", ":"]
 

@@ -69,7 +69,7 @@ def _is_book(folder: Path) -> bool:
 
 
 def _is_part(name: str) -> bool:
-    return name.endswith(".html") or name in (FIGURES, *ASSETS)
+    return name.endswith(".html") or name in (FIGURES, *ASSETS, ".DS_Store")  # macOS writes it.
 
 
 @contextlib.contextmanager
@@ -196,9 +196,9 @@ def _spaced(mathml: str) -> str:
         elif _is(element, "mo") and text in ("‖", "|"):
             element.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
     for row in [element for element in root.iter() if _is(element, "math", "mrow", "mtd")]:
-        for left, right in itertools.pairwise(row):
-            is_sign = _is(right, "mo") and right.text in ("−", "+", "±")
-            if is_sign and _is(left, "mo") and left.text not in CLOSING:
+        for left, right in zip([None, *row], row, strict=False):
+            begins = left is None or (_is(left, "mo") and left.text not in CLOSING)
+            if begins and _is(right, "mo") and right.text in ("−", "+", "±"):
                 right.set("form", "prefix")
         for position, (left, right) in reversed([*enumerate(itertools.pairwise(row), 1)]):
             bases = _base(left), _base(right)
