@@ -19,7 +19,7 @@ Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
 
 
 def several(metavar: str) -> Any:
-    """How the help shows an argument that takes any number of values, and by default none."""
+    """Setting of an argument that takes any number of values: the help shows no empty default."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 

@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             raise
         return 2
-    except (MemoryError, RuntimeError) as error:  # NumPy's, and JAX's.
+    except (MemoryError, RuntimeError) as error:  # NumPy raises the first, JAX the second.
         if not isinstance(error, MemoryError) and not is_out_of_memory(error):
             raise
         first, *_ = str(error).splitlines() or ["of no known size"]

@@ -103,7 +103,10 @@ def data(config: Config) -> Dataset:
 
 
 def model(config: Config, dataset: Dataset) -> GPT:
-    """The network, a class for each character. Raises UserError: features no multiple of heads."""
+    """The network, with a class for each character.
+
+    Raises UserError if the features are not a multiple of the heads.
+    """
     check_multiple("features", config.features, "heads", config.heads)
     rate = 0.0 if config.dropout is None else config.dropout
     sizes = config.context, config.features, config.heads, config.layers

@@ -22,7 +22,7 @@ class Book:
     out: Path = Path("book")
     """Folder of the site; an earlier book there is replaced."""
     run: Annotated[tuple[str, ...], several("NAME …")] = ()
-    """Experiments, or folders of them, to train into FOLDER/reproduce first; done runs are kept."""
+    """Experiments or their folders to train first, into FOLDER/reproduce; finished runs stay."""
     seeds: Annotated[int, Ge(1)] | None = None
     """With --run: number of random seeds. Default: 5, with --quick 1."""
     quick: bool = False

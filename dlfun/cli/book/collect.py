@@ -167,7 +167,7 @@ def _entry(
 
 
 def _made(line: Sequence[str]) -> str:
-    """How a row of the table was made: "2026-11-30, jax 0.10.2, AMD EPYC, 3 seeds of 59.4 s"."""
+    """Date, version, processor, number of seeds and seconds of one training, of a table's row."""
     return f"{line[7]}, {line[4]} seed{'' if line[4] == '1' else 's'} of {line[6]} s"
 
 

@@ -44,14 +44,14 @@ ElementTree.register_namespace("", MATHML)
 CARD = 42
 """Letters of an equation that find room on a card."""
 ASSETS = ("style.css", "script.js")
-RELATIONS = {"~": "∼", ":": ":"}
-"""Characters that the converter sets as names of variables, and what they are set as."""
+RELATIONS = {"~": ("∼", "0.278em"), ":": (":", "0")}
+"""Operators that the converter takes for variables: the operator and the space before it."""
 CLOSING = (")", "]", "}", "|", "‖", "!", "′")
-"""Signs after which a minus is a difference; it is a sign after others."""
+"""Operators after which a minus subtracts; after other operators it is the sign of a number."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError where a folder has anything that is no part of a book."""
+    """Raise UserError if a folder contains a file or folder that does not belong to a book."""
     if not folder.exists():
         if not folder.absolute().parent.is_dir():
             raise UserError(f"--out {folder}: {folder.absolute().parent} is no folder")
@@ -191,8 +191,9 @@ def _spaced(mathml: str) -> str:
         if _is(element, "mo") and re.fullmatch("[a-zA-Z]{2,}", text):
             element.tag = f"{{{MATHML}}}mi"
         elif _is(element, "mi") and text in RELATIONS:
-            element.tag, element.text = f"{{{MATHML}}}mo", RELATIONS[text]
-            element.attrib |= {"lspace": "0" if text == ":" else "0.278em", "rspace": "0.278em"}
+            operator, before = RELATIONS[text]
+            element.tag, element.text = f"{{{MATHML}}}mo", operator
+            element.attrib |= {"lspace": before, "rspace": "0.278em"}
         elif _is(element, "mo") and text in ("‖", "|"):
             element.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
     for row in [element for element in root.iter() if _is(element, "math", "mrow", "mtd")]:

@@ -174,7 +174,10 @@ def classifiers(config: Config, prose: Dataset, sentences: Dataset) -> Learner:
 
 
 def encoder(config: Config, prose: Dataset, dropout: Any) -> Encoder:
-    """The part that both tasks share. Raises UserError: features no multiple of heads."""
+    """The part that both tasks share.
+
+    Raises UserError if the features are not a multiple of the heads.
+    """
     check_multiple("features", config.features, "heads", config.heads)
     sizes = config.context, config.features, config.heads, config.layers
     return Encoder(len(prose.classes), *sizes, dropout)
