@@ -166,8 +166,9 @@ def beam_search(
         going = Beams(
             tokens.at[:, :, number].set(token), jnp.where(live[:, None], scores, -jnp.inf)
         )
-        flat = (jnp.arange(rows)[:, None] * beams + parents).reshape(-1)
-        carry = jax.tree.map(lambda leaf: leaf[flat], carry)
+        if beams > 1:  # A single one goes on from itself.
+            flat = (jnp.arange(rows)[:, None] * beams + parents).reshape(-1)
+            carry = jax.tree.map(lambda leaf: leaf[flat], carry)
         return number + 1, token.reshape(-1), going, ended, carry
 
     number, _, going, ended, _ = jax.lax.while_loop(

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 from jax.core import ShapedArray
 from jax.experimental.xla_metadata import set_xla_metadata
@@ -27,6 +28,19 @@ def linear_map(forward: Map, backward: Map, sizes: Hashable, x: Array) -> Array:
 def batched_matmul(a: Array, b: Array) -> Array:
     """Matrix products [batch, i, k], [batch, k, j] → [batch, i, j]."""
     return _product.bind(a, b)
+
+
+def matmul(x: Array, kernel: Array) -> Array:
+    """The product [rows, inputs], [inputs, outputs] → [rows, outputs] of a dense layer.
+
+    On a CPU, JAX's gradient of the kernel transposes that of the outputs, in a loop together with
+    what is computed before it, which is slow. Here x is transposed in its place, alone.
+    """
+
+    def alone(x: Array, kernel: Array) -> Array:
+        return batched_matmul(x[None], kernel[None])[0]
+
+    return lax.platform_dependent(x, kernel, cpu=alone, default=jnp.matmul)
 
 
 def not_fused(function: Callable[..., Array], *args: Array) -> Array:

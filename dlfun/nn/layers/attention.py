@@ -4,6 +4,7 @@ All compute weights α = softmax(score) over the positions of a memory and retur
 A mask is True where a query may read; a query that may read nothing reads all alike.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, Initializer
+from dlfun.nn.layers.dense import dot_general
 from dlfun.nn.layers.dropout import Dropout
 
 Mask = Bool[Array, "#batch #heads #queries keys"]
@@ -132,14 +134,12 @@ class MultiHeadAttention(nn.Module):
         if self.features % self.heads:
             raise ValueError(f"{self.features} features do not divide by {self.heads} heads")
         shape = (self.heads, self.features // self.heads)
+        dense = partial(nn.DenseGeneral, use_bias=self.use_bias, dot_general=dot_general)
         self.query, self.key, self.value = (
-            nn.DenseGeneral(shape, use_bias=self.use_bias, kernel_init=self.kernel_init)
-            for _ in range(3)
+            dense(shape, kernel_init=self.kernel_init) for _ in range(3)
         )
         last = self.last_kernel_init or self.kernel_init
-        self.out = nn.DenseGeneral(
-            self.features, axis=(-2, -1), use_bias=self.use_bias, kernel_init=last
-        )
+        self.out = dense(self.features, axis=(-2, -1), kernel_init=last)
         self.drop = Dropout(self.dropout)
 
     def __call__(

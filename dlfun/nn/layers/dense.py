@@ -1,9 +1,13 @@
 """The dense (fully connected) layer."""
 
+import math
+from typing import Any
+
 import flax.linen as nn
 from jaxtyping import Array, Float
 
 from dlfun.nn.initializers import SCHEMES, fan_in_uniform, uniform
+from dlfun.nn.kernels.linear_maps import matmul
 
 
 def dense(
@@ -18,3 +22,25 @@ def dense(
         return nn.Dense(width, kernel_init=SCHEMES[scheme])(x)
     bound = x.shape[-1] ** -0.5
     return nn.Dense(width, kernel_init=fan_in_uniform, bias_init=uniform(bound))(x)
+
+
+def dot_general(
+    x: Float[Array, "*batch_and_inputs"],
+    kernel: Float[Array, "*inputs_and_outputs"],
+    dimension_numbers: Any,
+    **_: Any,
+) -> Float[Array, "*batch_and_outputs"]:
+    """The product of `nn.Dense(…, dot_general=dot_general)` by `matmul`, fast on many rows.
+
+    The last axes of x are the first ones of the kernel.
+    """
+    count = len(dimension_numbers[0][0])
+    batch, inputs, outputs = x.shape[:-count], kernel.shape[:count], kernel.shape[count:]
+    size = math.prod(inputs)
+    product = matmul(x.reshape(-1, size), kernel.reshape(size, -1))
+    return product.reshape(*batch, *outputs)
+
+
+def attend(embedding: nn.Embed, x: Float[Array, "... features"]) -> Float[Array, "... words"]:
+    """Products of x with the vectors of all words, as `embedding.attend`, by `matmul`."""
+    return dot_general(x, embedding.embedding.T, (((x.ndim - 1,), (0,)), ((), ())))

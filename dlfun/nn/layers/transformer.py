@@ -1,6 +1,7 @@
 """Blocks of the Transformer (Vaswani et al., 2017), and positions as vectors."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from dlfun.config import is_zero
 from dlfun.nn.initializers import SCHEMES, Initializer
 from dlfun.nn.layers.attention import Cache, Mask, MultiHeadAttention, causal_mask, write
+from dlfun.nn.layers.dense import dot_general
 from dlfun.nn.layers.dropout import Dropout
 
 
@@ -85,9 +87,9 @@ class TransformerBlock(nn.Module):
         self.attention, self.attention_norm = attention(), norm()
         if self.reads:
             self.reading, self.reading_norm = attention(), norm()
-        self.first = nn.Dense(self.hidden, use_bias=self.use_bias, kernel_init=self.kernel_init)
-        last = self.last_kernel_init or self.kernel_init
-        self.second = nn.Dense(self.features, use_bias=self.use_bias, kernel_init=last)
+        dense = partial(nn.Dense, use_bias=self.use_bias, dot_general=dot_general)
+        self.first = dense(self.hidden, kernel_init=self.kernel_init)
+        self.second = dense(self.features, kernel_init=self.last_kernel_init or self.kernel_init)
         self.dense_norm = norm()
         self.drop = Dropout(self.dropout)
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from dlfun.config import is_zero
 from dlfun.nn.layers.attention import padding_mask
+from dlfun.nn.layers.dense import attend
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.transformer import TransformerBlock
 from dlfun.nn.models.blocks import Weights
@@ -68,7 +69,7 @@ class Encoder(nn.Module):
 
     def attend(self, x: Float[Array, "*shape features"]) -> Float[Array, "*shape vocabulary"]:
         """The products of vectors with those of all tokens."""
-        return self.tokens.attend(x)
+        return attend(self.tokens, x)
 
 
 class TokenPredictor(nn.Module):

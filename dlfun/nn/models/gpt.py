@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from dlfun.config import is_zero
 from dlfun.nn.decoding import Step
 from dlfun.nn.layers.attention import causal_mask
+from dlfun.nn.layers.dense import attend
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.transformer import TransformerBlock
 
@@ -67,7 +68,7 @@ class GPT(nn.Module):
                 kernel_init=normal,
                 last_kernel_init=nn.initializers.normal(0.02 / (2 * self.layers) ** 0.5),
             )(x, causal_mask(time, time), training=training)
-        return embed.attend(nn.LayerNorm(epsilon=1e-5, use_bias=False)(x))
+        return attend(embed, nn.LayerNorm(epsilon=1e-5, use_bias=False)(x))
 
 
 def sliding_window(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from dlfun.nn.kernels.recurrent_cells import find_cell
 from dlfun.nn.layers.attention import AdditiveAttention, MultiplicativeAttention, padding_mask
+from dlfun.nn.layers.dense import dot_general
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.recurrent import Recurrent
 from dlfun.nn.layers.recurrent_stack import RecurrentStack
@@ -63,7 +64,7 @@ class RecurrentTranslator(nn.Module):
         elif self.attention == "multiplicative":
             self.attend = MultiplicativeAttention()
         self.combine = nn.Dense(self.embedding)
-        self.logits = nn.Dense(self.target)
+        self.logits = nn.Dense(self.target, dot_general=dot_general)
         self.drop = Dropout(self.dropout)
 
     def __call__(

@@ -8,6 +8,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from dlfun.nn.layers.attention import Cache, causal_mask, padding_mask
+from dlfun.nn.layers.dense import attend
 from dlfun.nn.layers.dropout import Dropout
 from dlfun.nn.layers.transformer import Memory, TransformerBlock, sinusoids
 
@@ -111,4 +112,5 @@ class Transformer(nn.Module):
         return self.drop(embedding(words) * self.features**0.5 + encoding, training)
 
     def _logits(self, y: Array) -> Array:
-        return self.target_embedding.attend(self.decoder_norm(y) if self.pre_norm else y)
+        y = self.decoder_norm(y) if self.pre_norm else y
+        return attend(self.target_embedding, y)
