@@ -29,7 +29,7 @@ from dlfun.nn.models.transformer import Transformer
 from dlfun.optimizers import Optimizer, Schedule, make_optimizer
 from dlfun.transforms import cropped
 
-from .translation_rnn import LENGTHS, LONGEST, WIDTHS, data, inputs, measure, outputs
+from .translation_rnn import LENGTHS, LONGEST, data, inputs, measure, outputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +46,8 @@ __all__ = [
     "outputs",
 ]
 
+WIDTHS = (11, 13, 15, 17, 20, 25)
+"""Lengths to which batches are cut, where that holds all of their sentences."""
 SOURCE = "36.5: bentrevett/pytorch-seq2seq"
 FORMULA = r"""
 \operatorname{head}_i = \operatorname{softmax}\left(\frac{Q W_i^Q (K W_i^K)^\top}{\sqrt{d}}\right)
@@ -92,7 +94,7 @@ class Config:
     epochs: Epochs = 8
     batch_size: BatchSize = 128
     optimizer: Optimizer = Optimizer(
-        learning_rate=1e-3, beta2=0.98, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=2.0)
+        learning_rate=2e-3, beta2=0.98, clip_norm=1.0, schedule=Schedule("cosine", 0.0, warm_up=1.0)
     )
     seed: Seed = 0
 
