@@ -35,33 +35,31 @@ def _streams(seeds: Array, number: Array) -> Key[Array, " members"]:
 
 
 def bernoulli(
-    key: Key[Array, ""], p: float | Float[Array, ""], shape: tuple[int, ...]
+    key: Key[Array, ""], p: float | Float[Array, "..."], shape: tuple[int, ...]
 ) -> Bool[Array, "..."]:
-    """Draws that are True with probability p: those of `jax.random.bernoulli` of one axis.
+    """Draws that are True with probability p: those of `jax.random.bernoulli(key, p, shape)`.
 
     On a CPU, JAX computes the rounds of Threefry in a loop whose every pass reads and writes whole
     arrays. Here they are one pass that writes the draws alone, four times as fast.
     """
-    size = math.prod(shape)
 
-    def by_jax(key: Key[Array, ""], p: Float[Array, ""]) -> Bool[Array, " size"]:
-        return jax.random.bernoulli(key, p, (size,))
+    def by_jax(key: Key[Array, ""], p: Float[Array, "..."]) -> Bool[Array, "..."]:
+        return jax.random.bernoulli(key, p, shape)
 
-    def in_one_pass(key: Key[Array, ""], p: Float[Array, ""]) -> Bool[Array, " size"]:
-        return not_fused(partial(_threefry_bernoulli, size), jax.random.key_data(key), p)
+    def in_one_pass(key: Key[Array, ""], p: Float[Array, "..."]) -> Bool[Array, "..."]:
+        return not_fused(partial(_threefry_bernoulli, shape), jax.random.key_data(key), p)
 
     threefry = str(jax.random.key_impl(key)) == "threefry2x32"
     cpu = in_one_pass if threefry else by_jax
-    p = jnp.asarray(p, jnp.float32)
-    return lax.platform_dependent(key, p, cpu=cpu, default=by_jax).reshape(shape)
+    return lax.platform_dependent(key, jnp.asarray(p, jnp.float32), cpu=cpu, default=by_jax)
 
 
 def _threefry_bernoulli(
-    size: int, key: UInt32[Array, "2"], p: Float[Array, ""]
-) -> Bool[Array, " size"]:
+    shape: tuple[int, ...], key: UInt32[Array, "2"], p: Float[Array, "..."]
+) -> Bool[Array, "..."]:
     """Draws from the bits of Threefry-2x32-20 (Salmon et al., 2011) of the counters 0, 1, …"""
     keys = key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA)
-    second = lax.iota(np.uint32, size) + keys[1]
+    second = lax.iota(np.uint32, math.prod(shape)) + keys[1]
     first = jnp.broadcast_to(keys[0], second.shape)
     for number in range(5):
         for bits in ROTATIONS[number % 2]:
@@ -71,4 +69,4 @@ def _threefry_bernoulli(
         second = second + keys[(number + 2) % 3] + np.uint32(number + 1)
     # 23 of the 32 bits, as the fraction of a float from [1, 2).
     fraction = (first ^ second) >> 9 | np.uint32(0x3F800000)
-    return lax.bitcast_convert_type(fraction, jnp.float32) - 1 < p
+    return lax.bitcast_convert_type(fraction, jnp.float32).reshape(shape) - 1 < p

@@ -11,8 +11,9 @@ from dlfun.random import bernoulli
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (3, 5, 11), (70_001,)])
 def test_bernoulli_draws_as_jax(impl, shape):
     key = jax.random.fold_in(jax.random.key(3, impl=impl), 1)
-    expected = jax.random.bernoulli(key, 0.3, (int(np.prod(shape)),)).reshape(shape)
-    np.testing.assert_array_equal(bernoulli(key, 0.3, shape), expected)
+    for p in (0.3, jax.random.uniform(jax.random.key(4), shape)):
+        expected = jax.random.bernoulli(key, p, shape)
+        np.testing.assert_array_equal(bernoulli(key, p, shape), expected)
 
 
 def test_bernoulli_draws_as_jax_under_mapped_keys_and_probabilities():

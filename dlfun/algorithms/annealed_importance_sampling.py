@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from dlfun.algorithms.boltzmann_machine import RBM
 from dlfun.errors import UserError
 from dlfun.learner import Key
+from dlfun.random import bernoulli
 
 
 class Estimate(NamedTuple):
@@ -61,7 +62,7 @@ def log_partition_function(
         return visible @ bias + softplus(beta * total).sum(axis=1)
 
     def draw(key: Key, p: Float[Array, "runs units"]) -> Float[Array, "runs units"]:
-        return (jax.random.uniform(key, p.shape) < p).astype(jnp.float32)
+        return bernoulli(key, p, p.shape).astype(jnp.float32)
 
     def step(carry: tuple[Array, Array], number: Array) -> tuple[tuple[Array, Array], None]:
         visible, log_w = carry

@@ -13,7 +13,7 @@ and p(v) = exp(−F(v)) / Z with the free energy F(v) = −a·v − Σⱼ log(1 
 Gaussian units with ½‖v − a‖² for −a·v.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jax.nn import sigmoid, softplus
 from jaxtyping import Array, Float
 
 from dlfun.learner import Key
+from dlfun.random import bernoulli
 
 Units = Literal["binary", "gaussian"]
 
@@ -67,18 +68,17 @@ def gibbs(
 ) -> Float[Array, "batch visible"]:
     """`steps` times h ~ p(h | v), v ~ p(v | h): block Gibbs sampling, with a key for each row."""
 
-    def noise(draw: Any, keys: Key, like: Float[Array, "batch units"]) -> Array:
-        return jax.vmap(lambda key: draw(key, like.shape[1:]))(keys)
-
     def on(keys: Key, p: Float[Array, "batch units"]) -> Float[Array, "batch units"]:
-        return (noise(jax.random.uniform, keys, p) < p).astype(p.dtype)
+        return jax.vmap(lambda key, p: bernoulli(key, p, p.shape))(keys, p).astype(p.dtype)
 
     def step(number: Array, visible: Array) -> Array:
         key_pairs = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number)))(keys)
         means = visible_means(rbm, on(key_pairs[:, 0], hidden_probabilities(rbm, visible)), units)
         if units == "binary":
             return on(key_pairs[:, 1], means)
-        return means + noise(jax.random.normal, key_pairs[:, 1], means)
+        return means + jax.vmap(lambda key: jax.random.normal(key, means.shape[1:]))(
+            key_pairs[:, 1]
+        )
 
     return jax.lax.fori_loop(0, steps, step, visible)
 
