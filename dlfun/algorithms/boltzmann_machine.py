@@ -76,9 +76,8 @@ def gibbs(
         means = visible_means(rbm, on(key_pairs[:, 0], hidden_probabilities(rbm, visible)), units)
         if units == "binary":
             return on(key_pairs[:, 1], means)
-        return means + jax.vmap(lambda key: jax.random.normal(key, means.shape[1:]))(
-            key_pairs[:, 1]
-        )
+        draw = jax.vmap(lambda key: jax.random.normal(key, means.shape[1:]))
+        return means + draw(key_pairs[:, 1])
 
     return jax.lax.fori_loop(0, steps, step, visible)
 

@@ -26,6 +26,8 @@ class Reproduce:
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional, several("NAME … | RUN_DIR")]
     """Experiments, folders of experiments, or one run directory."""
+    all: bool = False
+    """Check the claims of all experiments."""
     seeds: Annotated[int, Ge(1)] | None = None
     """Number of random seeds: 0, 1, … Default: 5, with --quick 1."""
     quick: bool = False
@@ -41,14 +43,15 @@ class Reproduce:
 
     def __call__(self) -> int:
         configs.check(self)
-        if not self.what:
-            raise UserError("reproduce needs an experiment, a folder of experiments or a run")
-        if (len(self.what) == 1 and "/" in self.what[0]) or Path(self.what[0]).is_dir():
-            return reproduce_run(Path(self.what[0]), warn, self.json)
+        if self.all == bool(self.what):
+            raise UserError("reproduce needs experiments, folders of them or a run, or else --all")
+        first = self.what[0] if self.what else ""
+        if (len(self.what) == 1 and "/" in first) or (first and Path(first).is_dir()):
+            return reproduce_run(Path(first), warn, self.json)
         if self.write and self.quick:
             raise UserError("--write keeps figures of the whole setting: leave out --quick")
         seeds = self.seeds or (1 if self.quick else 5)
-        names = expand(self.what)
+        names = list(experiments.paths()) if self.all else expand(self.what)
         rows = reproduce(names, seeds, self.run_dir, self.quick)
         if self.json:
             described = results.described(rows, seeds)

@@ -94,6 +94,8 @@ def test_data(capsys):
         (["train", "mnist_ml"], "no experiment 'mnist_ml' (did you mean 'mnist_mlp'?)"),
         (["summary", "mnist_cn"], "did you mean 'mnist_cnn'?"),
         (["reproduce", "mnist_rn"], "did you mean 'mnist_rnn'?"),
+        (["reproduce"], "reproduce needs experiments, folders of them or a run, or else --all"),
+        (["reproduce", "mnist_mlp", "--all"], "reproduce needs experiments, folders of them"),
         (["reproduce", "mnist_mlp", "--seeds", "0"], "--seeds must be at least 1, got 0"),
         ([*MLP, "--hiden", "3"], "unrecognized options: --hiden, 3 (did you mean '--hidden'?)"),
         ([*MLP, "--lr", "3"], "(did you mean '--optimizer.learning-rate'?)"),
@@ -246,6 +248,15 @@ def test_reproduce_claims(capsys, small_mnist, tmp_path):
     assert "mnist_mlp: test/accuracy ≥ 97.58 %" in out
     assert "FAILS" in out
     assert sorted(path.name for path in (tmp_path / "mnist_mlp").iterdir()) == ["seed0", "seed1"]
+
+
+def test_reproduce_all(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("dlfun.cli.reproduce.reproduce", lambda *args: asked.append(args) or [])
+    assert run(capsys, "reproduce", "--all", "--quick", "--json")[0] == 0
+    ((names, seeds, _, quick),) = asked
+    assert names == list(experiments.paths())
+    assert (seeds, quick) == (1, True)
 
 
 def test_reproduce_the_quick_setting(capsys, small_mnist, tmp_path, monkeypatch):

@@ -30,9 +30,10 @@ def dot_general(
     dimension_numbers: Any,
     **_: Any,
 ) -> Float[Array, "*batch_and_outputs"]:
-    """The product of `nn.Dense(…, dot_general=dot_general)` by `matmul`, fast on many rows.
+    """The product in a dense layer, as `nn.Dense(…, dot_general=dot_general)`, by `matmul`.
 
-    The last axes of x are the first ones of the kernel.
+    Its gradient is fast where x has many rows. The last axes of x are the first ones of the kernel,
+    as many as `dimension_numbers` names.
     """
     count = len(dimension_numbers[0][0])
     batch, inputs, outputs = x.shape[:-count], kernel.shape[:count], kernel.shape[count:]
