@@ -13,7 +13,7 @@ from dlfun.algorithms.supervised import supervised
 from dlfun.config import BatchSize, DatasetName, Epochs, Seed, Validation, Widths
 from dlfun.data import Dataset, load
 from dlfun.data.images import normalize
-from dlfun.experiment import Claim, Objective
+from dlfun.experiment import Claim, Objective, Quick
 from dlfun.learner import Learner
 from dlfun.nn.losses import cross_entropy
 from dlfun.nn.models.mlp import MLP
@@ -23,7 +23,9 @@ FORMULA = r"""
 p(y \mid x) = \operatorname{softmax}(W_2 \max(0, W_1 x + b_1) + b_2)_y, \quad L = -\frac{1}{N}
 \sum_{i=1}^{N} \log p(y_i \mid x_i)
 """
-CLAIMS = [Claim("test/accuracy", "[T3, sec. 3.1.6]", printed=0.9758, at_least=0.9758)]
+SOURCE = "[T3, sec. 3.1.6]"
+CLAIMS = [Claim("test/accuracy", SOURCE, printed=0.9758, at_least=0.9758)]
+QUICK = Quick({"epochs": 5}, [Claim("test/accuracy", SOURCE, at_least=0.965)])
 OBJECTIVE = Objective("accuracy", "max")
 
 
