@@ -1,7 +1,7 @@
 """A masked autoencoder (MADE) is an exact density of digits: each pixel given those before it.
 
-Figure: −log p(x) ≤ 95 nats (88.6, one seed); independent pixels 205.8
-Time: 4 min on 1 CPU core
+Figure: −log p(x) ≤ 95 nats (88.60 ± 0.03, 3 seeds); independent pixels 205.8
+Time: 2 min on 1 CPU core
 Command: python launch.py train mnist_made
 
 784-500-784 with ReLUs, masked so that the logit of a pixel depends on the pixels before it in the
