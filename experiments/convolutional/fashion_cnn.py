@@ -1,6 +1,6 @@
 """T3's CNN on Fashion-MNIST, where clothes are harder to tell apart than digits.
 
-Figure: test accuracy ≥ 91.6 % after 10 epochs (measured: 92.66 %, one seed)
+Figure: test accuracy ≥ 91.6 % after 10 epochs (measured: 92.71 ± 0.04 %, 3 seeds)
 Time: 2 min on 2 CPU cores
 Command: python launch.py train fashion_cnn
 
