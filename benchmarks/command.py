@@ -64,7 +64,8 @@ def compare(
 
     `kind` is the dataclass of flags, including "json" and "markdown". `measure` makes a report from
     them, with "date", "device", "versions" and "load_before"; `shown` makes its tables, and
-    `remark` is printed below them. `--json` keeps the report and its tables, for `launch.py book`.
+    `remark` is printed below them. `--json` keeps the report, its tables and `program`, its
+    "command", for `launch.py book`.
     """
     benchmark = parse(kind, arguments, program)
     if not find_spec("torch"):
@@ -74,7 +75,7 @@ def compare(
     report = measure(benchmark)
     made = list(shown(benchmark, report))
     if benchmark.json:
-        kept = report | {"tables": [table._asdict() for table in made]}
+        kept = {"command": program, **report, "tables": [table._asdict() for table in made]}
         benchmark.json.write_text(json.dumps(kept, indent=2) + "\n")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     print(f"{report['date']}, {report['device']}; {versions}\n")

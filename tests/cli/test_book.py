@@ -89,7 +89,8 @@ def book(tmp_path_factory):
     """A book of three experiments, one trained, with a sweep and a report."""
     folder = tmp_path_factory.mktemp("book")
     tables = [{"title": HOSTILE, "header": ["n"], "rows": [["9 s"], [HOSTILE], ["10 s"]]}]
-    report = {"date": "d", "device": HOSTILE, "versions": {"jax": "1"}, "tables": tables}
+    report = {"command": HOSTILE, "date": "d", "device": HOSTILE}
+    report |= {"versions": {"jax": "1"}, "tables": tables}
     (folder / "report.json").write_text(json.dumps(report))
     three = {name: path for name, path in experiments.paths().items() if name in
              (TRAINED, RECORDED, NEVER)}  # fmt: skip
@@ -266,7 +267,7 @@ def test_whole_or_not_at_all(book):
 
 def test_a_report_that_lacks_its_tables(tmp_path):
     path = tmp_path / "report.json"
-    path.write_text('{"date": "2026-11-29", "device": "CPU", "versions": {}}')
+    path.write_text('{"command": "c", "date": "2026-11-29", "device": "CPU", "versions": {}}')
     with pytest.raises(UserError, match='report.json .* "tables"'):
         collect.report(path)
 

@@ -58,6 +58,7 @@ class Table(TypedDict):
 class Report(TypedDict):
     """The fields of a benchmark's report that are read."""
 
+    command: str
     date: str
     device: str
     versions: dict[str, str]
