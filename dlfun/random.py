@@ -61,12 +61,12 @@ def _threefry_bernoulli(
     keys = key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA)
     second = lax.iota(np.uint32, math.prod(shape)) + keys[1]
     first = jnp.broadcast_to(keys[0], second.shape)
-    for number in range(5):
-        for bits in ROTATIONS[number % 2]:
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
             first = first + second
-            second = first ^ (second << bits | second >> 32 - bits)
-        first = first + keys[(number + 1) % 3]
-        second = second + keys[(number + 2) % 3] + np.uint32(number + 1)
+            second = first ^ (second << rotation | second >> 32 - rotation)
+        first = first + keys[(group + 1) % 3]
+        second = second + keys[(group + 2) % 3] + np.uint32(group + 1)
     # 23 of the 32 bits, as the fraction of a float from [1, 2).
     fraction = (first ^ second) >> 9 | np.uint32(0x3F800000)
     return lax.bitcast_convert_type(fraction, jnp.float32).reshape(shape) - 1 < p

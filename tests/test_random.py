@@ -18,9 +18,9 @@ def test_bernoulli_draws_as_jax(impl, shape):
 
 def test_bernoulli_draws_as_jax_under_mapped_keys_and_probabilities():
     keys, p = jax.random.split(jax.random.key(3), 4), np.linspace(0, 1, 4).astype(np.float32)
-    found = jax.vmap(lambda key, p: bernoulli(key, p, (50, 2)))(keys, p)
+    draws = jax.vmap(lambda key, p: bernoulli(key, p, (50, 2)))(keys, p)
     expected = [
         jax.random.bernoulli(k, q, (100,)).reshape(50, 2) for k, q in zip(keys, p, strict=True)
     ]
-    np.testing.assert_array_equal(found, expected)
-    assert found.mean(axis=(1, 2)).tolist()[:: len(p) - 1] == [0, 1]
+    np.testing.assert_array_equal(draws, expected)
+    assert draws.mean(axis=(1, 2)).tolist()[:: len(p) - 1] == [0, 1]

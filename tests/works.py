@@ -1,6 +1,7 @@
 """Small trainings for tests of the loop, below the run directory."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dlfun import experiment as experiments
@@ -42,6 +43,12 @@ def assert_equal(a, b, **tolerance):
     compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         compare(x, y, **tolerance)
+
+
+def output_and_gradients(function, *args):
+    """What a function returns, and its gradients for the cotangent cos 0, cos 1, …"""
+    y, back = jax.vjp(function, *args)
+    return y, back(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
 
 
 def compiled(learner):

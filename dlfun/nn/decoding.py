@@ -166,7 +166,7 @@ def beam_search(
         going = Beams(
             tokens.at[:, :, number].set(token), jnp.where(live[:, None], scores, -jnp.inf)
         )
-        if beams > 1:  # A single one goes on from itself.
+        if beams > 1:  # A single beam keeps its carry.
             flat = (jnp.arange(rows)[:, None] * beams + parents).reshape(-1)
             carry = jax.tree.map(lambda leaf: leaf[flat], carry)
         return number + 1, token.reshape(-1), going, ended, carry

@@ -7,8 +7,8 @@ Command: python launch.py train translation_transformer
 Encoder and decoder of 3 blocks of 8 heads and 256 features (Vaswani et al., 2017) on the data, with
 the words, the smoothed labels, the beam search and the score of `translation_rnn`. Pre-norm, where
 the paper's blocks are post-norm (`--no-pre-norm`), sinusoids as positions, Adam with a warm-up of
-one epoch, then a cosine. Printed: 36.5 BLEU (bentrevett/pytorch-seq2seq, 3 + 3 blocks of 256). The
-learning rate counts: half of it, with a warm-up of two epochs, has 36.2 ± 0.4 BLEU.
+one epoch, then a cosine. Printed: 36.5 BLEU (bentrevett/pytorch-seq2seq, 3 + 3 blocks of 256). With
+half the learning rate, and a warm-up of two epochs, it has 36.2 ± 0.4 BLEU.
 """
 
 from collections.abc import Iterator

@@ -34,13 +34,13 @@ def matmul(x: Array, kernel: Array) -> Array:
     """The product [rows, inputs], [inputs, outputs] → [rows, outputs] of a dense layer.
 
     On a CPU, JAX's gradient of the kernel transposes that of the outputs, in a loop together with
-    what is computed before it, which is slow. Here x is transposed in its place, alone.
+    what is computed before it, which is slow. Here x is transposed instead, in a loop of its own.
     """
 
-    def alone(x: Array, kernel: Array) -> Array:
+    def transposing_x(x: Array, kernel: Array) -> Array:
         return batched_matmul(x[None], kernel[None])[0]
 
-    return lax.platform_dependent(x, kernel, cpu=alone, default=jnp.matmul)
+    return lax.platform_dependent(x, kernel, cpu=transposing_x, default=jnp.matmul)
 
 
 def not_fused(function: Callable[..., Array], *args: Array) -> Array:

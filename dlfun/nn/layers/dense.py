@@ -44,4 +44,5 @@ def dot_general(
 
 def attend(embedding: nn.Embed, x: Float[Array, "... features"]) -> Float[Array, "... words"]:
     """Products of x with the vectors of all words, as `embedding.attend`, by `matmul`."""
-    return dot_general(x, embedding.embedding.T, (((x.ndim - 1,), (0,)), ((), ())))
+    rows = x.reshape(-1, embedding.features)
+    return matmul(rows, embedding.embedding.T).reshape(*x.shape[:-1], embedding.num_embeddings)

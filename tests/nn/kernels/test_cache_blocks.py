@@ -9,6 +9,7 @@ import pytest
 from dlfun.nn.kernels.cache_blocks import in_cache_blocks
 from dlfun.nn.layers.conv import Conv
 from dlfun.nn.layers.pooling import Pool
+from tests.works import output_and_gradients
 
 
 class Block(nn.Module):
@@ -23,11 +24,6 @@ class Block(nn.Module):
         return in_cache_blocks(layers, x)
 
 
-def _output_and_gradients(block, params, x):
-    y, back = jax.vjp(lambda params, x: block.apply(params, x), params, x)
-    return y, back(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
-
-
 def _program(f, *arguments):
     return jax.jit(f).trace(*arguments).lower(lowering_platforms=("cpu",)).as_text()
 
@@ -40,7 +36,7 @@ def images():
 def test_in_parts_equals_layer_after_layer(images):
     block, plain = Block(32), Block(32, apart=True)
     params = plain.init(jax.random.key(0), images)
-    together_, apart = (jax.jit(partial(_output_and_gradients, b)) for b in (block, plain))
+    together_, apart = (jax.jit(partial(output_and_gradients, b.apply)) for b in (block, plain))
     found, expected = together_(params, images), apart(params, images)
     assert "while" in _program(block.apply, params, images)  # Or it is no test of parts.
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):

@@ -1,5 +1,7 @@
 """The dense layer and its initial distribution."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,9 @@ from jax.test_util import check_grads
 from dlfun.nn.initializers import fan_in_uniform, uniform
 from dlfun.nn.layers.dense import attend, dot_general
 from dlfun.nn.models.mlp import MLP
+from tests.works import assert_equal, output_and_gradients
+
+TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
 
 
 def test_gradients_against_finite_differences():
@@ -33,34 +38,20 @@ def test_initial_distribution_is_uniform_within_the_bound():
         assert abs(found.var() - 1 / 3) < 0.01
 
 
-def _equal(found, expected):
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
-
-
-def _outputs_and_gradients(function, *args):
-    y, back = jax.vjp(function, *args)
-    return y, back(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
-
-
 def test_the_fast_product_is_that_of_dense_layers():
     """Outputs, gradients and second derivatives, also where kernel or rows are mapped."""
     x = jax.random.normal(jax.random.key(0), (3, 5, 2, 4))
     layers = [nn.DenseGeneral((3, 2), axis=(-2, -1), dot_general=f) for f in (None, dot_general)]
     params = layers[0].init(jax.random.key(1), x)
-    (f, g) = (lambda params, x, layer=layer: layer.apply(params, x) for layer in layers)
-    _equal(_outputs_and_gradients(g, params, x), _outputs_and_gradients(f, params, x))
-
-    def twice(function):
-        return jax.hessian(lambda x: (function(params, x) ** 3).sum())(x)
-
-    _equal(twice(g), twice(f))
+    flax, fast = (layer.apply for layer in layers)
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params)
-    for axes in ((0, None), (None, 0)):
-        args = (stacked, x) if axes == (0, None) else (params, x)
-        f_mapped, g_mapped = (jax.vmap(h, axes) for h in (f, g))
-        found = _outputs_and_gradients(g_mapped, *args)
-        _equal(found, _outputs_and_gradients(f_mapped, *args))
+    for compute in (
+        lambda apply: output_and_gradients(apply, params, x),
+        lambda apply: output_and_gradients(jax.vmap(apply, (None, 0)), params, x),
+        lambda apply: output_and_gradients(jax.vmap(apply, (0, None)), stacked, x),
+        lambda apply: jax.hessian(lambda x: (apply(params, x) ** 3).sum())(x),
+    ):
+        assert_equal(compute(fast), compute(flax), **TOLERANCE)
 
 
 def test_the_fast_product_with_all_words_is_that_of_embeddings():
@@ -68,11 +59,8 @@ def test_the_fast_product_with_all_words_is_that_of_embeddings():
     embed = nn.Embed(7, 4)
     params = embed.init(jax.random.key(1), jnp.zeros(1, int))
 
-    def ours(params, x):
+    def fast(params, x):
         return attend(embed.bind(params), x)
 
-    def flax(params, x):
-        return embed.apply(params, x, method="attend")
-
-    found = _outputs_and_gradients(ours, params, x)
-    _equal(found, _outputs_and_gradients(flax, params, x))
+    flax = partial(embed.apply, method="attend")
+    assert_equal(*(output_and_gradients(f, params, x) for f in (fast, flax)), **TOLERANCE)
