@@ -55,7 +55,7 @@ def lowering(layer: Layer, way: str) -> Callable[[Array, Array], Array]:
         "chosen": partial(conv, strides=layer.stride, padding=layer.padding, groups=layer.groups),
         "native": partial(lowerings.xla_conv, pads=pads, **steps),
         "slices": partial(lowerings.im2col, pads=pads, **steps),
-        "tiled": partial(lowerings.tiled_3x3, pads=pads),
+        "columns": partial(lowerings.by_columns, pads=pads, strides=steps["strides"], columns=2),
         "F(2×2)": partial(winograd, pads=pads, m=2),
         "F(4×4)": partial(winograd, pads=pads, m=4),
         "F(5×5)": partial(winograd, pads=pads, m=5),

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 PARTS = ("forward", "all")
 """Parts of a layer to time: its output, or the output and the gradients of training."""
 
-LOWERINGS = ("native", "slices", "tiled", "F(2×2)", "F(4×4)", "F(5×5)")
-"""Lowerings of convolution; those for all convolutions come first."""
+LOWERINGS = ("native", "slices", "columns", "F(2×2)", "F(4×4)", "F(5×5)")
+"""Lowerings: two of all convolutions, one of those in one group, those of 3×3 at stride 1."""
 
 
 class Layer(NamedTuple):
@@ -33,7 +33,7 @@ class Layer(NamedTuple):
     @property
     def ways(self) -> tuple[str, ...]:
         """Lowerings that apply; "chosen" is that of `dlfun.nn.layers.conv.conv`."""
-        return ("chosen", *(LOWERINGS if self.plain else LOWERINGS[:2]))
+        return ("chosen", *(LOWERINGS if self.plain else LOWERINGS[: 2 + (self.groups == 1)]))
 
     @property
     def out(self) -> int:

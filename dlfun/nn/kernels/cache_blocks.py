@@ -1,6 +1,5 @@
 """Layers run on a few examples at a time, so that intermediates stay in the cache of a CPU."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,12 @@ CACHE_BYTES = 2**19
 """Bytes of an intermediate that stay in the cache of a core, which is 1 MB or larger."""
 MIN_GROWTH = 8
 """Minimum ratio of intermediate to input size at which recomputing beats reading from memory."""
+
+
+def block_size(examples: int, example_bytes: int, block_bytes: int = CACHE_BYTES) -> int:
+    """The largest divisor of `examples` of which as many fit in `block_bytes`, at least 1."""
+    most = min(examples, max(block_bytes // example_bytes, 1))
+    return next(size for size in range(most, 0, -1) if examples % size == 0)
 
 
 def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
@@ -38,7 +43,7 @@ def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
     if "params" in variables[0]:  # Neither at initialization nor for a summary.
         intermediate = jax.eval_shape(unbound[0].apply, variables[0], x)
         example_bytes = intermediate.size // len(x) * intermediate.dtype.itemsize
-        size = math.gcd(len(x), 2 ** int(math.log2(max(CACHE_BYTES // example_bytes, 1))))
+        size = block_size(len(x), example_bytes)
         if 1 < size < len(x) and intermediate.size >= MIN_GROWTH * x.size:
             return lax.platform_dependent(variables, x, cpu=in_blocks, default=chain)
     for layer in layers:

@@ -20,8 +20,10 @@ from jax.interpreters import ad, batching
 from dlfun.nn.kernels.blocks import divides, transpose_by_blocks
 from dlfun.nn.kernels.geometry import Pads, span
 from dlfun.nn.kernels.linear_maps import define, linear_map, not_fused, one_by_one
-from dlfun.nn.kernels.lowerings import im2col, tiled_3x3, xla_conv
+from dlfun.nn.kernels.lowerings import by_columns, xla_conv
 
+MAX_REACH = 11
+"""Height and width of a window for several columns at a time, which make a kernel larger."""
 MAX_BLOCKS = 16
 """Blocks of a window, each a matrix product, that `transpose_by_blocks` may have at most."""
 
@@ -56,15 +58,21 @@ def direct(
 
 def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
     """The fastest lowering on a CPU, by the measurements in `dlfun.nn.layers.conv`."""
-    *reach, channels, features = kernel.shape
-    ones = (1,) * len(reach)
-    few_channels = features <= 16 and channels * math.prod(reach) < 64
-    if few_channels and window.spread == ones and min(map(min, window.pads)) >= 0:
-        strides, dilation = window.strides, window.dilation
-        if reach == [3, 3] and strides == dilation == ones:
-            return tiled_3x3(x, kernel, pads=window.pads)
-        return im2col(x, kernel, pads=window.pads, strides=strides, dilation=dilation)
+    columns = _columns(kernel, window)
+    if columns > 1:
+        return by_columns(x, kernel, pads=window.pads, strides=window.strides, columns=columns)
     return xla_conv(x, kernel, **window._asdict())
+
+
+def _columns(kernel: Array, window: Window) -> int:
+    """The number of columns of the output that are computed at a time."""
+    *reach, channels, features = kernel.shape
+    if len(reach) != 2 or max(*reach) > MAX_REACH or max(*window.dilation, *window.spread) > 1:
+        return 1
+    few = max(channels, features) <= 16 and channels * features <= 128
+    if not few and (channels != 3 or features >= 64):
+        return 1
+    return 4 if features <= 8 and window.strides[1] == 1 else 2
 
 
 def _in_blocks(kernel: Array, window: Window) -> bool:

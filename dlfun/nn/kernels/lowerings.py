@@ -4,16 +4,20 @@ All take an input [batch, *space, in], a kernel [*window, in / groups, out], an 
 and the zeros before and after each axis; `dlfun.nn.layers.conv` chooses among them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from itertools import product
 
 import jax.numpy as jnp
 from jax import Array, lax
 
+from dlfun.nn.kernels.cache_blocks import block_size
 from dlfun.nn.kernels.geometry import Pads, output_size, span
 
-Grid = list[list[Array]]
+BLOCK_BYTES = 2**21
+"""Bytes of the rows of a block of images in `by_columns`, at most."""
+MAX_LONG_ROW = 128
+"""Inputs of an output of `by_columns`, at most, for which im2col is faster than XLA."""
 
 
 def xla_conv(
@@ -86,75 +90,63 @@ def _grouped(columns: list[Array], kernel: Array, groups: int) -> Array:
     )
 
 
-def tiled_3x3(x: Array, kernel: Array, bias: Array | None = None, *, pads: Pads) -> Array:
-    """Convolution by 3×3 at stride 1 of few channels: 4×4 tiles times four kernels.
+def by_columns(
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    pads: Pads,
+    strides: Sequence[int],
+    columns: int,
+) -> Array:
+    """Convolution of images of few channels into few features, several columns at a time.
 
-    Each kernel gives one of the 2×2 outputs of a tile. The 16 positions of the tiles are the first
-    axis, because a short innermost axis, such as the channels, would be slow.
+    Neighbouring columns of the output are features of one position, and all columns of the input
+    that they read are its channels. So the kernel, filled up with zeros, has height only:
+
+        [h, w, in, out] → [h, 1, (stride · (columns − 1) + w) · in, columns · out].
+
+    The zeros are multiplied, too; yet products of long rows are many times faster than of short.
     """
-    channels, features = kernel.shape[2:]
+    height, width, channels, features = kernel.shape
+    stride, none = strides[1], (0, 0)
+    step, reach = stride * columns, stride * (columns - 1) + width
+    out = output_size(x.shape[1:-1], (height, width), strides, pads)[1]
+    positions = -(-out // columns)
+    pieces = [(first, min(step, reach - first)) for first in range(0, reach, step)]
+    read = pieces[-1][0] + positions * step
+    shifts = [(stride * i, stride * (columns - 1 - i)) for i in range(columns)]
+    banded = jnp.stack([jnp.pad(kernel, (none, shift, none, none)) for shift in shifts], axis=3)
+    banded = banded.reshape(height, 1, reach * channels, columns * features)
+    convolve = im2col if height * reach * channels <= MAX_LONG_ROW else xla_conv
 
-    def even(x: Array) -> Grid:
-        n, h, w, _ = x.shape
-        rows = [d.transpose(3, 0, 1, 2).reshape(channels, -1) for r in _tiles(x) for d in r]
-        columns = lax.optimization_barrier(jnp.concatenate(rows)).T
+    def convolved(x: Array) -> Array:
+        n, _, size, _ = x.shape
+        x = _pad(x, (pads[0], (pads[1][0], read - pads[1][0] - size)))
+        of_piece = [
+            x[:, :, first : first + positions * step].reshape(n, -1, positions, step * channels)
+            for first, _ in pieces
+        ]
+        x = jnp.concatenate(
+            [y[..., : count * channels] for y, (_, count) in zip(of_piece, pieces, strict=True)], -1
+        )
+        x, kernel = lax.optimization_barrier((x, banded))
+        y = convolve(x, kernel, pads=(none, none), strides=(strides[0], 1), dilation=(1, 1))
+        return y.reshape(n, -1, positions * columns, features)[:, :, :out]
 
-        def output(i: int, j: int) -> Array:
-            k = jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0)))
-            return (columns @ k.reshape(16 * channels, features)).reshape(
-                n, h // 2, w // 2, features
-            )
-
-        y = lax.optimization_barrier([[output(i, j) for j in (0, 1)] for i in (0, 1)])
-        return y if bias is None else [[e + bias for e in row] for row in y]
-
-    return _by_tiles(even, x, pads)
-
-
-def _by_tiles(even: Callable[[Array], Grid], x: Array, pads: Pads) -> Array:
-    """Convolution by 3×3 of any size, from a function `even` for even sizes that keeps the size.
-
-    `even` returns its output by phases: [i][j] holds rows i, i + 2, … and columns j, j + 2, ….
-    """
-    outs = [size + lo + hi - 2 for size, (lo, hi) in zip(x.shape[1:3], pads, strict=True)]
-    skips = [max(1 - lo, 0) for lo, _ in pads]
-    fits = []
-    for size, (lo, _), out, skip in zip(x.shape[1:3], pads, outs, skips, strict=True):
-        before = max(lo - 1, 0)
-        whole = max(size + before, skip + out)
-        fits.append((before, whole + whole % 2 - size - before))
-    phases = even(_pad(x, fits))
-    # Concatenated along axes of size 1, so that XLA cancels this with the split of a pooling layer.
-    n, h, w, c = phases[0][0].shape
-    rows = [lax.concatenate([y.reshape(n, h, 1, w, 1, c) for y in row], 4) for row in phases]
-    y = lax.concatenate(rows, 2).reshape(n, 2 * h, 2 * w, c)
-    return y[:, skips[0] : skips[0] + outs[0], skips[1] : skips[1] + outs[1]]
-
-
-def _tiles(x: Array) -> Grid:
-    """[i][j] holds position (i, j) of all 4×4 tiles of x, which start at (−1, −1) and 2 apart."""
-    n, h, w, c = x.shape
-    halves = lax.split(x.reshape(n, h // 2, 2, w // 2, 2, c), (1, 1), 2)
-    phases = [[lax.squeeze(q, (2, 4)) for q in lax.split(p, (1, 1), 4)] for p in halves]
-
-    def along(axis: int) -> Callable[[list[Array]], list[Array]]:
-        return lambda p: [_shift(p[1], axis, 1), p[0], p[1], _shift(p[0], axis, -1)]
-
-    rows = [along(2)(row) for row in phases]
-    return _transpose([along(1)(column) for column in _transpose(rows)])
-
-
-def _transpose(grid: Grid) -> Grid:
-    return [list(column) for column in zip(*grid, strict=True)]
-
-
-def _shift(x: Array, axis: int, by: int) -> Array:
-    """Shift x along an axis by ±1, with zeros at the border."""
-    config = [(by, -by, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
+    example_bytes = (x.shape[1] + sum(pads[0])) * positions * reach * channels * x.dtype.itemsize
+    size = block_size(len(x), example_bytes, BLOCK_BYTES)
+    if 1 < size < len(x):
+        y = lax.map(convolved, x.reshape(-1, size, *x.shape[1:]))
+        y = y.reshape(-1, *y.shape[2:])
+    else:
+        y = convolved(x)
+    return y if bias is None else y + bias
 
 
 def _pad(x: Array, pads: Pads) -> Array:
+    """Zeros around x, or less of it."""
     if all(p == (0, 0) for p in pads):
         return x
-    return jnp.pad(x, [(0, 0), *pads, (0, 0)])
+    borders = [(0, 0), *pads, (0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), [(lo, hi, 0) for lo, hi in borders])

@@ -136,30 +136,28 @@ def _cpu_lowering(
     """The fastest lowering on a CPU for an input and a kernel of these shapes."""
     # `python -m benchmarks.convolution` times every lowering at the shapes of the networks here.
     # The deciding times, in CPU ms on one core inside a loop, float32, JAX 0.10.2, AMD EPYC:
-    # 3×3 at stride 1, the output and the gradients (of the kernel and, from 4 channels up, of the
-    # input) of 16 images:
-    #   size, in → out    tiled  F(2×2)  F(4×4)
-    #   28,  1 → 32        0.96    2.28    1.48
-    #   28,  3 → 16        1.37    2.99    1.73
-    #   28,  4 → 16        2.16    2.83    1.99
-    #   28,  8 → 16        6.48    3.41    2.10
-    #    7, 64 → 64                1.67    1.07
+    # Few channels or features, output of 32 images of 28×28 by XLA, im2col and `by_columns`:
+    #   1 →  8, 5×5            1.08  0.76  0.11      8 → 16, 3×3            0.81  0.69  0.51
+    #   1 → 32, 3×3            0.15  0.40  0.13     16 →  8, 3×3            1.13  1.98  0.80
+    #   3 → 16, 3×3            0.91  0.49  0.23      4 → 32, 3×3            0.32  0.52  0.43
+    #   3 → 32, 3×3            1.31  0.56  0.34      8 → 32, 5×5            1.44  4.35  3.12
+    #   3 → 64, 3×3            0.43  0.61  0.62      1 → 16, 4×4, stride 2  0.22  0.11  0.05
+    # `direct` takes the faster of XLA's and `by_columns`. 3×3 at stride 1, the output and the
+    # gradients of kernel and input of 128 images on two cores:
+    #   size, in → out   direct  winograd      size, in → out   direct  winograd
+    #   28,  4 → 16         3.4       5.9      28, 16 → 16        11.2       9.2
+    #   28,  8 → 32         6.2      11.1      14, 16 → 32         2.9       2.2
+    #   28, 12 → 24        11.1      11.4      28, 32 → 32        21.1      25.1
     # and of 64 images, for which Winograd's tile is chosen by the fewest products:
     #   size, in → out          F(2×2)  F(4×4)  F(5×5)
     #   28, 32 → 32               44.1    23.7    26.5
     #   14, 32 → 32                8.4     8.0     4.9
     #    7, 64 → 64                8.6     5.6     8.5
-    # Other windows, output / input's gradient / kernel's gradient of n images. `direct` takes for
-    # each of these convolutions the faster of XLA's and im2col:
+    # Other windows, output / input's gradient / kernel's gradient of n images:
     #   n, size, in → out, window           XLA                im2col
-    #   32,  28,  1 →  6, 5×5            2.62 /   -  / 0.24   1.75 /   -  / 2.28
-    #   32,  14,  6 → 16, 5×5            0.63 / 1.86 / 0.21   0.41 / 0.44 / 0.62
     #   64,  28, 16 → 32, 3×3, stride 2  2.3  / 4.3  / 4.2    5.4  / 6.1  / 5.6
     #    8, 112,  3 → 64, 7×7, stride 2  5.5  / 14.1 / 5.9   12.2  / 35.7 / 19.9
-    #   64,  28,  1 → 16, 3×3            3.62 /   -  / 0.26   1.54 /   -  / 2.53
     #    8,  28, 64 → 256, 1×1           3.2  / 3.7  / 10.1   2.6  / 2.9  / 5.3
-    #   32,  28,  1 → 32, 3×3            0.34 /   -  /   -    1.07 /   -  /   -
-    # The sum of the second row for 64 images on two cores: 6 by `direct`, 2 by im2col.
     # Groups, XLA against im2col, 16×16, 64 → 64 in 2, 8, 32 groups: 735, 30; 215, 26; 115, 78.
     # Depthwise, 3×3, 32 images of 28×28, 32 channels, by im2col and by `depthwise`: output 0.33,
     # 0.23; gradients of input 0.31, 0.30, and kernel 3.2, 0.87. PyTorch's three take 0.9 together.
@@ -175,16 +173,13 @@ def _cpu_lowering(
     #    64, 28, 16 → 32, 5×5, stride 2      7.2    5.1
     #     8, 112, 3 → 64, 7×7, stride 2     11.7    8.0
     #     8, 115, 3 → 64, 11×11, stride 4    4.4    3.7
-    # `direct` uses blocks where the strides divide the window or the input has few channels. Output
-    # and gradients of 64 images by im2col and by `direct`: 28×28, 4 → 16, 3×3: 1.39, 1.05;
-    # 28×28, 8 → 32, 4×4: 7.4, 3.3; 14×14, 8 → 16, 4×4: 1.20, 0.45.
+    # `direct` uses blocks where the strides divide the window or the input has few channels.
     ones = set(strides) == set(dilation) == {1}
-    if ones and groups == 1 and tuple(kernel[:-2]) == (3, 3) and channels >= 4:
+    if ones and groups == 1 and tuple(kernel[:-2]) == (3, 3) and channels >= 16:
         return winograd
     if ones and len(strides) == 2 and 1 < groups == channels == kernel[-1]:
         return depthwise
-    wide = len(strides) == 2 and math.prod(kernel[:-2]) > 1
-    if wide and groups == 1 and (not 4 <= channels < 16 or min(strides) > 1):
+    if len(strides) == 2 and groups == 1 and math.prod(kernel[:-2]) > 1:
         return partial(direct, strides=strides, dilation=dilation)
     return partial(im2col, strides=strides, dilation=dilation, groups=groups)
 

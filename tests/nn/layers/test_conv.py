@@ -64,8 +64,9 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
     around = pads((h, w), window, strides, padding)
     general = {"strides": strides, "dilation": (1, 1)}
     found = [partial(f, **general) for f in (lowerings.xla_conv, lowerings.im2col, direct)]
+    found += [partial(lowerings.by_columns, strides=strides, columns=c) for c in (1, 2, 5)]
     if window == (3, 3) and strides == (1, 1):
-        found += [*(partial(winograd, m=m) for m in POINTS), lowerings.tiled_3x3]
+        found += [partial(winograd, m=m) for m in POINTS]
     for lowering in found:
         f = partial(lowering, pads=around)
         _assert_close(_output_and_gradients(f, *args), expected)
@@ -80,7 +81,7 @@ def test_every_lowering_equals_the_native_convolution_in_output_and_gradients(
         partial(direct, strides=(1, 1), dilation=(1, 1)),
         partial(direct, strides=(2, 1), dilation=(1, 2)),
         partial(direct, strides=(2, 2), dilation=(1, 1)),
-        lowerings.tiled_3x3,
+        partial(lowerings.by_columns, strides=(1, 1), columns=3),
         *(partial(winograd, m=m) for m in POINTS),
     ],
 )
@@ -89,6 +90,26 @@ def test_gradients_equal_finite_differences(lowering):
         args = _arrays(5, 4, 2, 3, (3, 3), batch=2, dtype=jnp.float64)
         f = jax.jit(partial(lowering, pads=[(1, 1), (1, 1)]))
         check_grads(f, args, order=1, modes=["fwd", "rev"], atol=1e-7, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("channels", "read_by"), [(3, "im2col"), (8, "xla_conv")])
+def test_columns_of_blocks_of_images_equal_those_of_all(channels, read_by, monkeypatch):
+    x, kernel, bias = _arrays(9, 9, channels, 4, (5, 5), batch=6)
+    for name in {"im2col", "xla_conv"} - {read_by}:
+        monkeypatch.setattr(lowerings, name, None)  # Must not be used.
+
+    def program_and_output(block_bytes):
+        monkeypatch.setattr(lowerings, "BLOCK_BYTES", block_bytes)
+
+        def f(*args):
+            padding = [(2, 2), (2, 1)]
+            return lowerings.by_columns(*args, pads=padding, strides=(1, 2), columns=2)
+
+        return str(jax.make_jaxpr(f)(x, kernel, bias)), f(x, kernel, bias)
+
+    (program_of_all, of_all), (program, of_blocks) = map(program_and_output, (10**6, 12_000))
+    assert "scan[" not in program_of_all and "scan[" in program
+    _assert_close(of_blocks, of_all)
 
 
 @pytest.mark.parametrize(("cin", "size"), [(1, 3), (8, 3), (3, 5)])
