@@ -161,8 +161,11 @@ def json_of(text: bytes, shape: Any) -> Any:
     """
     try:
         value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a surrogate pair, which is no text") from None
     if isinstance(value, dict) and value:
         name = CHECKSUM if CHECKSUM in value else next(reversed(value))  # It is written last.
         rest = {key: item for key, item in value.items() if key != name}

@@ -99,7 +99,9 @@ class Config:
     examples: Examples = 60_000
     epochs: Epochs = 15
     batch_size: BatchSize = 100
-    optimizer: Optimizer = Optimizer("sgd", 0.05, schedule=Schedule("cosine", 0.0))
+    optimizer: Optimizer = Optimizer(
+        "sgd", 0.05, schedule=Schedule("cosine", 0.0), weight_decay=2e-4
+    )
     dataset: DatasetName = "mnist"
     validation: Validation = 0.0
     seed: Seed = 0

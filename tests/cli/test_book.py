@@ -102,6 +102,7 @@ def book(tmp_path_factory):
         assert main([*command, "--run", TRAINED, "--seeds", "2"]) == 0
         hostile_run(folder / "runs")
         hostile_sweep(folder / "runs")
+        command.insert(1, str(folder / "runs" / ".." / "runs"))  # The same folder is read once.
         assert main([*command, "--benchmarks", str(folder / "report.json")]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["book", "report.json", "runs"]
     return folder / "book"
@@ -199,6 +200,21 @@ def test_a_folder_that_is_no_book_is_refused(tmp_path, capsys, monkeypatch):
     assert main(["book", "--benchmarks", "thesis.tex"]) == 2
     assert main(["book", "--benchmarks", "nowhere"]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_damaged_report_is_named(tmp_path, capsys):
+    table = {"title": "An epoch", "header": ["n", "s"], "rows": [["1", "2"], ["3"]]}
+    report = {"command": "c", "date": "d", "device": "d", "versions": {}, "tables": [table]}
+    path, out = tmp_path / "report.json", tmp_path / "book"
+    for rows, what in (
+        ([["3"]], "a row of 'An epoch' does not fit its header"),
+        ([["\ud800", ""]], "it has half of a surrogate pair, which is no text"),
+    ):
+        table["rows"] = rows
+        path.write_text(json.dumps(report))
+        assert main(["book", "--out", str(out), "--benchmarks", str(path)]) == 2
+        assert capsys.readouterr().err == f"error: {path} is damaged: {what}\n"
+    assert not out.exists()
 
 
 def test_what_a_book_does_not_have_is_never_deleted(tmp_path):

@@ -11,6 +11,7 @@ from dlfun import config as configs
 from dlfun.cli.console import note, several, warn
 from dlfun.cli.reproduce import expand, reproduce
 from dlfun.errors import UserError
+from dlfun.sweep.table import number_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Book:
             site.write(folder, entries, sweeps, reports)
         trained = sum(bool(entry.runs) for entry in entries)
         note(
-            f"{trained} of {len(entries)} experiments have runs, and there are {len(sweeps)} sweeps"
+            f"{trained} of {len(entries)} experiments have runs; {number_of(len(sweeps), 'sweep')}"
         )
         print(self.out / "index.html")
         return 0

@@ -69,7 +69,13 @@ def report(path: Path) -> Report:
     """A report that a benchmark wrote. Raises UserError where the file is none."""
     if not path.is_file():
         raise UserError(f"--benchmarks {path}: expected a file that a benchmark wrote by --json")
-    return run_directory.read_json(path, Report)
+    found: Report = run_directory.read_json(path, Report)
+    for table in found["tables"]:
+        if any(len(row) != len(table["header"]) for row in table["rows"]):
+            raise UserError(
+                f"{path} is damaged: a row of '{table['title']}' does not fit its header"
+            )
+    return found
 
 
 def collect(folders: Iterable[Path], book: Path, warn: Warn) -> tuple[list[Entry], list[Sweep]]:
@@ -81,7 +87,8 @@ def collect(folders: Iterable[Path], book: Path, warn: Warn) -> tuple[list[Entry
     (book / FIGURES).mkdir()
     ended: dict[str, list[Path]] = {}
     sweeps: list[Sweep] = []
-    for found in (overview.describe(path) for folder in folders for path in overview.find(folder)):
+    paths = {path.resolve(): path for folder in folders for path in overview.find(folder)}
+    for found in map(overview.describe, paths.values()):
         path = Path(found["run"])
         if found["kind"] == "sweep":
             try:

@@ -58,16 +58,18 @@ def direct(
 
 def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
     """The fastest lowering on a CPU, by the measurements in `dlfun.nn.layers.conv`."""
-    columns = _columns(kernel, window)
+    columns = _columns(x, kernel, window)
     if columns > 1:
         return by_columns(x, kernel, pads=window.pads, strides=window.strides, columns=columns)
     return xla_conv(x, kernel, **window._asdict())
 
 
-def _columns(kernel: Array, window: Window) -> int:
+def _columns(x: Array, kernel: Array, window: Window) -> int:
     """The number of columns of the output that are computed at a time."""
     *reach, channels, features = kernel.shape
-    if len(reach) != 2 or max(*reach) > MAX_REACH or max(*window.dilation, *window.spread) > 1:
+    if 0 in (x.size, kernel.size) or len(reach) != 2 or max(reach) > MAX_REACH:
+        return 1
+    if max(*window.dilation, *window.spread) > 1:
         return 1
     few = max(channels, features) <= 16 and channels * features <= 128
     if not few and (channels != 3 or features >= 64):

@@ -11,11 +11,17 @@ Padding = str | int | Sequence[tuple[int, int]]
 Pads = Sequence[tuple[int, int]]
 
 
-def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    """Numbers for each axis, of one for all or one for each. Raises ValueError on another count."""
+def per_axis(value: int | Sequence[int], axes: int, least: int = 1) -> tuple[int, ...]:
+    """Numbers for each axis, of one for all or one for each.
+
+    Raises:
+        ValueError: another count, or a number below `least`.
+    """
     values = (value,) * axes if isinstance(value, int) else tuple(value)
     if len(values) != axes:
         raise ValueError(f"expected one number or {axes}, one for each axis, not {values}")
+    if min(values) < least:
+        raise ValueError(f"expected integers of {least} or more, not {value}")
     return values
 
 
@@ -63,6 +69,8 @@ def output_size(
     Raises:
         ValueError: a window that does not fit in; the message has the smallest size that would do.
     """
+    if min(reach, default=1) < 1:
+        raise ValueError(f"a {times(reach)} window has no position")
     if any(w + sum(p) < r for w, r, p in zip(size, reach, around, strict=True)):
         least = [max(r - sum(p), 1) for r, p in zip(reach, around, strict=True)]
         padded = f", padded by {list(around)}," if any(map(any, around)) else ""

@@ -107,6 +107,7 @@ def by_columns(
         [h, w, in, out] → [h, 1, (stride · (columns − 1) + w) · in, columns · out].
 
     The zeros are multiplied, too; yet products of long rows are many times faster than of short.
+    So an input that is not finite makes outputs beside its windows NaN.
     """
     height, width, channels, features = kernel.shape
     stride, none = strides[1], (0, 0)
@@ -118,7 +119,9 @@ def by_columns(
     shifts = [(stride * i, stride * (columns - 1 - i)) for i in range(columns)]
     banded = jnp.stack([jnp.pad(kernel, (none, shift, none, none)) for shift in shifts], axis=3)
     banded = banded.reshape(height, 1, reach * channels, columns * features)
-    convolve = im2col if height * reach * channels <= MAX_LONG_ROW else xla_conv
+    # XLA is slow where the number of channels is odd.
+    row = reach * channels
+    convolve = xla_conv if height * row > MAX_LONG_ROW and row % 4 == 0 else im2col
 
     def convolved(x: Array) -> Array:
         n, _, size, _ = x.shape
@@ -136,7 +139,7 @@ def by_columns(
 
     example_bytes = (x.shape[1] + sum(pads[0])) * positions * reach * channels * x.dtype.itemsize
     size = block_size(len(x), example_bytes, BLOCK_BYTES)
-    if 1 < size < len(x):
+    if size < len(x):
         y = lax.map(convolved, x.reshape(-1, size, *x.shape[1:]))
         y = y.reshape(-1, *y.shape[2:])
     else:

@@ -6,6 +6,7 @@ product over channels (Lavin and Gray, 2016). Transforms are applied to one axis
 The two gradients take as many products, between the transposed transforms.
 """
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
@@ -74,7 +75,8 @@ def winograd(
     tiles = (-(-h // m), -(-w // m))
     sizes = Sizes(m, tiles, (size[0], size[1]), (h, w), (pads[0][0], pads[1][0]))
     v = linear_map(_rows, _rows_back, sizes, x)
-    v = linear_map(_columns, _columns_back, sizes, v).reshape(p * p, -1, channels)
+    v = linear_map(_columns, _columns_back, sizes, v)
+    v = v.reshape(p * p, n * math.prod(tiles), channels)
     u = linear_map(_kernel, _kernel_back, sizes, kernel)
     u = linear_map(_kernel_columns, _kernel_columns_back, sizes, u).reshape(
         p * p, channels, features
@@ -190,4 +192,4 @@ def _overlap(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
         return [lax.pad(part, jnp.zeros((), part.dtype), config) for part in parts]
 
     x = _mix(np.concatenate([this, before], 1), shifted(0) + shifted(1), axis + 1)
-    return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+    return x.reshape(*x.shape[:axis], math.prod(x.shape[axis : axis + 2]), *x.shape[axis + 2 :])

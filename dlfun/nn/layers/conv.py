@@ -55,8 +55,8 @@ def conv(
 
     Raises:
         ValueError: an input that is not [batch, *space, channels] of 1 to 3 axes, channels that
-            differ between input and kernel or do not divide into the groups, an unknown padding,
-            or sizes that leave no output.
+            differ between input and kernel or do not divide into the groups, strides or dilation
+            below 1, an unknown padding, or sizes that leave no output.
     """
     axes = kernel.ndim - 2
     if x.ndim != kernel.ndim or not 1 <= axes <= 3:

@@ -47,9 +47,8 @@ def conv_transpose(
         )
     features = kernel.shape[-2] * groups
     check_channels(x.shape[-1], features, groups)
-    steps, dilations, extra = (
-        geometry.per_axis(value, axes) for value in (strides, dilation, output_padding)
-    )
+    steps, dilations = geometry.per_axis(strides, axes), geometry.per_axis(dilation, axes)
+    extra = geometry.per_axis(output_padding, axes, least=0)
     if any(e >= s for e, s in zip(extra, steps, strict=True)):
         raise ValueError(f"output padding {extra} must be below strides {steps}")
     reach = geometry.span(kernel.shape[:-2], dilations)

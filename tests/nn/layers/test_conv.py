@@ -108,7 +108,8 @@ def test_columns_of_blocks_of_images_equal_those_of_all(channels, read_by, monke
         return str(jax.make_jaxpr(f)(x, kernel, bias)), f(x, kernel, bias)
 
     (program_of_all, of_all), (program, of_blocks) = map(program_and_output, (10**6, 12_000))
-    assert "scan[" not in program_of_all and "scan[" in program
+    assert "scan[" not in program_of_all
+    assert "scan[" in program
     _assert_close(of_blocks, of_all)
 
 
@@ -250,12 +251,26 @@ def test_true_convolution_is_numpys():
         ((1, 4, 4, 1), (3, 3, 1, 8), {"padding": -1}, "padding is .* not -1"),
         ((1, 4, 4, 1), (3, 3, 1, 8), {"padding": [(1, 1)]}, r"padding is .* not \[\(1, 1\)\]"),
         ((1, 4, 4, 1), (3, 3, 1, 8), {"strides": (1, 2, 1)}, "one number or 2"),
+        ((1, 4, 4, 1), (3, 3, 1, 8), {"strides": 0}, "integers of 1 or more, not 0"),
+        ((1, 4, 4, 1), (3, 3, 1, 8), {"dilation": -1}, "integers of 1 or more, not -1"),
+        ((1, 4, 4, 1), (0, 3, 1, 8), {}, "a 0x3 window has no position"),
         ((4, 4, 1), (3, 3, 1, 8), {}, r"got \(4, 4, 1\)"),
     ],
 )
 def test_bad_shapes_are_refused_with_their_sizes(shape, kernel, options, message):
     with pytest.raises(ValueError, match=message):
         conv(jnp.zeros(shape), jnp.zeros(kernel), **options)
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "features"), [(0, 1, 6), (0, 32, 32), (2, 1, 0), (2, 0, 4)]
+)
+def test_of_nothing_comes_nothing(batch, channels, features):
+    x, kernel = jnp.zeros((batch, 5, 6, channels)), jnp.ones((3, 3, channels, features))
+    y, gradients = jax.jit(jax.value_and_grad(lambda *args: conv(*args).sum(), (0, 1)))(x, kernel)
+    assert conv(x, kernel).shape == (batch, 5, 6, features)
+    assert y == 0
+    assert [g.shape for g in gradients] == [x.shape, kernel.shape]
 
 
 def test_what_leaves_no_output_is_named_with_what_would_fit():
