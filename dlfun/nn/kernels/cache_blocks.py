@@ -40,7 +40,7 @@ def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
         y = lax.map(jax.checkpoint(lambda block: chain(variables, block)), blocks)
         return y.reshape(-1, *y.shape[2:])
 
-    if "params" in variables[0]:  # Neither at initialization nor for a summary.
+    if len(x) and "params" in variables[0]:  # Neither at initialization nor for a summary.
         intermediate = jax.eval_shape(unbound[0].apply, variables[0], x)
         example_bytes = intermediate.size // len(x) * intermediate.dtype.itemsize
         size = block_size(len(x), example_bytes)

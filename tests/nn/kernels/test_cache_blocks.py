@@ -56,8 +56,8 @@ def test_a_population_in_parts_equals_one_after_another(images):
 
 @pytest.mark.parametrize(
     ("features", "batch"),
-    [(4, 12), (32, 11), (32, 1)],
-    ids=["little between", "no part of the batch", "one image"],
+    [(4, 12), (32, 11), (32, 1), (32, 0)],
+    ids=["little between", "no part of the batch", "one image", "no image"],
 )
 def test_is_layer_after_layer_where_parts_gain_nothing(images, features, batch):
     block, x = Block(features), images[:batch]

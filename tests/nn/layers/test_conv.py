@@ -263,12 +263,15 @@ def test_bad_shapes_are_refused_with_their_sizes(shape, kernel, options, message
 
 
 @pytest.mark.parametrize(
-    ("batch", "channels", "features"), [(0, 1, 6), (0, 32, 32), (2, 1, 0), (2, 0, 4)]
+    ("batch", "channels", "features", "groups"),
+    [(0, 1, 6, 1), (0, 32, 32, 1), (0, 8, 8, 8), (0, 8, 4, 2), (2, 1, 0, 1), (2, 0, 4, 1)],
 )
-def test_of_nothing_comes_nothing(batch, channels, features):
-    x, kernel = jnp.zeros((batch, 5, 6, channels)), jnp.ones((3, 3, channels, features))
-    y, gradients = jax.jit(jax.value_and_grad(lambda *args: conv(*args).sum(), (0, 1)))(x, kernel)
-    assert conv(x, kernel).shape == (batch, 5, 6, features)
+def test_of_nothing_comes_nothing(batch, channels, features, groups):
+    x = jnp.zeros((batch, 5, 6, channels))
+    kernel = jnp.ones((3, 3, channels // groups, features))
+    f = partial(conv, groups=groups)
+    y, gradients = jax.jit(jax.value_and_grad(lambda *args: f(*args).sum(), (0, 1)))(x, kernel)
+    assert f(x, kernel).shape == (batch, 5, 6, features)
     assert y == 0
     assert [g.shape for g in gradients] == [x.shape, kernel.shape]
 
