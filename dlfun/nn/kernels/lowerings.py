@@ -110,34 +110,33 @@ def by_columns(
     So an input that is not finite makes outputs beside its windows NaN.
     """
     height, width, channels, features = kernel.shape
-    stride, none = strides[1], (0, 0)
+    stride, (left, _), none = strides[1], pads[1], (0, 0)
     step, reach = stride * columns, stride * (columns - 1) + width
     out = output_size(x.shape[1:-1], (height, width), strides, pads)[1]
     positions = -(-out // columns)
+    # A position reads `reach` columns and the next one begins `step` after it: so the columns come
+    # in pieces of at most `step`, each a slice of the input.
     pieces = [(first, min(step, reach - first)) for first in range(0, reach, step)]
     read = pieces[-1][0] + positions * step
     shifts = [(stride * i, stride * (columns - 1 - i)) for i in range(columns)]
     banded = jnp.stack([jnp.pad(kernel, (none, shift, none, none)) for shift in shifts], axis=3)
-    banded = banded.reshape(height, 1, reach * channels, columns * features)
-    # XLA is slow where the number of channels is odd.
     row = reach * channels
+    banded = banded.reshape(height, 1, row, columns * features)
+    # XLA is slow where the number of channels is odd.
     convolve = xla_conv if height * row > MAX_LONG_ROW and row % 4 == 0 else im2col
 
     def convolved(x: Array) -> Array:
-        n, _, size, _ = x.shape
-        x = _pad(x, (pads[0], (pads[1][0], read - pads[1][0] - size)))
-        of_piece = [
-            x[:, :, first : first + positions * step].reshape(n, -1, positions, step * channels)
-            for first, _ in pieces
-        ]
-        x = jnp.concatenate(
-            [y[..., : count * channels] for y, (_, count) in zip(of_piece, pieces, strict=True)], -1
-        )
-        x, kernel = lax.optimization_barrier((x, banded))
-        y = convolve(x, kernel, pads=(none, none), strides=(strides[0], 1), dilation=(1, 1))
+        n, _, w, _ = x.shape
+        x = _pad(x, (pads[0], (left, read - left - w)))
+        parts = []
+        for first, count in pieces:
+            part = x[:, :, first : first + positions * step]
+            parts.append(part.reshape(n, -1, positions, step * channels)[..., : count * channels])
+        rows, k = lax.optimization_barrier((jnp.concatenate(parts, -1), banded))
+        y = convolve(rows, k, pads=(none, none), strides=(strides[0], 1), dilation=(1, 1))
         return y.reshape(n, -1, positions * columns, features)[:, :, :out]
 
-    example_bytes = (x.shape[1] + sum(pads[0])) * positions * reach * channels * x.dtype.itemsize
+    example_bytes = (x.shape[1] + sum(pads[0])) * positions * row * x.dtype.itemsize
     size = block_size(len(x), example_bytes, BLOCK_BYTES)
     if size < len(x):
         y = lax.map(convolved, x.reshape(-1, size, *x.shape[1:]))

@@ -37,7 +37,8 @@ def conv(
     """Cross-correlate over 1, 2 or 3 axes: y[o] = Σ_k x[o·stride + k·dilation - pad] kernel[k] + b.
 
     With P zeros on every side an axis of W under a kernel of K at stride S has
-    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1].
+    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1]. On a CPU an input that is not finite also makes
+    outputs NaN that do not read it, because some lowerings multiply by zeros.
 
     Args:
         x: images, channels last.
