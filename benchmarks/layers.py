@@ -7,7 +7,7 @@ PARTS = ("forward", "all")
 """Parts of a layer to time: its output, or the output and the gradients of training."""
 
 LOWERINGS = ("native", "slices", "columns", "F(2×2)", "F(4×4)", "F(5×5)")
-"""Lowerings: two of all convolutions, one of those in one group, those of 3×3 at stride 1."""
+"""Lowerings: two for all convolutions, one for those in one group, three for 3×3 at stride 1."""
 
 
 class Layer(NamedTuple):
@@ -33,7 +33,8 @@ class Layer(NamedTuple):
     @property
     def ways(self) -> tuple[str, ...]:
         """Lowerings that apply; "chosen" is that of `dlfun.nn.layers.conv.conv`."""
-        return ("chosen", *(LOWERINGS if self.plain else LOWERINGS[: 2 + (self.groups == 1)]))
+        count = len(LOWERINGS) if self.plain else 3 if self.groups == 1 else 2
+        return ("chosen", *LOWERINGS[:count])
 
     @property
     def out(self) -> int:

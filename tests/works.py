@@ -46,7 +46,7 @@ def assert_equal(a, b, **tolerance):
 
 
 def output_and_gradients(function, *args):
-    """What a function returns, and its gradients for the cotangent cos 0, cos 1, …"""
+    """y = function(*args), and the gradients of Σᵢ cos(i) yᵢ with respect to args."""
     y, back = jax.vjp(function, *args)
     return y, back(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
 

@@ -45,9 +45,10 @@ class Reproduce:
         configs.check(self)
         if self.all == bool(self.what):
             raise UserError("reproduce needs experiments, folders of them or a run, or else --all")
-        first = self.what[0] if self.what else ""
-        if (len(self.what) == 1 and "/" in first) or (first and Path(first).is_dir()):
-            return reproduce_run(Path(first), warn, self.json)
+        if (len(self.what) == 1 and "/" in self.what[0]) or (
+            self.what and Path(self.what[0]).is_dir()
+        ):
+            return reproduce_run(Path(self.what[0]), warn, self.json)
         if self.write and self.quick:
             raise UserError("--write keeps figures of the whole setting: leave out --quick")
         seeds = self.seeds or (1 if self.quick else 5)

@@ -161,17 +161,20 @@ def json_of(text: bytes, shape: Any) -> Any:
     """
     try:
         value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
+        if isinstance(value, dict) and value:
+            name = CHECKSUM if CHECKSUM in value else next(reversed(value))  # It is written last.
+            last = value[name]
+            to_json(last).encode()  # Raises on a lone surrogate, as encoding `rest` does.
+            rest = {key: item for key, item in value.items() if key != name}
+            if (last == checksum(to_json(rest).encode())) != (name == CHECKSUM):
+                raise ValueError(
+                    f"it has another {CHECKSUM} (remove that from what you edit by hand)"
+                )
+            value.pop(CHECKSUM, None)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except UnicodeEncodeError:
-        raise ValueError("it has half of a surrogate pair, which is no text") from None
-    if isinstance(value, dict) and value:
-        name = CHECKSUM if CHECKSUM in value else next(reversed(value))  # It is written last.
-        rest = {key: item for key, item in value.items() if key != name}
-        if (value[name] == checksum(to_json(rest).encode())) != (name == CHECKSUM):
-            raise ValueError(f"it has another {CHECKSUM} (remove that from what you edit by hand)")
-        value.pop(CHECKSUM, None)
+        raise ValueError("it has a lone surrogate, which is not valid Unicode text") from None
     check_shape(value, shape)
     return value
 

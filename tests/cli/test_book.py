@@ -208,7 +208,7 @@ def test_a_damaged_report_is_named(tmp_path, capsys):
     path, out = tmp_path / "report.json", tmp_path / "book"
     for rows, what in (
         ([["3"]], "a row of 'An epoch' does not fit its header"),
-        ([["\ud800", ""]], "it has half of a surrogate pair, which is no text"),
+        ([["\ud800", ""]], "it has a lone surrogate, which is not valid Unicode text"),
     ):
         table["rows"] = rows
         path.write_text(json.dumps(report))

@@ -1,6 +1,7 @@
 """Layers run on a few examples at a time, so that intermediates stay in the cache of a CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -14,9 +15,15 @@ MIN_GROWTH = 8
 
 
 def block_size(examples: int, example_bytes: int, block_bytes: int = CACHE_BYTES) -> int:
-    """The largest divisor of `examples` of which as many fit in `block_bytes`, at least 1."""
+    """The largest divisor of `examples` such that so many fit in `block_bytes`; 1 if none fits."""
     most = min(examples, max(block_bytes // example_bytes, 1))
     return next(size for size in range(most, 0, -1) if examples % size == 0)
+
+
+def map_blocks(function: Callable[[Array], Array], x: Array, size: int) -> Array:
+    """Apply a function to `size` examples of x at a time, one block after another."""
+    y = lax.map(function, x.reshape(-1, size, *x.shape[1:]))
+    return y.reshape(-1, *y.shape[2:])
 
 
 def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
@@ -36,9 +43,7 @@ def in_cache_blocks(layers: Sequence[nn.Module], x: Array) -> Array:
         return x
 
     def in_blocks(variables: Sequence[Any], x: Array) -> Array:
-        blocks = x.reshape(-1, size, *x.shape[1:])
-        y = lax.map(jax.checkpoint(lambda block: chain(variables, block)), blocks)
-        return y.reshape(-1, *y.shape[2:])
+        return map_blocks(jax.checkpoint(partial(chain, variables)), x, size)
 
     if len(x) and "params" in variables[0]:  # Neither at initialization nor for a summary.
         intermediate = jax.eval_shape(unbound[0].apply, variables[0], x)

@@ -51,8 +51,6 @@ def _convolved(x: Array, kernel: Array, *, pads: Pads) -> Array:
 def _correlated(x: Array, y: Array, *, pads: Pads, window: tuple[int, int]) -> Array:
     """Σ x[n, h + i, w + j, c] y[n, h, w, c] over n, h, w: [*window, channels]."""
     n, height, width, channels = y.shape
-    if n == 0:
-        return jnp.zeros((*window, channels), y.dtype)
     blocks = -(-height // ROWS)
     rows = -(-height // blocks)
     spare = blocks * rows - height

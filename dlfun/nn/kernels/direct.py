@@ -23,7 +23,7 @@ from dlfun.nn.kernels.linear_maps import define, linear_map, not_fused, one_by_o
 from dlfun.nn.kernels.lowerings import by_columns, xla_conv
 
 MAX_REACH = 11
-"""Height and width of a window for several columns at a time, which make a kernel larger."""
+"""Largest height and width of a window for which several columns are computed at a time."""
 MAX_BLOCKS = 16
 """Blocks of a window, each a matrix product, that `transpose_by_blocks` may have at most."""
 
@@ -67,7 +67,7 @@ def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
 def _columns(x: Array, kernel: Array, window: Window) -> int:
     """The number of columns of the output that are computed at a time."""
     *reach, channels, features = kernel.shape
-    if 0 in (x.size, kernel.size) or len(reach) != 2 or max(reach) > MAX_REACH:
+    if x.size == 0 or len(reach) != 2 or max(reach) > MAX_REACH:  # Empty under `vmap` over nothing.
         return 1
     if max(*window.dilation, *window.spread) > 1:
         return 1

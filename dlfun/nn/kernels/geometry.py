@@ -5,7 +5,8 @@ Sizes have one entry for each spatial axis.
 
 from collections.abc import Sequence
 
-from jax import lax
+import jax.numpy as jnp
+from jax import Array, lax
 
 Padding = str | int | Sequence[tuple[int, int]]
 Pads = Sequence[tuple[int, int]]
@@ -56,6 +57,14 @@ def pads(
         'padding is "SAME", "VALID", "FULL", a number of 0 or more, or a pair of them for each of '
         f"{len(size)} axes, not {padding!r}"
     )
+
+
+def pad(x: Array, around: Pads) -> Array:
+    """x [batch, *space, channels] with zeros before and after each axis; negative numbers crop."""
+    if not any(map(any, around)):
+        return x
+    borders = [(lo, hi, 0) for lo, hi in ((0, 0), *around, (0, 0))]
+    return lax.pad(x, jnp.zeros((), x.dtype), borders)
 
 
 def output_size(

@@ -11,13 +11,13 @@ from itertools import product
 import jax.numpy as jnp
 from jax import Array, lax
 
-from dlfun.nn.kernels.cache_blocks import block_size
-from dlfun.nn.kernels.geometry import Pads, output_size, span
+from dlfun.nn.kernels.cache_blocks import block_size, map_blocks
+from dlfun.nn.kernels.geometry import Pads, output_size, pad, span
 
 BLOCK_BYTES = 2**21
-"""Bytes of the rows of a block of images in `by_columns`, at most."""
+"""Largest size of a block of images in `by_columns`, with the columns that they share."""
 MAX_LONG_ROW = 128
-"""Inputs of an output of `by_columns`, at most, for which im2col is faster than XLA."""
+"""Largest number of inputs of an output for which `by_columns` uses im2col and never XLA."""
 
 
 def xla_conv(
@@ -59,7 +59,7 @@ def im2col(
     """One matrix product of the kernel with strided slices of the input, one for each position."""
     *window, _, features = kernel.shape
     outs = output_size(x.shape[1:-1], span(window, dilation), strides, pads)
-    x = _pad(x, pads)
+    x = pad(x, pads)
     columns = []
     for position in product(*map(range, window)):
         first = [i * d for i, d in zip(position, dilation, strict=True)]
@@ -106,8 +106,8 @@ def by_columns(
 
         [h, w, in, out] → [h, 1, (stride · (columns − 1) + w) · in, columns · out].
 
-    The zeros are multiplied, too; yet products of long rows are many times faster than of short.
-    So an input that is not finite makes outputs beside its windows NaN.
+    Products of these long rows are many times faster than of short ones, though they multiply by
+    zeros. So an infinite or NaN input can make outputs NaN that do not depend on it.
     """
     height, width, channels, features = kernel.shape
     stride, (left, _), none = strides[1], pads[1], (0, 0)
@@ -127,7 +127,7 @@ def by_columns(
 
     def convolved(x: Array) -> Array:
         n, _, w, _ = x.shape
-        x = _pad(x, (pads[0], (left, read - left - w)))
+        x = pad(x, (pads[0], (left, read - left - w)))
         parts = []
         for first, count in pieces:
             part = x[:, :, first : first + positions * step]
@@ -138,17 +138,5 @@ def by_columns(
 
     example_bytes = (x.shape[1] + sum(pads[0])) * positions * row * x.dtype.itemsize
     size = block_size(len(x), example_bytes, BLOCK_BYTES)
-    if size < len(x):
-        y = lax.map(convolved, x.reshape(-1, size, *x.shape[1:]))
-        y = y.reshape(-1, *y.shape[2:])
-    else:
-        y = convolved(x)
+    y = map_blocks(convolved, x, size) if size < len(x) else convolved(x)
     return y if bias is None else y + bias
-
-
-def _pad(x: Array, pads: Pads) -> Array:
-    """Zeros around x, or less of it."""
-    if all(p == (0, 0) for p in pads):
-        return x
-    borders = [(0, 0), *pads, (0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), [(lo, hi, 0) for lo, hi in borders])

@@ -6,7 +6,6 @@ product over channels (Lavin and Gray, 2016). Transforms are applied to one axis
 The two gradients take as many products, between the transposed transforms.
 """
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from dlfun.nn.kernels.geometry import Pads
+from dlfun.nn.kernels.geometry import Pads, pad
 from dlfun.nn.kernels.linear_maps import batched_matmul, linear_map
 
 POINTS = {
@@ -75,8 +74,7 @@ def winograd(
     tiles = (-(-h // m), -(-w // m))
     sizes = Sizes(m, tiles, (size[0], size[1]), (h, w), (pads[0][0], pads[1][0]))
     v = linear_map(_rows, _rows_back, sizes, x)
-    v = linear_map(_columns, _columns_back, sizes, v)
-    v = v.reshape(p * p, n * math.prod(tiles), channels)
+    v = linear_map(_columns, _columns_back, sizes, v).reshape(p * p, -1, channels)
     u = linear_map(_kernel, _kernel_back, sizes, kernel)
     u = linear_map(_kernel_columns, _kernel_columns_back, sizes, u).reshape(
         p * p, channels, features
@@ -98,7 +96,7 @@ def _rows(sizes: Sizes, x: Array) -> Array:
         (lo, t * m + 2 - size - lo)
         for lo, t, size in zip(sizes.first, tiles, sizes.input, strict=True)
     ]
-    x = _pad(x, ends)
+    x = pad(x, ends)
     return _mix(B[m], [_strided_slice(x, 1, k, m, tiles[0]) for k in range(m + 2)], 0)
 
 
@@ -152,12 +150,8 @@ def _out_columns(sizes: Sizes, y: Array) -> Array:
 
 def _out_columns_back(sizes: Sizes, y: Array) -> Array:
     (m, (t, u), _, (h, w), _), (n, *_, c) = sizes, y.shape
-    y = _pad(y, [(0, t * m - h), (0, u * m - w)]).reshape(n, t, m, u, m, c)
+    y = pad(y, [(0, t * m - h), (0, u * m - w)]).reshape(n, t, m, u, m, c)
     return _mix(A[m].T, [y[:, :, :, :, k] for k in range(m)], 0)
-
-
-def _pad(x: Array, ends: Pads) -> Array:
-    return jnp.pad(x, [(0, 0), *ends, (0, 0)]) if any(map(any, ends)) else x
 
 
 def _strided_slice(x: Array, axis: int, first: int, stride: int, count: int) -> Array:
@@ -192,4 +186,4 @@ def _overlap(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
         return [lax.pad(part, jnp.zeros((), part.dtype), config) for part in parts]
 
     x = _mix(np.concatenate([this, before], 1), shifted(0) + shifted(1), axis + 1)
-    return x.reshape(*x.shape[:axis], math.prod(x.shape[axis : axis + 2]), *x.shape[axis + 2 :])
+    return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])

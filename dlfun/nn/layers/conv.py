@@ -37,8 +37,8 @@ def conv(
     """Cross-correlate over 1, 2 or 3 axes: y[o] = Σ_k x[o·stride + k·dilation - pad] kernel[k] + b.
 
     With P zeros on every side an axis of W under a kernel of K at stride S has
-    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1]. On a CPU an input that is not finite also makes
-    outputs NaN that do not read it, because some lowerings multiply by zeros.
+    ⌊(W − K + 2P) / S⌋ + 1 outputs [T3, sec. 3.2.1]. On a CPU an infinite or NaN input can
+    also make outputs NaN that do not depend on it: some lowerings multiply inputs by zeros.
 
     Args:
         x: images, channels last.
@@ -79,6 +79,8 @@ def conv(
         kernel = jnp.flip(kernel, tuple(range(axes)))
     args = (x, kernel) if bias is None else (x, kernel, bias)
     xla = partial(xla_conv, pads=pads, strides=steps, dilation=dilations, groups=groups)
+    if 0 in (x.size, kernel.size):
+        return xla(*args)
     cpu = _cpu_lowering(x.shape[-1], kernel.shape, steps, dilations, groups)
     return lax.platform_dependent(*args, cpu=partial(cpu, pads=pads), default=xla)
 

@@ -266,7 +266,7 @@ def test_bad_shapes_are_refused_with_their_sizes(shape, kernel, options, message
     ("batch", "channels", "features", "groups"),
     [(0, 1, 6, 1), (0, 32, 32, 1), (0, 8, 8, 8), (0, 8, 4, 2), (2, 1, 0, 1), (2, 0, 4, 1)],
 )
-def test_of_nothing_comes_nothing(batch, channels, features, groups):
+def test_empty_inputs_and_kernels(batch, channels, features, groups):
     x = jnp.zeros((batch, 5, 6, channels))
     kernel = jnp.ones((3, 3, channels // groups, features))
     f = partial(conv, groups=groups)
