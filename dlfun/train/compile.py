@@ -12,6 +12,10 @@ float hyperparameters. Along `AXIS` a batch is split, in one of three ways, equa
   with it, to be compared with. New code has no reason to prefer it.
 
 Noise, of dropout and augmentation, is that of the whole batch in all three.
+
+On several CPU devices XLA hangs once more than 32 programs wait to be run: the call of another
+holds the threads that the first one needs. So little is called per piece of an epoch, and `loop`
+waits for each piece and each window.
 """
 
 from collections.abc import Callable
@@ -227,15 +231,17 @@ def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Pro
     evaluate = over(evaluate, in_axes=(0,) * 5 + (None,))
 
     def unreplicate(tree: Tree) -> Tree:
-        return jax.tree.map(lambda leaf: leaf[0], tree)
+        # Of the first device alone: leaf[0] would be a program of all devices for each leaf.
+        return jax.tree.map(lambda leaf: leaf.addressable_data(0)[0], tree)
 
-    def without_replicas(state: Tree, totals: Metrics) -> tuple[Tree, Metrics]:
-        # Of totals, [devices, 1, 1, …], each device has its own.
-        return unreplicate(state), jax.tree.map(lambda t: t[:, :, 0].swapaxes(0, 1), totals)
+    @jax.jit
+    def by_member(totals: Metrics) -> Metrics:
+        # [devices, 1, 1, …]: each device has its own.
+        return jax.tree.map(lambda t: t[:, :, 0].swapaxes(0, 1), totals)
 
     def train_and_reduce(*arguments: Any) -> tuple[Tree, Metrics, jax.Array]:
         state, totals, step = train(*arguments)
-        return state, totals, step[0]
+        return state, totals, unreplicate(step)
 
     return Programs(
         devices=mesh.size,
@@ -244,10 +250,10 @@ def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Pro
         feed=feed,
         train=train_and_reduce,
         evaluate=lambda *arguments: unreplicate(evaluate(*arguments)),
-        total=lambda totals: jax.tree.map(lambda leaf: leaf.sum(axis=(0, 2)), totals),
+        total=jax.jit(partial(jax.tree.map, lambda leaf: leaf.sum(axis=(0, 2)))),
         put=partial(_stack, mesh),
         put_batches=partial(_stack, mesh),
-        without_replicas=without_replicas,
+        without_replicas=lambda state, totals: (unreplicate(state), by_member(totals)),
     )
 
 

@@ -214,7 +214,9 @@ def fit(
     hyperparameters = programs.put(member_values or {}, BY_MEMBER)
     keys = programs.put(work.keys("update"), BY_MEMBER)
     state = programs.put(position.state, BY_MEMBER)
-    totals = programs.put(position.totals, BY_MEMBER_AND_DEVICE if programs.rows > 1 else BY_MEMBER)
+    by_row = BY_MEMBER_AND_DEVICE if programs.rows > 1 else BY_MEMBER
+    totals = programs.put(position.totals, by_row)
+    zero = jax.tree.map(lambda total: np.zeros(total.shape, total.dtype), position.totals)
     evaluate = evaluation(work, programs, hyperparameters)
     step, rate = position.step, 0.0
     nonfinite = np.full(len(work.seeds), NO_STEP)
@@ -240,7 +242,7 @@ def fit(
             lost = bool((nonfinite != NO_STEP).all())
             if (step - first) % per_epoch == 0 and not lost:
                 evaluated = {"train": so_far} | evaluate(state)
-                totals = jax.tree.map(jnp.zeros_like, totals)
+                totals = programs.put(zero, by_row)
             yield Progress(
                 _position(work, programs, state, totals, step),
                 work.first_epoch + (step - first) / per_epoch,
@@ -320,6 +322,7 @@ def evaluation(
         for name in held_out:
             for data, indices, first in in_memory.get(name) or streamed(name):
                 part = programs.evaluate(hyperparameters, state, data, indices, keys, first)
+                part = jax.device_get(part)  # Waits, for too many programs under way may hang.
                 measured[name] = add(measured[name], part) if name in measured else part
         return measured
 

@@ -130,6 +130,32 @@ def test_evaluation_batches_do_not_matter(work, programs, monkeypatch):
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
 
 
+def test_evaluation_waits_for_each_window(work, monkeypatch):
+    """XLA hangs with many programs of several CPU devices under way."""
+    monkeypatch.setattr(batches, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 1)
+    programs, ready, large = programs_of(work, feed="stream"), [], jnp.ones((1000, 1000))
+    slow = jax.jit(lambda part, x: jax.tree.map(lambda leaf: leaf + 0 * (x @ x)[0, 0], part))
+    parts = []
+
+    def evaluate(*arguments):
+        ready.extend(leaf.is_ready() for leaf in jax.tree.leaves(parts))
+        parts.append(slow(programs.evaluate(*arguments), large))
+        return parts[-1]
+
+    state = loop.member(loop.start(work, programs).state, 0)
+    loop.evaluate(work, state, programs._replace(evaluate=evaluate))
+    assert len(parts) > 2
+    assert all(ready)
+
+
+def test_state_of_pmap_comes_from_one_device(work):
+    """A program of all devices for each array would be too many under way."""
+    programs = programs_of(work, 2, "pmap")
+    *_, last = loop.fit(work, loop.start(work, programs), programs)
+    assert all(len(leaf.devices()) == 1 for leaf in jax.tree.leaves(last.position.state))
+
+
 @pytest.mark.parametrize(("devices", "parallel"), [(1, "jit"), (2, "jit"), (2, "shard_map")])
 def test_divergence_names_the_step(digits, devices, parallel):
     work = make_work(digits, optimizer=Optimizer("sgd", learning_rate=1e38))
