@@ -1,5 +1,7 @@
 """Small trainings for tests of the loop, below the run directory."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +45,12 @@ def assert_equal(a, b, **tolerance):
     compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         compare(x, y, **tolerance)
+
+
+def assert_close(a, b, tolerance=1e-5):
+    """Fail where trees of one structure differ by more than `tolerance`, absolute plus relative."""
+    compare = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance)
+    jax.tree.map(compare, a, b)
 
 
 def output_and_gradients(function, *args):

@@ -1,7 +1,5 @@
 """Attention equals the papers' formulas, Flax and PyTorch, in outputs and gradients."""
 
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -18,16 +16,13 @@ from dlfun.nn.layers.attention import (
     write,
 )
 from tests.nn.layers.from_torch import attention_from_torch
+from tests.works import assert_close
 
 BATCH, QUERIES, KEYS, FEATURES, HEADS = 2, 3, 5, 8, 2
 LENGTHS = jnp.array([5, 2])
 RANDOM = np.random.default_rng(0)
 X = jnp.asarray(RANDOM.normal(size=(BATCH, QUERIES, FEATURES)), jnp.float32)
 MEMORY = jnp.asarray(RANDOM.normal(size=(BATCH, KEYS, FEATURES)), jnp.float32)
-
-
-def close(a, b, tolerance=1e-5):
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), a, b)
 
 
 def drawn(layer, *arguments):
@@ -59,9 +54,9 @@ def test_written_out_attention_is_a_loop_over_scores(layer):
             else:
                 score = np.stack([q @ kernel["query"] @ m for m in memory])
             alpha = np.exp(score) / np.exp(score).sum()
-            close(weights[b, t, : LENGTHS[b]], alpha)
+            assert_close(weights[b, t, : LENGTHS[b]], alpha)
             assert not weights[b, t, LENGTHS[b] :].any()
-            close(read[b, t], (alpha[:, None] * memory).sum(0))
+            assert_close(read[b, t], (alpha[:, None] * memory).sum(0))
 
 
 def test_heads_equal_flax():
@@ -70,7 +65,7 @@ def test_heads_equal_flax():
     params = drawn(ours, X, MEMORY)
     theirs = nn.MultiHeadDotProductAttention(HEADS)
     expected = jax.jit(theirs.apply)({"params": params}, X, MEMORY, mask=mask)
-    close(jax.jit(ours.apply)({"params": params}, X, MEMORY, mask), expected)
+    assert_close(jax.jit(ours.apply)({"params": params}, X, MEMORY, mask), expected)
 
 
 def test_heads_equal_torch():
@@ -91,13 +86,13 @@ def test_heads_equal_torch():
 
     gradient = jax.jit(jax.grad(cubes, (0, 1, 2), has_aux=True))
     (dparams, dx, dmemory), (y, weights) = gradient(attention_from_torch(network, HEADS), X, MEMORY)
-    close(y, ty.detach().numpy())
-    close(weights, tweights.detach().numpy())
-    close((dx, dmemory), (tx.grad.numpy(), tmemory.grad.numpy()), 1e-4)
+    assert_close(y, ty.detach().numpy())
+    assert_close(weights, tweights.detach().numpy())
+    assert_close((dx, dmemory), (tx.grad.numpy(), tmemory.grad.numpy()), 1e-4)
     with torch.no_grad():  # The gradients take the place of the weights.
         for parameter in network.parameters():
             parameter.copy_(parameter.grad)
-    close(dparams, attention_from_torch(network, HEADS), 1e-4)
+    assert_close(dparams, attention_from_torch(network, HEADS), 1e-4)
 
 
 def test_a_cache_is_written_from_a_position_on():

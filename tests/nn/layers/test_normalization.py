@@ -1,7 +1,5 @@
 """Batch norm: PyTorch's numbers; padding and devices change nothing; statistics of all seen."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +9,7 @@ from jax.test_util import check_grads
 
 from dlfun.learner import AXIS
 from dlfun.nn.layers.normalization import BatchNorm
+from tests.works import assert_close
 
 SHAPES = [(6, 3), (4, 5, 3), (4, 5, 6, 3)]
 
@@ -24,10 +23,6 @@ def train(layer, variables, x, weight=None):
     weight = jnp.ones(len(x)) if weight is None else weight
     y, new = layer.apply(variables, x, weight, mutable=["batch_stats"])
     return y, {**variables, **new}
-
-
-def close(a, b, tolerance=1e-5):
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), a, b)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -54,14 +49,14 @@ def test_forward_gradients_and_moving_statistics_equal_torch(shape):
 
         gradient, (y, statistics) = jax.jit(jax.grad(cubes, (0, 1), has_aux=True))(parameters, x)
         variables = variables | {"batch_stats": statistics}
-        close(y, np.moveaxis(ty.detach().numpy(), 1, -1))
-        close(gradient[1], np.moveaxis(tx.grad.numpy(), 1, -1), 1e-3)
+        assert_close(y, np.moveaxis(ty.detach().numpy(), 1, -1))
+        assert_close(gradient[1], np.moveaxis(tx.grad.numpy(), 1, -1), 1e-3)
         own = {"scale": network.weight.grad.numpy(), "bias": network.bias.grad.numpy()}
-        close(gradient[0], own, 1e-3)
+        assert_close(gradient[0], own, 1e-3)
     expected = {"mean": network.running_mean.numpy(), "variance": network.running_var.numpy()}
-    close(variables["batch_stats"], expected)
+    assert_close(variables["batch_stats"], expected)
     ty = network.eval()(tx).detach().numpy()
-    close(layer.apply(variables, x), np.moveaxis(ty, 1, -1))
+    assert_close(layer.apply(variables, x), np.moveaxis(ty, 1, -1))
 
 
 @pytest.mark.parametrize("running", ["moving", "sums"])
@@ -73,24 +68,24 @@ def test_padding_counts_for_nothing(running):
         layer, start, x * jnp.array([1.0, 1, 1, 9, -9])[:, None, None, None], weight
     )
     alone, expected = train(layer, start, x[:3])
-    close(padded[:3], alone, 1e-6)
-    close(after["batch_stats"], expected["batch_stats"], 1e-6)
+    assert_close(padded[:3], alone, 1e-6)
+    assert_close(after["batch_stats"], expected["batch_stats"], 1e-6)
     _, unchanged = train(layer, after, x, jnp.zeros(5))
-    close(unchanged, after, 0)
+    assert_close(unchanged, after, 0)
 
 
 def test_sums_are_the_mean_and_variance_of_all_that_was_seen():
     layer = BatchNorm("sums")
     batches = [values((size, 2, 3), seed, 3.0 * seed) for seed, size in enumerate((4, 7, 2))]
     variables = layer.init(jax.random.key(0), batches[0])
-    close(layer.apply(variables, batches[0]), batches[0])
+    assert_close(layer.apply(variables, batches[0]), batches[0])
     for x in batches:
         _, variables = train(layer, variables, x)
     seen = np.concatenate(batches).reshape(-1, 3)
     moments = variables["batch_stats"]["seen"]
-    close((moments.mean, moments.variance), (seen.mean(0), seen.var(0)))
+    assert_close((moments.mean, moments.variance), (seen.mean(0), seen.var(0)))
     y = layer.apply(variables, jnp.concatenate(batches)).reshape(-1, 3)
-    close((y.mean(0), y.std(0)), (np.zeros(3), np.ones(3)))
+    assert_close((y.mean(0), y.std(0)), (np.zeros(3), np.ones(3)))
 
 
 @pytest.mark.parametrize("running", ["moving", "sums"])
@@ -130,7 +125,7 @@ def test_two_devices_equal_one(running, weight):
         check_vma=False,
     )
     arguments = variables["params"], x, weight
-    close(jax.jit(sharded)(*arguments), jax.jit(differentiate)(*arguments))
+    assert_close(jax.jit(sharded)(*arguments), jax.jit(differentiate)(*arguments))
 
 
 def test_within_devices_only_the_normalization_is_local():
@@ -148,8 +143,8 @@ def test_within_devices_only_the_normalization_is_local():
         )
     )(x, weight)
     halves = [train(layer, variables, x[i : i + 3], weight[i : i + 3])[0] for i in (0, 3)]
-    close(y, np.concatenate(halves))
-    close(new, train(layer, variables, x, weight)[1])
+    assert_close(y, np.concatenate(halves))
+    assert_close(new, train(layer, variables, x, weight)[1])
 
 
 def test_gradients_equal_finite_differences():
@@ -170,6 +165,6 @@ def test_the_momentum_may_be_traced_and_the_scale_start_at_zero():
     def after(momentum):
         return train(BatchNorm(momentum=momentum), start, x)[1]["batch_stats"]["mean"]
 
-    close(after(jnp.array([0.0, 0.5])), np.stack([0 * x.mean(0), x.mean(0) / 2]))
+    assert_close(after(jnp.array([0.0, 0.5])), np.stack([0 * x.mean(0), x.mean(0) / 2]))
     residual = BatchNorm(zero_scale=True)
     assert not train(residual, residual.init(jax.random.key(0), x), x)[0].any()

@@ -1,7 +1,5 @@
 """Blocks of the Transformer equal PyTorch's; step by step they give what they give at once."""
 
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,16 +9,13 @@ import pytest
 from dlfun.nn.layers.attention import causal_mask, padding_mask
 from dlfun.nn.layers.transformer import Memory, TransformerBlock, sinusoids
 from tests.nn.layers.from_torch import array, attention_from_torch
+from tests.works import assert_close
 
 BATCH, TIME, KEYS, FEATURES, HEADS, HIDDEN = 2, 5, 4, 8, 2, 12
 LENGTHS = jnp.array([4, 2])
 RANDOM = np.random.default_rng(0)
 X = jnp.asarray(RANDOM.normal(size=(BATCH, TIME, FEATURES)), jnp.float32)
 MEMORY = jnp.asarray(RANDOM.normal(size=(BATCH, KEYS, FEATURES)), jnp.float32)
-
-
-def close(a, b, tolerance=1e-5):
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), a, b)
 
 
 class Block(nn.Module):
@@ -92,13 +87,13 @@ def test_blocks_equal_torch(reads, pre_norm):
     argnums = (0, 1, 2) if reads else (0, 1)
     gradient = jax.jit(jax.grad(cubes, argnums, has_aux=True))
     (dparams, *dinputs), y = gradient(from_torch(network), X, memory)
-    close(y, ty.detach().numpy(), 1e-4)
+    assert_close(y, ty.detach().numpy(), 1e-4)
     for ours, theirs in zip(dinputs, (tx, tmemory), strict=False):
-        close(ours, theirs.grad.numpy(), 1e-3)
+        assert_close(ours, theirs.grad.numpy(), 1e-3)
     with torch.no_grad():  # The gradients take the place of the weights.
         for parameter in network.parameters():
             parameter.copy_(parameter.grad)
-    close(dparams, from_torch(network), 1e-3)
+    assert_close(dparams, from_torch(network), 1e-3)
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
@@ -108,7 +103,7 @@ def test_steps_with_a_cache_give_what_the_whole_gives(cut, pre_norm):
     arguments = X, causal_mask(TIME, TIME), MEMORY
     variables = jax.jit(Block(block).init)(jax.random.key(0), *arguments)
     whole, steps = (jax.jit(Block(block, at).apply)(variables, *arguments) for at in (0, cut))
-    close(steps, whole)
+    assert_close(steps, whole)
 
 
 def test_a_rate_of_dropout_may_be_traced_and_is_none_in_evaluation():
@@ -121,9 +116,9 @@ def test_a_rate_of_dropout_may_be_traced_and_is_none_in_evaluation():
         return block.clone(dropout=rate).apply(variables, X, training=jnp.ones(BATCH), rngs=rngs)
 
     alone = jax.jit(block.apply)(variables, X)
-    close(trained(0.0), alone)
+    assert_close(trained(0.0), alone)
     assert not np.allclose(trained(0.5), alone, atol=0.1)
-    close(jax.jit(block.clone(dropout=0.5).apply)(variables, X), alone)
+    assert_close(jax.jit(block.clone(dropout=0.5).apply)(variables, X), alone)
 
 
 def test_a_sinusoid_further_on_is_a_rotation():
