@@ -13,9 +13,9 @@ float hyperparameters. Along `AXIS` a batch is split, in one of three ways, equa
 
 Noise, of dropout and augmentation, is that of the whole batch in all three.
 
-On several CPU devices XLA hangs once more than 32 programs wait to be run: the call of another
-holds the threads that the first one needs. So little is called per piece of an epoch, and `loop`
-waits for each piece and each window.
+On several CPU devices XLA can hang where more than 32 programs wait to be run: the call of another
+one holds threads that the first one needs (jaxlib 0.10.2, no longer 0.12). So a piece of an epoch
+calls few programs, and `loop` waits for each piece and each window of an evaluation.
 """
 
 from collections.abc import Callable
