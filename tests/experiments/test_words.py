@@ -1,5 +1,6 @@
 """Word vectors and bags of words: scores by hand, and the commands on a text of one's own."""
 
+import itertools
 import json
 
 import numpy as np
@@ -63,6 +64,14 @@ def test_few_words_and_vectors_of_one_number_are_drawn(words, size):
     assert table_of_neighbours(made)
     labels = {text.get_text() for text in in_the_plane(made).axes[0].texts}
     assert labels == {truncate(word) for word in words}
+
+
+def test_labels_of_words_that_lie_together_do_not_cover_each_other():
+    words = ("father", "mother", "brother", "sister", "red", "blue")
+    vectors = np.repeat(np.eye(3, dtype=np.float32), 2, axis=0)
+    labels = in_the_plane(WordVectors(words, vectors)).axes[0].texts
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_bags_of_words():

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import Bbox
 
 from dlfun.data import text
 from dlfun.data.word_vectors import WordVectors
@@ -28,6 +30,8 @@ GROUPS = {
     "the body": ("head", "hand", "eyes", "arm", "leg", "shoulder", "neck", "fingers"),
     "countries": ("england", "france", "germany", "italy", "russia", "china", "japan", "cuba"),
 }
+SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Where a label may stand: right of its point, left, above, below, and between them."""
 
 
 def table_of_neighbours(made: WordVectors) -> Figure:
@@ -104,13 +108,43 @@ def in_the_plane(made: WordVectors) -> Figure:
         f"principal components of {len(shown)} words: {percent(explained, 0)} of the variance",
     )  # fmt: skip
     axes = drawn.subplots()
-    start = 0
+    axes.margins(0.1)
+    labels: list[Annotation] = []
     for (name, words), colour in zip(groups.items(), PALETTE, strict=False):
-        x, y = plane[start : start + len(words)].T
-        axes.scatter(x, y, s=12, color=colour, label=name)
-        for word, a, b in zip(words, x, y, strict=True):
-            axes.annotate(plain(truncate(word)), (a, b), (3, 2), textcoords="offset points",
-                          fontsize=SMALL, color=colour)  # fmt: skip
-        start += len(words)
+        places = plane[len(labels) : len(labels) + len(words)]
+        axes.scatter(places[:, 0], places[:, 1], s=12, color=colour, label=name)
+        labels += [
+            axes.annotate(plain(truncate(word)), place, (0, 0), textcoords="offset points",
+                          fontsize=SMALL, color=colour)
+            for word, place in zip(words, places, strict=True)
+        ]  # fmt: skip
     tidy(axes, "first component", "second component")
+    _keep_apart(drawn, labels)
     return drawn
+
+
+def _keep_apart(drawn: Figure, labels: Sequence[Annotation]) -> None:
+    """Move each label to the side of its point where it covers least of points and labels."""
+    drawn.draw_without_rendering()
+    axes = drawn.axes[0]
+    at = [axes.transData.transform(label.xy) for label in labels]
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
+    if legend := axes.get_legend():
+        taken.append(legend.get_window_extent())
+
+    def covered(label: Annotation, side: tuple[int, int]) -> float:
+        _put(label, side)
+        box = label.get_window_extent()
+        common = [both for other in taken if (both := Bbox.intersection(box, other))]
+        return sum((both.width * both.height for both in common), 0.0)
+
+    for label in labels:
+        _put(label, min(SIDES, key=lambda side: covered(label, side)))
+        taken.append(label.get_window_extent())
+
+
+def _put(label: Annotation, side: tuple[int, int]) -> None:
+    x, y = side
+    label.set_position((4 * x, 4 * y))
+    label.set_horizontalalignment(("right", "center", "left")[x + 1])
+    label.set_verticalalignment(("top", "center", "bottom")[y + 1])
