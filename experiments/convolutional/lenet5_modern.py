@@ -1,7 +1,7 @@
 """LeNet-5 as it is built today, with ReLU and maximum pooling: fewer errors than the original.
 
-Figure: test accuracy ≥ 99.05 % after 20 epochs; 99.33 ± 0.01 % over 5 seeds
-Time: 4 min on 2 CPU cores
+Figure: test accuracy ≥ 99.05 % after 20 epochs; 99.38 ± 0.10 % over 5 seeds
+Time: 1 min on 2 CPU cores
 Command: python launch.py train lenet5_modern
 
 The `modern` variant of `lenet5`, trained in the same way: ReLU for tanh, the maximum for trainable

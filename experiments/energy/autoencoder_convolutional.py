@@ -1,7 +1,7 @@
 """Convolutions code an image better than dense layers do with more parameters.
 
-Figure: test error 7.38 with one seed: 0.62 times that of dense layers, 0.53 times PCA's
-Time: 10 min on a busy CPU core
+Figure: test error 6.92 ± 0.43, 3 seeds: 0.56 ± 0.06 of that of dense layers, 0.50 ± 0.03 of PCA's
+Time: 35 s on 2 CPU cores
 Command: python launch.py train autoencoder_convolutional
 
 28×28×1 → 14×14×16 → 7×7×32 → 30 numbers by convolutions of stride 2 and a dense layer; back by
