@@ -1,7 +1,7 @@
 """The CNN of `mnist_cnn` with its learning rate annealed to 0: what reaches T3's printed figure.
 
-Figure: test accuracy ≥ 99.16 % after 10 epochs
-Time: 2 min on 2 CPU cores
+Figure: test accuracy ≥ 99.16 % after 10 epochs (measured: 99.33 ± 0.02 %, 3 seeds)
+Time: 1 min on 2 CPU cores
 Command: python launch.py train mnist_cnn_annealed
 
 At the constant rate that T3 prints, the accuracy after an epoch jumps up and down by a few tenths
