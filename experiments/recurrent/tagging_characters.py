@@ -1,7 +1,7 @@
 """Reading the letters of words, a tagger names the part of speech of words it has never seen.
 
-Figure: test accuracy ≥ 93 % (one seed: 94.18 %); most frequent tag of each word 86.2 %
-Time: 8 min on 1 CPU core
+Figure: test accuracy ≥ 93 % (94.11 ± 0.06 % over 3 seeds); most frequent tag of each word 86.2 %
+Time: 2 min on 2 CPU cores
 Command: python launch.py train tagging_characters
 
 The setting of `tagging` with a second bidirectional LSTM, over the letters of each word, whose last
