@@ -1,7 +1,7 @@
 """A deep belief network with all labels of MNIST does better than the same from a random start.
 
-Figure: test accuracy 98.64 % from all labels, 98.04 % from a random start (1 seed)
-Time: 10 min on 1 CPU core
+Figure: test accuracy 98.67 ± 0.04 % from all labels, 98.06 % from a random start; 3 seeds
+Time: 2 min on 2 CPU cores
 Command: python launch.py train mnist_dbn_all
 
 The networks of `mnist_dbn` with the labels of all 60,000 images, under a learning rate that goes to
