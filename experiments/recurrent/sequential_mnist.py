@@ -1,7 +1,7 @@
 """An RNN, an LSTM and a GRU read handwritten digits pixel by pixel (Le et al., 2015).
 
-Figure: test accuracy of one seed: GRU 96.8 %, LSTM 94.3 %, RNN 28.0 %
-Time: 9 min on 1 CPU core
+Figure: test accuracy of three seeds: GRU 96.0 ± 1.0 %, LSTM 87.9 ± 2.2 %, RNN 14.9 ± 6.2 %
+Time: 2 min on 2 CPU cores
 Command: python launch.py train sequential_mnist
 
 A digit of 14×14 pixels, means of 2×2 of MNIST's, is a sequence of 196 numbers, and its class is
