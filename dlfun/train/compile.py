@@ -13,9 +13,9 @@ float hyperparameters. Along `AXIS` a batch is split, in one of three ways, equa
 
 Noise, of dropout and augmentation, is that of the whole batch in all three.
 
-On several CPU devices XLA can hang where more than 32 programs wait to be run: the call of another
-one holds threads that the first one needs (jaxlib 0.10.2, no longer 0.12). So a piece of an epoch
-calls few programs, and `loop` waits for each piece and each window of an evaluation.
+With several CPU devices, XLA can hang when more than 32 programs wait to be run: the call of the
+next one occupies threads that the first of them needs (jaxlib 0.10.2, but not 0.12). So a piece of
+an epoch calls few programs, and `loop` waits for each piece and each window of an evaluation.
 """
 
 from collections.abc import Callable
@@ -231,12 +231,12 @@ def _by_pmap(train: Callable, evaluate: Callable, mesh: Mesh, feed: Feed) -> Pro
     evaluate = over(evaluate, in_axes=(0,) * 5 + (None,))
 
     def unreplicate(tree: Tree) -> Tree:
-        # Of the first device alone: leaf[0] would be a program of all devices for each leaf.
+        # Reads the first device alone: leaf[0] would run a program on all devices for each leaf.
         return jax.tree.map(lambda leaf: leaf.addressable_data(0)[0], tree)
 
     @jax.jit
     def by_member(totals: Metrics) -> Metrics:
-        # [devices, 1, 1, …]: each device has its own.
+        # Totals are [devices, 1, 1, …]; those of the devices differ.
         return jax.tree.map(lambda t: t[:, :, 0].swapaxes(0, 1), totals)
 
     def train_and_reduce(*arguments: Any) -> tuple[Tree, Metrics, jax.Array]:

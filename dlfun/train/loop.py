@@ -322,7 +322,7 @@ def evaluation(
         for name in held_out:
             for data, indices, first in in_memory.get(name) or streamed(name):
                 part = programs.evaluate(hyperparameters, state, data, indices, keys, first)
-                part = jax.device_get(part)  # Waits: see `compile` on programs under way.
+                part = jax.device_get(part)  # Waits, as the docstring of `compile` says.
                 measured[name] = add(measured[name], part) if name in measured else part
         return measured
 

@@ -9,7 +9,7 @@ asked for at the end. `--size 28` reads all 784 pixels, for which Bai et al. (20
 87.2 % (LSTM), 96.2 % (GRU) and 21.5 % (RNN); `--permuted` reads them in one random order. Three
 networks of 64 units see the same batches under Adam with gradients clipped at norm 1; the LSTM's
 forget bias starts at 1. The LSTM's accuracy depends on the random start, 62 to 95 % over seven
-seeds: its loss may return to that of guessing for a while.
+seeds: in some trainings its loss returns to that of guessing for a while.
 """
 
 from collections.abc import Callable, Iterator

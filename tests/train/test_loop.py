@@ -131,7 +131,7 @@ def test_evaluation_batches_do_not_matter(work, programs, monkeypatch):
 
 
 def test_evaluation_waits_for_each_window(work, monkeypatch):
-    """XLA hangs with many programs of several CPU devices under way."""
+    """XLA can hang when many programs of several CPU devices wait to be run."""
     monkeypatch.setattr(batches, "EVALUATION_BATCH", 7)
     monkeypatch.setattr(batches, "WINDOW_BYTES", 1)
     programs, ready, large = programs_of(work, feed="stream"), [], jnp.ones((1000, 1000))
@@ -150,7 +150,7 @@ def test_evaluation_waits_for_each_window(work, monkeypatch):
 
 
 def test_state_of_pmap_comes_from_one_device(work):
-    """A program of all devices for each array would be too many under way."""
+    """A program on all devices for each array would make too many programs wait."""
     programs = programs_of(work, 2, "pmap")
     *_, last = loop.fit(work, loop.start(work, programs), programs)
     assert all(len(leaf.devices()) == 1 for leaf in jax.tree.leaves(last.position.state))

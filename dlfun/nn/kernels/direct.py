@@ -67,7 +67,7 @@ def _fastest(x: Array, kernel: Array, *, window: Window) -> Array:
 def _columns(x: Array, kernel: Array, window: Window) -> int:
     """The number of columns of the output that are computed at a time."""
     *reach, channels, features = kernel.shape
-    if x.size == 0 or len(reach) != 2 or max(reach) > MAX_REACH:  # Empty under `vmap` over nothing.
+    if x.size == 0 or len(reach) != 2 or max(reach) > MAX_REACH:  # Empty under an empty `vmap`.
         return 1
     if max(*window.dilation, *window.spread) > 1:
         return 1

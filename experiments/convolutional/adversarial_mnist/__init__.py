@@ -12,8 +12,8 @@ the test. Stages: plain, fgsm_training.
 
 PyTorch's FGSM tutorial prints the three figures for one training of another small network. They
 depend on the random start: at ε = 0.2 the accuracy is 29 to 52 % over six seeds, so that its mean
-over the first three, 37.7 ± 3.8 %, is below the claimed 41 %. Ten epochs in place of five raise it
-to 51 % and that at ε = 0.3 to 27 %, above the claimed 22 % (three other seeds).
+over the first three, 37.7 ± 3.8 %, is below the claimed 41 %. After ten epochs in place of five it
+is 51 %, but at ε = 0.3 it is then 27 %, above the claimed 22 % (mean over three other seeds).
 """
 
 from collections.abc import Callable, Iterator, Sequence

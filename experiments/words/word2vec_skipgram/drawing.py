@@ -31,7 +31,9 @@ GROUPS = {
     "countries": ("england", "france", "germany", "italy", "russia", "china", "japan", "cuba"),
 }
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
-"""Where a label may stand: right of its point, left, above, below, and between them."""
+"""Positions of a label relative to its point: (1, 0) is to the right, (0, 1) is above."""
+GAP = 4
+"""Distance of a label from its point, in units of 1/72 inch."""
 
 
 def table_of_neighbours(made: WordVectors) -> Figure:
@@ -124,27 +126,29 @@ def in_the_plane(made: WordVectors) -> Figure:
 
 
 def _keep_apart(drawn: Figure, labels: Sequence[Annotation]) -> None:
-    """Move each label to the side of its point where it covers least of points and labels."""
+    """Move each label to where it overlaps points, the legend and the labels before it least."""
     drawn.draw_without_rendering()
     axes = drawn.axes[0]
-    at = [axes.transData.transform(label.xy) for label in labels]
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
+    points = [Bbox([axes.transData.transform(label.xy)] * 2) for label in labels]
+    # By pixels, which are smaller than the units of `GAP`: a label does not overlap its own point.
+    taken = [point.padded(GAP) for point in points]
     if legend := axes.get_legend():
         taken.append(legend.get_window_extent())
 
-    def covered(label: Annotation, side: tuple[int, int]) -> float:
-        _put(label, side)
+    def overlap(label: Annotation, side: tuple[int, int]) -> float:
+        _move(label, side)
         box = label.get_window_extent()
         common = [both for other in taken if (both := Bbox.intersection(box, other))]
         return sum((both.width * both.height for both in common), 0.0)
 
     for label in labels:
-        _put(label, min(SIDES, key=lambda side: covered(label, side)))
+        _move(label, min(SIDES, key=lambda side: overlap(label, side)))
         taken.append(label.get_window_extent())
 
 
-def _put(label: Annotation, side: tuple[int, int]) -> None:
+def _move(label: Annotation, side: tuple[int, int]) -> None:
+    """Move a label to one of the `SIDES` of its point."""
     x, y = side
-    label.set_position((4 * x, 4 * y))
+    label.set_position((GAP * x, GAP * y))
     label.set_horizontalalignment(("right", "center", "left")[x + 1])
     label.set_verticalalignment(("top", "center", "bottom")[y + 1])
